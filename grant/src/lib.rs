@@ -1,3 +1,49 @@
-//! Placeholder.
+//! Memory shared between two Xen domains, from the grant entry up to a byte stream.
+//!
+//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as three
+//! small traits ([`GrantEntries`], [`Mapper`], [`SharedPages`]), implemented once over the real
+//! thing and once by the strict stand-ins of the feature `fake`.
+//!
+//! From the bottom upwards:
+//!
+//! - [`GrantTable`] makes and ends version-1 grants; the table itself says which entries are free.
+//! - [`Quarantine`] keeps pages that a peer still maps out of use until it lets go (invariant I1).
+//! - [`Window`] says which guest frames hold a foreign mapping, so that none is used twice.
+//! - [`header`] is the first 512 bytes of a connection's pages: who, which connection, fence, beats.
+//! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
+//! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection.
+//!
+//! Whatever lies in a shared page may have been written by a hostile peer at any moment. It is
+//! copied out, checked, and only the copy is used; a lie is an error value, never a panic.
+//! Event channels are the caller's: where one must be rung, a call returns [`Notify::Due`].
 #![no_std]
 #![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "fake"))]
+extern crate alloc;
+
+mod back;
+mod entry;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod foreign;
+mod front;
+pub mod header;
+pub mod layout;
+mod ports;
+mod quarantine;
+mod ring;
+mod stream;
+mod table;
+
+pub use back::{BackConnection, BackView, TransferError};
+pub use entry::{DomId, GrantFlags, GrantRef, GrantStatus, RESERVED_REFS};
+pub use foreign::{MapError, SlotRun, UnmapError, Window};
+pub use front::{FrontConnection, FrontView, OpenError, OpenRefusal, Released};
+pub use header::{Closing, Epoch, Fence, LinkTag, PageWords, Stamp, Terms, VerifyError};
+pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
+pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, SharedPages, UnmapRefused};
+pub use quarantine::{PageSet, Quarantine, QuarantineState};
+pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
+pub use stream::{Readiness, Sleep, Stream, Wish};
+pub use table::{EndError, GrantError, GrantTable};

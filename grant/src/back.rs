@@ -1,0 +1,218 @@
+//! The mapping side of one connection (docs/protocol.md §8): the peer's pages in the foreign
+//! window and its end of the rings. It writes nothing before the header has been verified, looks
+//! at the fence around each unit of work, and cannot be used once unmapped.
+
+use core::fmt;
+
+use crate::entry::{DomId, GrantRef};
+use crate::foreign::{MapError, SlotRun, UnmapError, Window};
+use crate::header::{self, Closing, Epoch, Fence, PageWords, Side, Stamp, Terms, VerifyError};
+use crate::layout::Layout;
+use crate::ports::{Mapper, SharedPages};
+use crate::ring::{Notify, RingError};
+use crate::stream::{Sleep, Stream, Wish};
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Mapped; nothing known of the pages, nothing may be written.
+    Mapped,
+    /// The header is the announced one.
+    Verified { number: u32, token: u64 },
+    /// Stamped; data may flow.
+    Serving { token: u64 },
+}
+
+/// One connection, from the mapping on. Given up by [`Self::unmap`]; merely dropping it would leave
+/// the mapping behind, and the peer's pages in quarantine for ever.
+#[must_use = "a connection must be unmapped, or the peer's pages stay pinned"]
+#[derive(Debug)]
+pub struct BackConnection<P> {
+    pages: P,
+    run: SlotRun,
+    stage: Stage,
+    stream: Stream,
+}
+
+/// What the back sees in the header, copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackView {
+    /// Whether the front still stands by this connection.
+    pub fence: Fence,
+    /// The front's words.
+    pub words: PageWords,
+    /// Whether the front asks for a disconnect.
+    pub closing: Closing,
+}
+
+/// Data cannot be moved any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferError {
+    /// The front has given the connection up. What was copied out since the last unit is dropped.
+    Fenced,
+    /// The front broke the ring.
+    Ring(RingError),
+}
+
+impl From<RingError> for TransferError {
+    fn from(error: RingError) -> Self {
+        Self::Ring(error)
+    }
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fenced => write!(f, "the peer has fenced the page"),
+            Self::Ring(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl<P: SharedPages> BackConnection<P> {
+    /// Maps all pages that the peer offers, or none. `view` makes the view of the slots.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    ///
+    /// # Panics
+    /// If the view has another number of pages than the run.
+    pub fn map<const SLOTS: usize>(
+        window: &mut Window<SLOTS>,
+        mapper: &mut impl Mapper,
+        peer: DomId,
+        refs: &[GrantRef],
+        view: impl FnOnce(&SlotRun) -> P,
+    ) -> Result<Self, MapError> {
+        let run = window.map(mapper, peer, refs)?;
+        let pages = view(&run);
+        assert!(pages.pages() == run.count(), "the view shows exactly the mapped pages");
+        let stream = Stream::back(&Layout::of(run.count()));
+        Ok(Self { pages, run, stage: Stage::Mapped, stream })
+    }
+
+    /// Checks that these are the pages that the CONNECT announced. Writes nothing.
+    ///
+    /// # Errors
+    /// [`VerifyError`]: unmap and refuse.
+    ///
+    /// # Panics
+    /// If called twice.
+    pub fn verify(&mut self, terms: &Terms) -> Result<(), VerifyError> {
+        assert!(self.stage == Stage::Mapped, "a header is verified once");
+        header::verify(&self.pages, terms)?;
+        self.stage = Stage::Verified { number: terms.number, token: terms.fence_token() };
+        Ok(())
+    }
+
+    /// Tells the front, in the page, that it is served. Everything that can fail has been done.
+    ///
+    /// # Panics
+    /// If the header was not verified: that would write into a page of unknown purpose.
+    pub fn stamp(&mut self, epoch: Epoch) {
+        let Stage::Verified { number, token } = self.stage else {
+            panic!("the stamp comes once, after the header was verified");
+        };
+        header::write_stamp(&self.pages, Stamp { epoch, number });
+        self.stage = Stage::Serving { token };
+    }
+
+    /// Unmaps the pages. They cannot be touched any more, whatever the outcome.
+    ///
+    /// # Errors
+    /// [`UnmapError`] if Xen refused; [`Window::sweep`] tries again.
+    pub fn unmap<const SLOTS: usize>(
+        self,
+        window: &mut Window<SLOTS>,
+        mapper: &mut impl Mapper,
+    ) -> Result<(), UnmapError> {
+        window.unmap(mapper, self.run)
+    }
+
+    /// Writes the own words.
+    ///
+    /// # Panics
+    /// If the header was not verified.
+    pub fn publish(&self, words: PageWords) {
+        assert!(self.stage != Stage::Mapped, "nothing is written before the header is verified");
+        header::publish(&self.pages, Side::Back, words);
+    }
+
+    /// Asks for a disconnect in the page; then notify.
+    ///
+    /// # Panics
+    /// If the header was not verified.
+    pub fn say_closing(&self) {
+        assert!(self.stage != Stage::Mapped, "nothing is written before the header is verified");
+        header::say_closing(&self.pages, Side::Back);
+    }
+
+    /// What the front wrote, copied. Before the header is verified the fence counts as closed.
+    pub fn observe(&self) -> BackView {
+        let (words, closing) = header::observe(&self.pages, Side::Front);
+        BackView { fence: self.fence(), words, closing }
+    }
+
+    /// Reads from the front as much as there is, at most `into.len()` bytes: one unit of work. The
+    /// fence is looked at before, and again after the bytes were copied: when it was closed in
+    /// between, they are not to be acted on.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, TransferError> {
+        self.check_fence()?;
+        let bytes = self.stream.incoming().peek(&self.pages, into)?;
+        self.check_fence()?;
+        self.stream.incoming().consume(&self.pages, bytes);
+        Ok(bytes)
+    }
+
+    /// Writes to the front as much as there is room for, after a look at the fence.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn write(&mut self, from: &[u8]) -> Result<usize, TransferError> {
+        self.check_fence()?;
+        Ok(self.stream.outgoing().write(&self.pages, from)?)
+    }
+
+    /// Ends a burst of reads and writes.
+    pub fn flush(&mut self) -> Notify {
+        self.stream.flush(&self.pages)
+    }
+
+    /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn before_sleep(&mut self, wish: Wish) -> Result<Sleep, TransferError> {
+        self.check_fence()?;
+        Ok(self.stream.before_sleep(&self.pages, wish)?)
+    }
+
+    fn fence(&self) -> Fence {
+        match self.stage {
+            Stage::Mapped => Fence::Closed,
+            Stage::Verified { token, .. } | Stage::Serving { token } => {
+                header::fence(&self.pages, token)
+            }
+        }
+    }
+
+    fn check_fence(&self) -> Result<(), TransferError> {
+        assert!(matches!(self.stage, Stage::Serving { .. }), "data flow only once stamped");
+        match self.fence() {
+            Fence::Open => Ok(()),
+            Fence::Closed => Err(TransferError::Fenced),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Which frames of the foreign window hold a mapping of a peer's page. Mapping at a frame that
+//! already holds one makes Xen crash our domain, and a handle that is forgotten pins the peer's
+//! page for ever; so slots and handles are kept here, by domain and not by connection, and outlive
+//! any endpoint (docs/protocol.md §8, §11).
+
+use core::fmt;
+
+use crate::entry::{DomId, GrantRef};
+use crate::layout::PAGES_MAX;
+use crate::ports::{MapHandle, MapRefused, Mapper, UnmapRefused};
+
+/// What a slot of the window holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Free,
+    /// Part of a run that is being mapped or was handed out.
+    Mapped(MapHandle),
+    /// Its owner has let go of it, but Xen refused to unmap: out of use, tried again.
+    Stuck(MapHandle),
+}
+
+/// The window: `SLOTS` guest frames without memory, where foreign pages can be mapped.
+#[derive(Debug)]
+pub struct Window<const SLOTS: usize> {
+    slots: [Slot; SLOTS],
+}
+
+/// Consecutive slots that hold one connection's pages. Not `Clone`: whoever has it may unmap.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SlotRun {
+    first: usize,
+    count: usize,
+}
+
+impl SlotRun {
+    /// Index of the first slot.
+    pub const fn first(&self) -> u32 {
+        self.first as u32
+    }
+
+    /// Number of slots, in `1..=PAGES_MAX`.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+}
+
+/// A peer's pages could not be mapped; none of them is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapError {
+    /// The peer offered no page, or more than [`PAGES_MAX`].
+    PageCount {
+        /// How many it offered.
+        offered: usize,
+    },
+    /// The peer offered the same reference twice.
+    RepeatedRef(GrantRef),
+    /// Our window has no run of free slots long enough.
+    WindowFull {
+        /// Slots needed in a row.
+        wanted: usize,
+    },
+    /// Xen refused one of the pages.
+    Refused {
+        /// Which one.
+        r: GrantRef,
+        /// What Xen said.
+        why: MapRefused,
+    },
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PageCount { offered } => {
+                write!(f, "the peer offers {offered} pages, 1 to {PAGES_MAX} are possible")
+            }
+            Self::RepeatedRef(r) => write!(f, "the peer offers reference {} twice", r.0),
+            Self::WindowFull { wanted } => write!(f, "no {wanted} free slots in the window"),
+            Self::Refused { r, why } => write!(f, "reference {}: {why}", r.0),
+        }
+    }
+}
+
+/// Some pages could not be unmapped; their slots stay out of use until [`Window::sweep`] succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnmapError {
+    /// How many.
+    pub stuck: usize,
+    /// What Xen said to the last of them.
+    pub why: UnmapRefused,
+}
+
+impl fmt::Display for UnmapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pages stay mapped: {}", self.stuck, self.why)
+    }
+}
+
+impl<const SLOTS: usize> Window<SLOTS> {
+    /// A window without a mapping.
+    pub const fn new() -> Self {
+        Self { slots: [Slot::Free; SLOTS] }
+    }
+
+    /// Maps all of a peer's pages into consecutive slots, or none.
+    ///
+    /// # Errors
+    /// [`MapError`]: the offer is absurd, the window is full, or Xen refused.
+    pub fn map(
+        &mut self,
+        mapper: &mut impl Mapper,
+        peer: DomId,
+        refs: &[GrantRef],
+    ) -> Result<SlotRun, MapError> {
+        if refs.is_empty() || refs.len() > PAGES_MAX {
+            return Err(MapError::PageCount { offered: refs.len() });
+        }
+        if let Some(r) = repeated(refs) {
+            return Err(MapError::RepeatedRef(r));
+        }
+        let first = self.free_run(refs.len()).ok_or(MapError::WindowFull { wanted: refs.len() })?;
+        for (mapped, (slot, &r)) in self.slots.iter_mut().skip(first).zip(refs).enumerate() {
+            match mapper.map(peer, r, (first + mapped) as u32) {
+                Ok(handle) => *slot = Slot::Mapped(handle),
+                Err(why) => {
+                    // What was mapped so far is undone. A refusal there leaves stuck slots, which
+                    // are counted and retried; the answer to the peer is the same.
+                    let _ = self.unmap(mapper, SlotRun { first, count: mapped });
+                    return Err(MapError::Refused { r, why });
+                }
+            }
+        }
+        Ok(SlotRun { first, count: refs.len() })
+    }
+
+    /// Unmaps a run. Afterwards none of its pages may be touched, even if some are stuck.
+    ///
+    /// # Errors
+    /// [`UnmapError`] if Xen refused any; the others are unmapped.
+    pub fn unmap(&mut self, mapper: &mut impl Mapper, run: SlotRun) -> Result<(), UnmapError> {
+        self.release(mapper, run.first, run.count, |slot| match slot {
+            Slot::Mapped(handle) => Some(handle),
+            Slot::Free | Slot::Stuck(_) => None,
+        })
+    }
+
+    /// Tries again to unmap what is stuck.
+    ///
+    /// # Errors
+    /// [`UnmapError`] if some still are.
+    pub fn sweep(&mut self, mapper: &mut impl Mapper) -> Result<(), UnmapError> {
+        self.release(mapper, 0, SLOTS, |slot| match slot {
+            Slot::Stuck(handle) => Some(handle),
+            Slot::Free | Slot::Mapped(_) => None,
+        })
+    }
+
+    /// Unmaps everything, whoever had it: for an image whose endpoints all start anew.
+    ///
+    /// # Errors
+    /// [`UnmapError`] if Xen refused any.
+    pub fn unmap_all(&mut self, mapper: &mut impl Mapper) -> Result<(), UnmapError> {
+        self.release(mapper, 0, SLOTS, |slot| match slot {
+            Slot::Mapped(handle) | Slot::Stuck(handle) => Some(handle),
+            Slot::Free => None,
+        })
+    }
+
+    /// Slots that hold a mapping, stuck ones included.
+    pub fn mapped(&self) -> usize {
+        self.slots.iter().filter(|slot| **slot != Slot::Free).count()
+    }
+
+    /// Slots whose mapping Xen refused to undo.
+    pub fn stuck(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Stuck(_))).count()
+    }
+
+    fn release(
+        &mut self,
+        mapper: &mut impl Mapper,
+        first: usize,
+        count: usize,
+        chosen: impl Fn(Slot) -> Option<MapHandle>,
+    ) -> Result<(), UnmapError> {
+        let mut result = Ok(());
+        let mut stuck = 0;
+        for (index, slot) in self.slots.iter_mut().enumerate().skip(first).take(count) {
+            let Some(handle) = chosen(*slot) else { continue };
+            match mapper.unmap(handle, index as u32) {
+                Ok(()) => *slot = Slot::Free,
+                Err(why) => {
+                    stuck += 1;
+                    *slot = Slot::Stuck(handle);
+                    result = Err(UnmapError { stuck, why });
+                }
+            }
+        }
+        result
+    }
+
+    fn free_run(&self, wanted: usize) -> Option<usize> {
+        self.slots.windows(wanted).position(|run| run.iter().all(|slot| *slot == Slot::Free))
+    }
+}
+
+impl<const SLOTS: usize> Default for Window<SLOTS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn repeated(refs: &[GrantRef]) -> Option<GrantRef> {
+    let mut rest = refs;
+    while let Some((head, tail)) = rest.split_first() {
+        if tail.contains(head) {
+            return Some(*head);
+        }
+        rest = tail;
+    }
+    None
+}

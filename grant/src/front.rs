@@ -1,0 +1,179 @@
+//! The granting side of one connection (docs/protocol.md §7): its pages, its grants and its end of
+//! the rings. Everything that it ever granted is either ended or in quarantine when it is gone.
+
+use core::fmt;
+
+use crate::entry::{DomId, GrantRef};
+use crate::header::{self, Closing, PageWords, Side, Stamp, Terms};
+use crate::layout::Layout;
+use crate::ports::{GrantEntries, SharedPages};
+use crate::quarantine::{Granted, PageSet, Quarantine};
+use crate::ring::{Notify, RingError};
+use crate::stream::{Sleep, Stream, Wish};
+use crate::table::{GrantError, GrantTable};
+
+/// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
+/// leave the grants behind.
+#[must_use = "a connection must be released, or its grants stay"]
+#[derive(Debug)]
+pub struct FrontConnection<P> {
+    set: PageSet<P>,
+    granted: Granted,
+    stream: Stream,
+}
+
+/// What the front sees in the header, copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrontView {
+    /// What the back has stamped so far.
+    pub stamp: Stamp,
+    /// The back's words.
+    pub words: PageWords,
+    /// Whether the back asks for a disconnect.
+    pub closing: Closing,
+}
+
+/// A connection could not be opened.
+#[derive(Debug)]
+pub struct OpenError<P> {
+    /// Why.
+    pub why: OpenRefusal,
+    /// The pages; `None` if a peer that guessed a reference has mapped one already, so that they
+    /// went into quarantine.
+    pub set: Option<PageSet<P>>,
+}
+
+/// Why a connection could not be opened. All of these are our own domain's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenRefusal {
+    /// Too many page sets are in use or still mapped by peers.
+    QuarantineFull,
+    /// The grant table is full.
+    Grant(GrantError),
+}
+
+impl fmt::Display for OpenRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::QuarantineFull => write!(f, "the quarantine is full"),
+            Self::Grant(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// What became of a connection's pages.
+#[derive(Debug)]
+pub enum Released<P> {
+    /// All grants are ended; the pages are zeroed and free.
+    Freed(PageSet<P>),
+    /// The peer maps some; [`Quarantine::sweep`] hands the pages back when it no longer does.
+    Quarantined,
+}
+
+impl<P: SharedPages> FrontConnection<P> {
+    /// Zeroes the pages, writes the header and grants them to `peer`. The CONNECT may go out.
+    ///
+    /// # Errors
+    /// [`OpenError`]; what had been granted is ended, or in quarantine.
+    pub fn open<E: GrantEntries, const N: usize>(
+        set: PageSet<P>,
+        peer: DomId,
+        terms: &Terms,
+        table: &mut GrantTable<E>,
+        quarantine: &mut Quarantine<P, N>,
+    ) -> Result<Self, OpenError<P>> {
+        if quarantine.reserve().is_none() {
+            return Err(OpenError { why: OpenRefusal::QuarantineFull, set: Some(set) });
+        }
+        set.pages().zero();
+        header::write(set.pages(), terms);
+        let mut granted = Granted::NONE;
+        for &frame in set.frames() {
+            match table.grant(peer, frame) {
+                Ok(r) => granted.add(r),
+                Err(error) => {
+                    header::close_fence(set.pages());
+                    let set = quarantine.give_up(set, granted, table);
+                    return Err(OpenError { why: OpenRefusal::Grant(error), set });
+                }
+            }
+        }
+        let stream = Stream::front(&Layout::of(set.pages().pages()));
+        Ok(Self { set, granted, stream })
+    }
+
+    /// The references to tell the peer, in the order of the pages.
+    pub fn refs(&self) -> impl Iterator<Item = GrantRef> + '_ {
+        self.granted.iter()
+    }
+
+    /// Bytes of each ring, to tell the peer.
+    pub const fn ring_bytes(&self) -> u32 {
+        self.stream.size()
+    }
+
+    /// Closes the fence: the back stops at the latest after the unit of work that it is in. Then
+    /// notify it.
+    pub fn fence(&self) {
+        header::close_fence(self.set.pages());
+    }
+
+    /// Fences, ends every grant that can be ended, and lets go of the pages. Close the event
+    /// channel before, so that a reused domain cannot take it up.
+    pub fn release<E: GrantEntries, const N: usize>(
+        self,
+        table: &mut GrantTable<E>,
+        quarantine: &mut Quarantine<P, N>,
+    ) -> Released<P> {
+        self.fence();
+        match quarantine.give_up(self.set, self.granted, table) {
+            Some(set) => Released::Freed(set),
+            None => Released::Quarantined,
+        }
+    }
+
+    /// Writes the own words.
+    pub fn publish(&self, words: PageWords) {
+        header::publish(self.set.pages(), Side::Front, words);
+    }
+
+    /// Asks for a disconnect in the page; then notify.
+    pub fn say_closing(&self) {
+        header::say_closing(self.set.pages(), Side::Front);
+    }
+
+    /// What the back wrote, copied.
+    pub fn observe(&self) -> FrontView {
+        let (words, closing) = header::observe(self.set.pages(), Side::Back);
+        FrontView { stamp: header::read_stamp(self.set.pages()), words, closing }
+    }
+
+    /// Reads from the back as much as there is, at most `into.len()` bytes.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn read(&mut self, into: &mut [u8]) -> Result<usize, RingError> {
+        self.stream.incoming().read(self.set.pages(), into)
+    }
+
+    /// Writes to the back as much as there is room for.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn write(&mut self, from: &[u8]) -> Result<usize, RingError> {
+        self.stream.outgoing().write(self.set.pages(), from)
+    }
+
+    /// Ends a burst of reads and writes.
+    pub fn flush(&mut self) -> Notify {
+        self.stream.flush(self.set.pages())
+    }
+
+    /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
+    ///
+    /// # Errors
+    /// [`RingError`] if a peer's index lies.
+    pub fn before_sleep(&mut self, wish: Wish) -> Result<Sleep, RingError> {
+        self.stream.before_sleep(self.set.pages(), wish)
+    }
+}

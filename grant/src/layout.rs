@@ -1,0 +1,136 @@
+//! Where everything lies in a connection's pages (docs/protocol.md §9, §10): a 512-byte header of
+//! eight 64-byte lines in the first page, then the data of two byte rings. No line is written by
+//! both sides, so neither side's stores ever take a line away from the other's.
+
+/// Bytes of a page (`xen/include/public/arch-x86/xen.h`, a guest frame is 4 KiB).
+pub const PAGE_BYTES: usize = 4096;
+
+/// Most pages of one connection. Their references must fit into one CONNECT message, and eight
+/// pages already hold two rings of almost 16 KiB.
+pub const PAGES_MAX: usize = 8;
+
+/// Bytes of the header at the start of the first page.
+pub const HEADER_BYTES: usize = 512;
+
+/// Bytes of a cache line on every x86-64 processor.
+pub const LINE_BYTES: usize = 64;
+
+/// Line 0, written by the front before it grants the pages: what these pages are.
+pub mod front_line {
+    /// u32, see [`crate::header::MAGIC`].
+    pub const MAGIC: usize = 0;
+    /// u32, see [`crate::header::VERSION`].
+    pub const VERSION: usize = 4;
+    /// u32: number of the CONNECT.
+    pub const NUMBER: usize = 8;
+    /// u32: bytes of each ring.
+    pub const RING_BYTES: usize = 12;
+    /// 16 bytes: the front's epoch.
+    pub const EPOCH: usize = 16;
+    /// 24 bytes: the link's name, padded with zeros.
+    pub const LINK: usize = 32;
+    /// u64 as two u32, low word first: the fence.
+    pub const FENCE: usize = 56;
+}
+
+/// Line 1, written by the front while connected; offsets as in [`WORDS_BEAT`] and so on.
+pub const FRONT_WORDS: usize = 64;
+
+/// Line 2, written by the back.
+pub mod back_line {
+    /// 16 bytes: the back's epoch.
+    pub const STAMP_EPOCH: usize = 128;
+    /// u32: number of the CONNECT that is stamped, written last.
+    pub const STAMP_NUMBER: usize = 144;
+}
+
+/// Still line 2: the back's words, offsets as in [`WORDS_BEAT`] and so on.
+pub const BACK_WORDS: usize = 148;
+
+/// Within one side's words, u32: the beat.
+pub const WORDS_BEAT: usize = 0;
+/// Within one side's words, u32: sequence number of the last message sent.
+pub const WORDS_SENT: usize = 4;
+/// Within one side's words, u32: sequence number of the last message delivered.
+pub const WORDS_DELIVERED: usize = 8;
+/// Within one side's words, u32: anything but zero asks for a disconnect.
+pub const WORDS_CLOSING: usize = 12;
+
+/// Lines 3 to 6: of each ring the producer's line, then the consumer's.
+const RING_LINES: usize = 192;
+
+/// Within a ring line, u32: the free-running index of the side that writes the line.
+pub const LINE_INDEX: usize = 0;
+/// Within a ring line, u32: that side wants to be notified when the *other* index reaches this.
+pub const LINE_EVENT: usize = 4;
+
+/// Where one ring lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingPlace {
+    /// Offset of the producer's line.
+    pub producer_line: usize,
+    /// Offset of the consumer's line.
+    pub consumer_line: usize,
+    /// Offset of the first data byte.
+    pub data: usize,
+    /// Bytes of data.
+    pub size: u32,
+}
+
+/// Where both rings lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// What the front writes and the back reads.
+    pub to_back: RingPlace,
+    /// What the back writes and the front reads.
+    pub to_front: RingPlace,
+}
+
+impl Layout {
+    /// The layout of a connection of `pages` pages.
+    ///
+    /// # Panics
+    /// If `pages` is not in `1..=PAGES_MAX`; whoever parses a count from a peer checks it before.
+    pub const fn of(pages: usize) -> Self {
+        let size = ring_bytes(pages);
+        Self {
+            to_back: RingPlace {
+                producer_line: RING_LINES,
+                consumer_line: RING_LINES + LINE_BYTES,
+                data: HEADER_BYTES,
+                size,
+            },
+            to_front: RingPlace {
+                producer_line: RING_LINES + 2 * LINE_BYTES,
+                consumer_line: RING_LINES + 3 * LINE_BYTES,
+                data: HEADER_BYTES + size as usize,
+                size,
+            },
+        }
+    }
+}
+
+/// Bytes of each of the two rings: half of what the header leaves, in whole lines.
+///
+/// # Panics
+/// If `pages` is not in `1..=PAGES_MAX`.
+pub const fn ring_bytes(pages: usize) -> u32 {
+    assert!(pages >= 1, "a connection has a page");
+    assert!(pages <= PAGES_MAX, "too many pages for a connection");
+    let half = (pages * PAGE_BYTES - HEADER_BYTES) / 2;
+    (half - half % LINE_BYTES) as u32
+}
+
+const _: () = assert!(front_line::FENCE + 8 == FRONT_WORDS);
+const _: () = assert!(FRONT_WORDS + WORDS_CLOSING + 4 <= back_line::STAMP_EPOCH);
+const _: () = assert!(back_line::STAMP_NUMBER + 4 == BACK_WORDS);
+const _: () = assert!(BACK_WORDS + WORDS_CLOSING + 4 <= RING_LINES);
+const _: () = assert!(RING_LINES + 4 * LINE_BYTES <= HEADER_BYTES);
+const _: () = assert!(back_line::STAMP_EPOCH.is_multiple_of(LINE_BYTES));
+const _: () = assert!(RING_LINES.is_multiple_of(LINE_BYTES));
+const _: () = assert!(ring_bytes(1) == 1792);
+const _: () = assert!(ring_bytes(PAGES_MAX) == 16128);
+const _: () = {
+    let last = Layout::of(PAGES_MAX).to_front;
+    assert!(last.data + last.size as usize <= PAGES_MAX * PAGE_BYTES);
+};

@@ -1,0 +1,110 @@
+//! What this crate needs of Xen, as three traits: the own grant table, the map operation, and
+//! memory that two domains share. The images implement them over hypercalls and raw pages, the
+//! feature `fake` implements them in safe Rust and stricter than Xen is.
+
+use core::fmt;
+
+use crate::entry::{DomId, GrantRef, GrantStatus};
+
+/// The own domain's version-1 grant entries (`xen/include/public/grant_table.h`,
+/// `grant_entry_v1`). A reference passed in is below [`Self::entries`].
+pub trait GrantEntries {
+    /// How many entries the mapped part of the table has.
+    fn entries(&self) -> u32;
+
+    /// The entry's present flags. Xen changes two of them at any time.
+    fn flags(&self, r: GrantRef) -> u16;
+
+    /// Writes domain and frame of an entry whose flags are invalid, thus invisible to Xen.
+    fn write(&mut self, r: GrantRef, domid: DomId, frame: u32);
+
+    /// Writes the flags with release order: whoever sees them sees domain and frame too.
+    fn set_flags(&mut self, r: GrantRef, flags: u16);
+
+    /// Atomically replaces the flags if they are `current`.
+    ///
+    /// # Errors
+    /// The flags found instead.
+    fn compare_exchange_flags(&mut self, r: GrantRef, current: u16, new: u16) -> Result<u16, u16>;
+}
+
+/// Xen's name for one mapping (`grant_handle_t`); needed to undo it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapHandle(pub u32);
+
+/// Maps foreign grants at guest frames of a window that never had memory.
+///
+/// Both operations must report the status *inside* the operation, not only the hypercall's.
+pub trait Mapper {
+    /// Maps the peer's grant, readable and writable, at `window_slot` (a page index).
+    ///
+    /// # Errors
+    /// What Xen said; nothing is mapped then.
+    fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused>;
+
+    /// Undoes a mapping. When it returns `Ok`, the page can no longer be reached.
+    ///
+    /// # Errors
+    /// What Xen said; the mapping must be taken to exist still.
+    fn unmap(&mut self, handle: MapHandle, window_slot: u32) -> Result<(), UnmapRefused>;
+}
+
+/// Why Xen did not map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapRefused {
+    /// The operation was refused.
+    Status(GrantStatus),
+    /// The hypercall itself failed; the value is Xen's negative errno.
+    Hypercall(i32),
+}
+
+impl fmt::Display for MapRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "map refused: {status}"),
+            Self::Hypercall(errno) => write!(f, "map hypercall failed: {errno}"),
+        }
+    }
+}
+
+/// Why Xen did not unmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnmapRefused {
+    /// The operation was refused.
+    Status(GrantStatus),
+    /// The hypercall itself failed; the value is Xen's negative errno.
+    Hypercall(i32),
+}
+
+impl fmt::Display for UnmapRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "unmap refused: {status}"),
+            Self::Hypercall(errno) => write!(f, "unmap hypercall failed: {errno}"),
+        }
+    }
+}
+
+/// Pages that another domain reads and writes at the same time. They are copied from and to, never
+/// borrowed: a reference into them would let the compiler assume that they hold still.
+///
+/// Offsets are bytes over `pages() * 4096`, contiguous whatever frames lie below. Offsets of words
+/// are multiples of four. Out-of-range offsets are the caller's bug and may panic; this crate
+/// computes them from its own numbers only, never from what the peer wrote.
+pub trait SharedPages {
+    /// Reads an aligned word, with acquire order.
+    fn load_u32(&self, at: usize) -> u32;
+    /// Writes an aligned word, with release order.
+    fn store_u32(&self, at: usize, value: u32);
+    /// Copies bytes out; they may be torn if the peer writes them meanwhile.
+    fn copy_from(&self, at: usize, into: &mut [u8]);
+    /// Copies bytes in.
+    fn copy_to(&self, at: usize, from: &[u8]);
+    /// A sequentially consistent fence: what was stored before it is visible before what is loaded
+    /// after it.
+    fn full_barrier(&self);
+    /// Fills all pages with zeros.
+    fn zero(&self);
+    /// How many pages there are.
+    fn pages(&self) -> usize;
+}

@@ -1,0 +1,116 @@
+//! Two rings as a duplex stream of bytes, and the discipline of sleeping on it (docs/protocol.md
+//! §10): publish freely, flush once a burst, and before sleeping say what to be woken for and look
+//! again. [`crate::FrontConnection`] and [`crate::BackConnection`] each own one.
+
+use crate::layout::Layout;
+use crate::ports::SharedPages;
+use crate::ring::{Consumer, Notify, Producer, RingError};
+
+/// One side of a connection's two rings.
+#[derive(Debug)]
+pub struct Stream {
+    outgoing: Producer,
+    incoming: Consumer,
+}
+
+/// What a side wants to be woken for. Zero: not for that.
+///
+/// A reader that wants more than one byte sleeps on when the peer stops short of it, so only who
+/// knows how much will come may ask for more. A writer may well wait for much room, since the peer
+/// reads everything in the end: to ask for the whole ring costs one notification a ring-full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Wake when this many bytes can be read; more than the ring holds means a full ring.
+    pub readable: u32,
+    /// Wake when this many bytes can be written; more than the ring holds means an empty ring.
+    pub writable: u32,
+}
+
+/// Whether a wish is fulfilled already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// One of the wishes is: do not sleep.
+    Ready,
+    /// None is. The peer has been asked to notify.
+    MaySleep,
+}
+
+/// Outcome of [`Stream::before_sleep`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sleep {
+    /// Whether the peer must be notified first.
+    pub notify: Notify,
+    /// Whether to sleep at all.
+    pub readiness: Readiness,
+}
+
+impl Stream {
+    /// The front's side of fresh pages.
+    pub const fn front(layout: &Layout) -> Self {
+        Self { outgoing: Producer::new(layout.to_back), incoming: Consumer::new(layout.to_front) }
+    }
+
+    /// The back's side of fresh pages.
+    pub const fn back(layout: &Layout) -> Self {
+        Self { outgoing: Producer::new(layout.to_front), incoming: Consumer::new(layout.to_back) }
+    }
+
+    /// Bytes of each ring.
+    pub const fn size(&self) -> u32 {
+        self.outgoing.size()
+    }
+
+    /// The ring that is written.
+    pub const fn outgoing(&mut self) -> &mut Producer {
+        &mut self.outgoing
+    }
+
+    /// The ring that is read.
+    pub const fn incoming(&mut self) -> &mut Consumer {
+        &mut self.incoming
+    }
+
+    /// Ends a burst of reads and writes: one full barrier, then one look at each of the peer's
+    /// wishes. Must be called, or [`Self::before_sleep`], after the last of them.
+    pub fn flush(&mut self, pages: &impl SharedPages) -> Notify {
+        pages.full_barrier();
+        self.due(pages)
+    }
+
+    /// Asks the peer to notify, then looks whether that came too late; flushes on the way. One
+    /// full barrier serves both.
+    ///
+    /// # Errors
+    /// [`RingError`] if a peer's index lies.
+    pub fn before_sleep(
+        &mut self,
+        pages: &impl SharedPages,
+        wish: Wish,
+    ) -> Result<Sleep, RingError> {
+        if wish.readable > 0 {
+            self.incoming.ask(pages, wish.readable);
+        }
+        if wish.writable > 0 {
+            self.outgoing.ask(pages, wish.writable);
+        }
+        // Stores before it: our indices and wishes. Loads after it: the peer's wishes and indices.
+        pages.full_barrier();
+        let notify = self.due(pages);
+        self.incoming.refresh(pages)?;
+        self.outgoing.refresh(pages)?;
+        Ok(Sleep { notify, readiness: self.readiness(wish) })
+    }
+
+    fn due(&mut self, pages: &impl SharedPages) -> Notify {
+        self.outgoing.due(pages).or(self.incoming.due(pages))
+    }
+
+    fn readiness(&self, wish: Wish) -> Readiness {
+        let readable = wish.readable.min(self.incoming.size());
+        let writable = wish.writable.min(self.outgoing.size());
+        let can_read = readable > 0 && self.incoming.available() >= readable;
+        let can_write = writable > 0 && self.outgoing.room() >= writable;
+        if can_read || can_write { Readiness::Ready } else { Readiness::MaySleep }
+    }
+}
