@@ -50,6 +50,8 @@ pub struct GrantStatus(pub i16);
 impl GrantStatus {
     /// `GNTST_okay`.
     pub const OKAY: Self = Self(0);
+    /// `GNTST_general_error`: among others, the grant is for another domain, or ended.
+    pub const GENERAL_ERROR: Self = Self(-1);
     /// `GNTST_bad_domain`: no such domain.
     pub const BAD_DOMAIN: Self = Self(-2);
     /// `GNTST_bad_gntref`: the reference grants us nothing.
@@ -58,6 +60,8 @@ impl GrantStatus {
     pub const BAD_HANDLE: Self = Self(-4);
     /// `GNTST_bad_virt_addr`: the address does not hold this mapping.
     pub const BAD_ADDRESS: Self = Self(-5);
+    /// `GNTST_bad_page`: what was granted is no page of memory.
+    pub const BAD_PAGE: Self = Self(-9);
 
     /// What the code means, for people.
     pub const fn meaning(self) -> &'static str {
