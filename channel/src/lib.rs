@@ -1,3 +1,43 @@
-//! Placeholder.
+//! Tether's channel: how two domains that may die, hang or restart at any moment speak reliably
+//! through xenstore, and how they use that to set up and tear down a shared-memory connection.
+//!
+//! Everything here is sans-IO. Time, bytes and what happened go in; requests, events and the next
+//! deadline come out. `docs/protocol.md` is normative, and the code cites its sections.
+//!
+//! From the inside outwards:
+//! - `register`: the one xenstore value through which a side speaks, parsed and emitted;
+//! - [`message`]: the words of the connection that travel in it;
+//! - `endpoint`: the session (rules S0 to S11): epochs, sequence numbers, up and down;
+//! - `liveness`: beats, and when their absence means death;
+//! - `front`, `back`: the connection (rules C1 to C5 and D1 to D8);
+//! - `link`: one endpoint with its beats and one of the two machines;
+//! - `store`: a link's wishes as xenstore requests, and the answers as facts;
+//! - `driver`: many links over one xenstore client; the loop step that images and simulation
+//!   share.
+//!
+//! What a domain must supply is [`Platform`]. Neighbours: `xenbus/` below (only `store` and
+//! `driver` use it), `kernel/` above, which implements [`Platform`] over `grant/`.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+#[cfg(test)]
+#[macro_use]
+extern crate std;
+
+pub mod epoch;
+pub mod event;
+pub mod ids;
+pub mod instant;
+pub mod limits;
+pub mod message;
+pub mod names;
+pub mod platform;
+pub mod step;
+
+pub use epoch::{Epoch, EpochSource};
+pub use ids::{DomId, GrantRef, LinkId, Number, Port, Role};
+pub use instant::{Duration, Instant};
+pub use names::LinkName;
+pub use platform::Platform;
+pub use step::Step;

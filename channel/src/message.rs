@@ -1,0 +1,300 @@
+//! The control messages of the connection, as they travel in the register (docs/protocol.md §6).
+//! Anything that begins with `M ` is the application's; all else must be one of these, to the
+//! letter, or the peer has broken the protocol.
+
+use crate::ids::{GrantRef, Number, Port};
+use crate::limits::{MESSAGE_BYTES_MAX, PAGES_MAX};
+use crate::names::{decimal, parse_decimal};
+use crate::platform::{BindError, GrantRefs, MapError, Offer, VerifyError};
+
+/// What an application message begins with.
+pub const APPLICATION: &[u8] = b"M ";
+
+/// Longest application message: the prefix is the channel's.
+pub const APPLICATION_BYTES_MAX: usize = MESSAGE_BYTES_MAX - APPLICATION.len();
+
+/// Longest control message: a CONNECT of [`PAGES_MAX`] references of ten digits.
+pub const CONTROL_BYTES_MAX: usize = 8 + 4 * 11 + PAGES_MAX * 11;
+
+const _: () = assert!(CONTROL_BYTES_MAX <= MESSAGE_BYTES_MAX);
+
+/// A word of the connection. Each carries the connection's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// Front: here are pages and a port.
+    Connect(Number, Offer),
+    /// Back: mapped, bound, stamped.
+    Connected(Number),
+    /// Back: not so. Terminal.
+    Refused(Number, RefuseReason),
+    /// Front: stop, unmap, say so.
+    Disconnect(Number),
+    /// Back: please disconnect.
+    Closing(Number),
+    /// Back: unmapped, port closed. Terminal.
+    Disconnected(Number),
+}
+
+/// Why a back refuses a CONNECT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefuseReason {
+    /// No room in the back's window of foreign frames, or more pages than it takes.
+    NoRoom,
+    /// The ring size does not follow from the pages.
+    RingSize,
+    /// A grant reference could not be mapped.
+    BadGrant,
+    /// The page header has another magic or version.
+    MagicOrVersion,
+    /// The page header is another connection's.
+    Header,
+    /// The fence was closed already.
+    Fenced,
+    /// The port could not be bound.
+    BadPort,
+    /// The back has no port left.
+    NoPorts,
+    /// Xen forbids it (XSM, SILO).
+    Denied,
+    /// The back is about to stop.
+    Stopping,
+}
+
+impl RefuseReason {
+    /// All reasons.
+    pub const ALL: [Self; 10] = [
+        Self::NoRoom,
+        Self::RingSize,
+        Self::BadGrant,
+        Self::MagicOrVersion,
+        Self::Header,
+        Self::Fenced,
+        Self::BadPort,
+        Self::NoPorts,
+        Self::Denied,
+        Self::Stopping,
+    ];
+
+    /// The word in REFUSED.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoRoom => "no-room",
+            Self::RingSize => "ring-size",
+            Self::BadGrant => "bad-grant",
+            Self::MagicOrVersion => "magic-or-version",
+            Self::Header => "header",
+            Self::Fenced => "fenced",
+            Self::BadPort => "bad-port",
+            Self::NoPorts => "no-ports",
+            Self::Denied => "denied-by-xen",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    fn from_word(word: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.word().as_bytes() == word)
+    }
+}
+
+impl From<MapError> for RefuseReason {
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::NoRoom => Self::NoRoom,
+            MapError::RingSize => Self::RingSize,
+            MapError::BadGrant => Self::BadGrant,
+            MapError::Denied => Self::Denied,
+        }
+    }
+}
+
+impl From<VerifyError> for RefuseReason {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::MagicOrVersion => Self::MagicOrVersion,
+            VerifyError::NotThisConnection => Self::Header,
+            VerifyError::Fenced => Self::Fenced,
+        }
+    }
+}
+
+impl From<BindError> for RefuseReason {
+    fn from(error: BindError) -> Self {
+        match error {
+            BindError::NoPorts => Self::NoPorts,
+            BindError::BadPort => Self::BadPort,
+            BindError::Denied => Self::Denied,
+        }
+    }
+}
+
+/// A control message's bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlBytes {
+    bytes: [u8; CONTROL_BYTES_MAX],
+    length: usize,
+}
+
+impl ControlBytes {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn put(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        assert!(end <= CONTROL_BYTES_MAX);
+        self.bytes[self.length..end].copy_from_slice(part);
+        self.length = end;
+    }
+
+    fn put_number(&mut self, before: &[u8], value: u32) {
+        let mut digits = [0; 10];
+        self.put(before);
+        self.put(decimal(value, &mut digits));
+    }
+}
+
+impl Control {
+    /// The connection that it is about.
+    pub const fn number(&self) -> Number {
+        match self {
+            Self::Connect(number, _)
+            | Self::Connected(number)
+            | Self::Refused(number, _)
+            | Self::Disconnect(number)
+            | Self::Closing(number)
+            | Self::Disconnected(number) => *number,
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Connect(..) => "CONNECT",
+            Self::Connected(_) => "CONNECTED",
+            Self::Refused(..) => "REFUSED",
+            Self::Disconnect(_) => "DISCONNECT",
+            Self::Closing(_) => "CLOSING",
+            Self::Disconnected(_) => "DISCONNECTED",
+        }
+    }
+
+    /// The message's bytes.
+    pub fn emit(&self) -> ControlBytes {
+        let mut out = ControlBytes { bytes: [0; CONTROL_BYTES_MAX], length: 0 };
+        out.put(self.word().as_bytes());
+        out.put_number(b" ", self.number().0);
+        match self {
+            Self::Connect(_, offer) => {
+                out.put_number(b" ", offer.port.0);
+                out.put_number(b" ", offer.ring_bytes);
+                out.put_number(b" ", offer.features);
+                let mut before: &[u8] = b" ";
+                for reference in offer.refs.as_slice() {
+                    out.put_number(before, reference.0);
+                    before = b",";
+                }
+            }
+            Self::Refused(_, reason) => {
+                out.put(b" ");
+                out.put(reason.word().as_bytes());
+            }
+            _ => {}
+        }
+        out
+    }
+
+    /// Reads a control message; anything not exactly in form is none.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut words = bytes.split(|&byte| byte == b' ');
+        let word = words.next()?;
+        let number = Number(parse_decimal(words.next()?)?);
+        let control = match word {
+            b"CONNECT" => Self::Connect(number, parse_offer(&mut words)?),
+            b"CONNECTED" => Self::Connected(number),
+            b"REFUSED" => Self::Refused(number, RefuseReason::from_word(words.next()?)?),
+            b"DISCONNECT" => Self::Disconnect(number),
+            b"CLOSING" => Self::Closing(number),
+            b"DISCONNECTED" => Self::Disconnected(number),
+            _ => return None,
+        };
+        // Numbers count from 1, and nothing may follow.
+        (number.0 > 0 && words.next().is_none()).then_some(control)
+    }
+}
+
+fn parse_offer<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Option<Offer> {
+    let port = Port(parse_decimal(words.next()?)?);
+    let ring_bytes = parse_decimal(words.next()?)?;
+    let features = parse_decimal(words.next()?)?;
+    let mut refs = GrantRefs::EMPTY;
+    for reference in words.next()?.split(|&byte| byte == b',') {
+        refs.push(GrantRef(parse_decimal(reference)?)).ok()?;
+    }
+    Some(Offer { port, ring_bytes, features, refs })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::{CONTROL_BYTES_MAX, Control, RefuseReason};
+    use crate::ids::{GrantRef, Number, Port};
+    use crate::limits::PAGES_MAX;
+    use crate::platform::{GrantRefs, Offer};
+
+    fn offer(pages: usize, value: u32) -> Offer {
+        let mut refs = GrantRefs::EMPTY;
+        for _ in 0..pages {
+            refs.push(GrantRef(value)).unwrap();
+        }
+        Offer { port: Port(value), ring_bytes: value, features: value, refs }
+    }
+
+    #[test]
+    fn every_control_message_comes_back_as_it_went() {
+        let largest = Control::Connect(Number(u32::MAX), offer(PAGES_MAX, u32::MAX));
+        assert!(largest.emit().as_bytes().len() <= CONTROL_BYTES_MAX);
+        let number = Number(3);
+        let mut all = vec![
+            largest,
+            Control::Connect(Number(1), offer(1, 9)),
+            Control::Connected(number),
+            Control::Disconnect(number),
+            Control::Closing(number),
+            Control::Disconnected(number),
+        ];
+        all.extend(RefuseReason::ALL.map(|reason| Control::Refused(number, reason)));
+        for control in all {
+            assert_eq!(Control::parse(control.emit().as_bytes()), Some(control));
+        }
+    }
+
+    #[test]
+    fn a_connect_reads_as_documented() {
+        let bytes = Control::Connect(Number(1), offer(2, 9)).emit();
+        assert_eq!(bytes.as_bytes(), b"CONNECT 1 9 9 9 9,9");
+    }
+
+    #[test]
+    fn what_is_not_to_the_letter_is_no_control_message() {
+        for bad in [
+            &b""[..],
+            b"CONNECT",
+            b"CONNECT 0 1 1792 0 8",
+            b"CONNECT 1 1 1792 0",
+            b"CONNECT 1 1 1792 0 ",
+            b"CONNECT 1 1 1792 0 8,",
+            b"CONNECT 1 1 1792 0 8 9",
+            b"CONNECT 1 1 1792 0 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+            b"CONNECTED 01",
+            b"CONNECTED 1 ",
+            b"REFUSED 1",
+            b"REFUSED 1 because",
+            b"DISCONNECT -1",
+            b"disconnect 1",
+            b"CLOSING 4294967296",
+        ] {
+            assert_eq!(Control::parse(bad), None, "{}", String::from_utf8_lossy(bad));
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Names: of a link, and of its nodes in xenstore (docs/protocol.md §2). A link has two nodes in
+//! each home, `data/tether/<digit>/<link>` (the introduction) and `box` below it (the mailbox). The
+//! digit fans out, because one flat directory stops at a few hundred children.
+
+use crate::ids::DomId;
+use crate::limits::LINK_NAME_BYTES_MAX;
+
+/// The directory that holds all links, in each home, and the path of the one watch.
+pub const ROOT: &str = "data/tether";
+
+/// The token of that watch.
+pub const WATCH_TOKEN: &str = "t";
+
+/// The last part of a mailbox's path.
+const BOX: &[u8] = b"/box";
+
+/// Longest path that this module makes: `/local/domain/65535/data/tether/f/`, a name and `/box`.
+pub const PATH_BYTES_MAX: usize = 34 + LINK_NAME_BYTES_MAX + 4;
+
+/// The name of a link: 1 to 24 bytes of letters, digits, `-` and `_`. Unused bytes are kept zero,
+/// which is also its form in the page header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkName {
+    bytes: [u8; LINK_NAME_BYTES_MAX],
+    length: u8,
+}
+
+/// Why something is no link name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkNameError {
+    /// Nothing at all.
+    Empty,
+    /// More than 24 bytes.
+    TooLong,
+    /// A byte that is no letter, digit, `-` or `_`.
+    BadByte(u8),
+}
+
+impl LinkName {
+    /// A place without a name: what an unused link has. Never parsed from anything.
+    pub(crate) const VACANT: Self = Self { bytes: [0; LINK_NAME_BYTES_MAX], length: 0 };
+
+    /// The name with these bytes.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(name: &[u8]) -> Result<Self, LinkNameError> {
+        if name.is_empty() {
+            return Err(LinkNameError::Empty);
+        }
+        let mut bytes = [0; LINK_NAME_BYTES_MAX];
+        let place = bytes.get_mut(..name.len()).ok_or(LinkNameError::TooLong)?;
+        for &byte in name {
+            if !(byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+                return Err(LinkNameError::BadByte(byte));
+            }
+        }
+        place.copy_from_slice(name);
+        // Not longer than the array: `get_mut` found the place.
+        Ok(Self { bytes, length: name.len() as u8 })
+    }
+
+    /// The name's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        // Only letters, digits, `-` and `_` were let in.
+        core::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+
+    /// The name padded with zero bytes, as the page header holds it.
+    pub const fn padded(&self) -> [u8; LINK_NAME_BYTES_MAX] {
+        self.bytes
+    }
+
+    /// The directory that the link is in: the POSIX `cksum` CRC of its name, modulo 16, as a
+    /// lower-case digit. A shell gets it by `printf %s "$link" | cksum`.
+    pub fn digit(&self) -> u8 {
+        // Below 16: the digit table has 16 entries.
+        b"0123456789abcdef"[(cksum(self.as_bytes()) % 16) as usize]
+    }
+
+    /// The own introduction: `data/tether/<digit>/<link>`.
+    pub fn introduction(&self) -> Path {
+        let mut path = Path::EMPTY;
+        self.put_introduction(&mut path);
+        path
+    }
+
+    /// The own mailbox: `data/tether/<digit>/<link>/box`.
+    pub fn mailbox(&self) -> Path {
+        let mut path = self.introduction();
+        path.put(BOX);
+        path
+    }
+
+    /// The mailbox in `peer`'s home, by its absolute path.
+    pub fn mailbox_of(&self, peer: DomId) -> Path {
+        let mut path = Path::EMPTY;
+        path.put(b"/local/domain/");
+        let mut digits = [0; 5];
+        path.put(decimal(peer.0.into(), &mut digits));
+        path.put(b"/");
+        self.put_introduction(&mut path);
+        path.put(BOX);
+        path
+    }
+
+    fn put_introduction(&self, path: &mut Path) {
+        path.put(ROOT.as_bytes());
+        path.put(b"/");
+        path.put(&[self.digit()]);
+        path.put(b"/");
+        path.put(self.as_bytes());
+    }
+}
+
+/// A path made here: ASCII, bounded, without heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    bytes: [u8; PATH_BYTES_MAX],
+    length: usize,
+}
+
+impl Path {
+    const EMPTY: Self = Self { bytes: [0; PATH_BYTES_MAX], length: 0 };
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        // Made of ASCII only: literals, digits and a checked link name.
+        core::str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
+    }
+
+    fn put(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        assert!(end <= PATH_BYTES_MAX);
+        self.bytes[self.length..end].copy_from_slice(part);
+        self.length = end;
+    }
+}
+
+/// Where a watch event's path points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// The watched root itself, or a directory of it: anything below may have changed.
+    Above,
+    /// The introduction of the link with these bytes for a name.
+    Introduction(&'a [u8]),
+    /// Its mailbox.
+    Mailbox(&'a [u8]),
+    /// A node below its mailbox or beside it, which has no business there.
+    Stray(&'a [u8]),
+    /// Not in Tether's part of the home.
+    Elsewhere,
+}
+
+/// Sorts a watch event's path, which is relative to the own home as the watch is.
+pub fn place(path: &[u8]) -> Place<'_> {
+    let Some(rest) = path.strip_prefix(ROOT.as_bytes()) else { return Place::Elsewhere };
+    if rest.is_empty() {
+        return Place::Above;
+    }
+    let Some(rest) = rest.strip_prefix(b"/") else { return Place::Elsewhere };
+    let mut parts = rest.splitn(4, |&byte| byte == b'/');
+    // The digit is not compared: the link is found by its name, and its digit follows from it.
+    let _digit = parts.next();
+    match (parts.next(), parts.next(), parts.next()) {
+        (None, ..) => Place::Above,
+        (Some(link), None, _) => Place::Introduction(link),
+        (Some(link), Some(b"box"), None) => Place::Mailbox(link),
+        (Some(link), Some(_), _) => Place::Stray(link),
+    }
+}
+
+/// Writes `value` in decimal into the end of `digits`, and gives the digits used. Not `core::fmt`,
+/// which would cost an image kilobytes.
+pub(crate) fn decimal(value: u32, digits: &mut [u8]) -> &[u8] {
+    let mut start = digits.len();
+    let mut rest = value;
+    loop {
+        assert!(start > 0, "too few places for the value");
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+/// Reads a decimal number: 1 to 10 digits, no sign, no leading zero, within u32; so that every
+/// number has one form.
+pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u32> {
+    match digits {
+        [] => return None,
+        [b'0'] => return Some(0),
+        [b'0', ..] => return None,
+        _ => {}
+    }
+    let mut value: u32 = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
+    }
+    Some(value)
+}
+
+/// The CRC of POSIX `cksum` (IEEE Std 1003.1, utility cksum): polynomial 0x04c11db7, most
+/// significant bit first, the length appended.
+fn cksum(bytes: &[u8]) -> u32 {
+    let mut crc: u32 = 0;
+    for &byte in bytes {
+        crc = cksum_step(crc, byte);
+    }
+    let mut length = bytes.len();
+    while length > 0 {
+        crc = cksum_step(crc, (length & 0xff) as u8);
+        length >>= 8;
+    }
+    !crc
+}
+
+fn cksum_step(crc: u32, byte: u8) -> u32 {
+    let mut crc = crc ^ (u32::from(byte) << 24);
+    for _ in 0..8 {
+        let carry = crc & 0x8000_0000 != 0;
+        crc <<= 1;
+        if carry {
+            crc ^= 0x04c1_1db7;
+        }
+    }
+    crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LinkName, LinkNameError, Place, cksum, decimal, parse_decimal, place};
+    use crate::ids::DomId;
+
+    #[test]
+    fn the_digit_is_what_a_shell_computes() {
+        // printf %s a | cksum; printf %s b | cksum; printf %s 123456789 | cksum
+        assert_eq!(cksum(b"a"), 1_220_704_766);
+        assert_eq!(cksum(b"123456789"), 930_766_865);
+        assert_eq!(LinkName::new(b"a").unwrap().digit(), b'e');
+    }
+
+    #[test]
+    fn nodes_of_a_link_have_the_documented_paths() {
+        let link = LinkName::new(b"a").unwrap();
+        assert_eq!(link.introduction().as_str(), "data/tether/e/a");
+        assert_eq!(link.mailbox().as_str(), "data/tether/e/a/box");
+        assert_eq!(link.mailbox_of(DomId(7)).as_str(), "/local/domain/7/data/tether/e/a/box");
+        let longest = LinkName::new(&[b'x'; 24]).unwrap();
+        assert!(longest.mailbox_of(DomId(u16::MAX)).as_str().ends_with("/box"));
+    }
+
+    #[test]
+    fn only_short_plain_names_are_link_names() {
+        assert_eq!(LinkName::new(b""), Err(LinkNameError::Empty));
+        assert_eq!(LinkName::new(&[b'x'; 25]), Err(LinkNameError::TooLong));
+        assert_eq!(LinkName::new(b"a/b"), Err(LinkNameError::BadByte(b'/')));
+        assert_eq!(LinkName::new(b"disk-1_A").unwrap().as_str(), "disk-1_A");
+    }
+
+    #[test]
+    fn event_paths_are_sorted_by_what_they_name() {
+        assert_eq!(place(b"data/tether"), Place::Above);
+        assert_eq!(place(b"data/tether/e"), Place::Above);
+        assert_eq!(place(b"data/tether/e/a"), Place::Introduction(b"a"));
+        assert_eq!(place(b"data/tether/e/a/box"), Place::Mailbox(b"a"));
+        assert_eq!(place(b"data/tether/e/a/box/x/y"), Place::Stray(b"a"));
+        assert_eq!(place(b"data/tether/e/a/other"), Place::Stray(b"a"));
+        assert_eq!(place(b"data/tetherx"), Place::Elsewhere);
+        assert_eq!(place(b"control/shutdown"), Place::Elsewhere);
+    }
+
+    #[test]
+    fn numbers_have_one_form() {
+        let mut digits = [0; 10];
+        for value in [0, 7, 10, 65_535, u32::MAX] {
+            assert_eq!(parse_decimal(decimal(value, &mut digits)), Some(value));
+        }
+        for bad in [&b""[..], b"01", b"-1", b"+1", b"1 ", b"4294967296", b"99999999999"] {
+            assert_eq!(parse_decimal(bad), None);
+        }
+    }
+}
