@@ -7,7 +7,7 @@ use crate::entry::{DomId, GrantRef};
 use crate::header::{self, Closing, PageWords, Side, Stamp, Terms};
 use crate::layout::Layout;
 use crate::ports::{GrantEntries, SharedPages};
-use crate::quarantine::{Granted, PageSet, Quarantine};
+use crate::quarantine::{Granted, PageSet, Quarantine, Released};
 use crate::ring::{Notify, RingError};
 use crate::stream::{Sleep, Stream, Wish};
 use crate::table::{GrantError, GrantTable};
@@ -61,15 +61,6 @@ impl fmt::Display for OpenRefusal {
     }
 }
 
-/// What became of a connection's pages.
-#[derive(Debug)]
-pub enum Released<P> {
-    /// All grants are ended; the pages are zeroed and free.
-    Freed(PageSet<P>),
-    /// The peer maps some; [`Quarantine::sweep`] hands the pages back when it no longer does.
-    Quarantined,
-}
-
 impl<P: SharedPages> FrontConnection<P> {
     /// Zeroes the pages, writes the header and grants them to `peer`. The CONNECT may go out.
     ///
@@ -93,7 +84,10 @@ impl<P: SharedPages> FrontConnection<P> {
                 Ok(r) => granted.add(r),
                 Err(error) => {
                     header::close_fence(set.pages());
-                    let set = quarantine.give_up(set, granted, table);
+                    let set = match quarantine.give_up(set, granted, table) {
+                        Released::Freed(set) => Some(set),
+                        Released::Quarantined { .. } => None,
+                    };
                     return Err(OpenError { why: OpenRefusal::Grant(error), set });
                 }
             }
@@ -126,10 +120,7 @@ impl<P: SharedPages> FrontConnection<P> {
         quarantine: &mut Quarantine<P, N>,
     ) -> Released<P> {
         self.fence();
-        match quarantine.give_up(self.set, self.granted, table) {
-            Some(set) => Released::Freed(set),
-            None => Released::Quarantined,
-        }
+        quarantine.give_up(self.set, self.granted, table)
     }
 
     /// Writes the own words.

@@ -76,6 +76,18 @@ impl Granted {
     }
 }
 
+/// What became of a connection's pages.
+#[derive(Debug)]
+pub enum Released<P> {
+    /// All grants are ended; the pages are zeroed and free.
+    Freed(PageSet<P>),
+    /// Somebody maps some of them; [`Quarantine::sweep`] hands the set back when nobody does.
+    Quarantined {
+        /// How many are mapped, at least 1.
+        pages: usize,
+    },
+}
+
 #[derive(Debug)]
 struct Held<P> {
     set: PageSet<P>,
@@ -96,6 +108,8 @@ pub struct QuarantineState {
     pub sets: usize,
     /// Pages among them that a peer still maps.
     pub pages: usize,
+    /// Pages that the sweep which returned this has handed back.
+    pub freed: usize,
     /// Slots reserved by open connections.
     pub reserved: usize,
     /// All slots.
@@ -114,6 +128,7 @@ impl<P: SharedPages, const N: usize> Quarantine<P, N> {
         QuarantineState {
             sets: sets.clone().count(),
             pages: sets.map(|held| held.granted.count()).sum(),
+            freed: 0,
             reserved: self.reserved,
             capacity: N,
         }
@@ -126,16 +141,18 @@ impl<P: SharedPages, const N: usize> Quarantine<P, N> {
         table: &mut GrantTable<E>,
         mut give_back: impl FnMut(PageSet<P>),
     ) -> QuarantineState {
+        let mut freed = 0;
         for slot in &mut self.held {
             if let Some(held) = slot {
                 held.granted.end_all(table);
             }
             if let Some(Held { set, .. }) = slot.take_if(|held| held.granted.count() == 0) {
                 set.pages.zero();
+                freed += set.pages.pages();
                 give_back(set);
             }
         }
-        self.state()
+        QuarantineState { freed, ..self.state() }
     }
 
     /// Makes sure that one more connection can be given up. `None`: the quarantine is full.
@@ -149,25 +166,26 @@ impl<P: SharedPages, const N: usize> Quarantine<P, N> {
         Some(())
     }
 
-    /// Ends what can be ended. Returns the page set if all was, else keeps it. Either way the
-    /// reservation made by [`Self::reserve`] is used up.
+    /// Ends what can be ended. Returns the page set if all was; else keeps it and says how many
+    /// pages are still mapped. Either way the reservation made by [`Self::reserve`] is used up.
     pub(crate) fn give_up<E: GrantEntries>(
         &mut self,
         set: PageSet<P>,
         mut granted: Granted,
         table: &mut GrantTable<E>,
-    ) -> Option<PageSet<P>> {
+    ) -> Released<P> {
         assert!(self.reserved > 0, "a connection was given up that had reserved no slot");
         self.reserved -= 1;
         granted.end_all(table);
-        if granted.count() == 0 {
+        let pages = granted.count();
+        if pages == 0 {
             set.pages.zero();
-            return Some(set);
+            return Released::Freed(set);
         }
         let slot = self.held.iter_mut().find(|slot| slot.is_none());
         *slot.expect("a slot was reserved when the connection was opened") =
             Some(Held { set, granted });
-        None
+        Released::Quarantined { pages }
     }
 }
 
