@@ -1,3 +1,44 @@
-//! Placeholder.
+//! A xenstore client for Xen guests: `no_std`, no heap, no `unsafe`, and no input or output of its
+//! own. It moves whole requests and replies through the ring page that a guest shares with its
+//! xenstore daemon, and leaves mapping that page, event channels and the clock to the caller.
+//!
+//! From the outside in:
+//! - [`blocking`]: one request at a time, as in a boot-time test or a small image;
+//! - [`directory`], [`transaction`], [`watch`], [`stall`]: what needs more than one packet;
+//! - [`Client`]: up to [`IN_FLIGHT_MAX`] requests behind one doorbell, replies in any order;
+//! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: what is said, and what went wrong;
+//! - [`decoder`], [`ring`], [`wire`]: bytes.
+//!
+//! The caller's contract is short: after each [`Client::submit`] and after each wake-up, call
+//! [`Client::advance`] until it returns `None`; then send an event-channel notification if
+//! [`Client::doorbell_due`] says so.
+
 #![no_std]
 #![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "fake"))]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod client;
+pub mod counts;
+pub mod decoder;
+pub mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod outgoing;
+pub mod path;
+pub mod permission;
+pub mod reply;
+pub mod request;
+pub mod ring;
+pub mod wire;
+
+pub use client::{Client, IN_FLIGHT_MAX, Incoming, ReconnectError, RequestId, SubmitError};
+pub use counts::Counts;
+pub use error::{Cause, Ended, Errno, Fault, Refusal};
+pub use permission::{Access, DomId, Permission};
+pub use reply::{Reply, WatchEvent};
+pub use request::{Outcome, Request, RequestKind, TransactionId};
+pub use ring::{RingPage, RingWord};

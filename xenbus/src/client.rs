@@ -1,0 +1,498 @@
+//! The client proper: requests in, packets out, any number up to [`IN_FLIGHT_MAX`] under way at
+//! once. It owns the buffers and matches replies by request id, in whatever order they come;
+//! it never waits, never allocates and never touches the page but inside [`Client::advance`].
+
+use core::fmt;
+
+use crate::counts::Counts;
+use crate::decoder::{Decoder, Progress};
+use crate::error::{Ended, Malformed, Refusal, Reported};
+use crate::outgoing::{NotKept, Outgoing};
+use crate::path::{PathError, TokenError};
+use crate::reply::{Reply, WatchEvent};
+use crate::request::{Request, RequestKind, TransactionId};
+use crate::ring::{Doorbell, Features, RECONNECT, ReplyRing, RequestRing, RingPage, RingWord};
+use crate::wire::{Header, op};
+
+/// How many requests may wait for their replies. C xenstored stops reading from a domain with 20
+/// requests outstanding, and says nothing; four below that leave room for those whose events other
+/// domains have not taken yet.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// How many packets that nobody waits for one call of [`Client::advance`] drops before it gives
+/// the daemon up. Four times what oxenstored keeps outstanding for a domain.
+const DROPPED_PER_TURN_MAX: u32 = 4096;
+
+/// A request under way. Never zero: that is the id of events.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestId(u32);
+
+impl RequestId {
+    /// The id on the wire.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a request was not accepted. Nothing of it has been or will be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SubmitError {
+    /// Too much is in flight. Submit again after the next reply.
+    Full,
+    /// [`Client::start`] has not been called.
+    NotStarted,
+    /// The connection is over.
+    Ended(Ended),
+    /// The path is none. The caller's fault, like all below.
+    Path(PathError),
+    /// The token is none.
+    Token(TokenError),
+    /// More than a packet may carry.
+    TooLong {
+        /// Bytes of payload that it would have.
+        bytes: usize,
+    },
+    /// A list of permissions without any.
+    NoPermissions,
+    /// This request cannot stand in a transaction.
+    InTransaction,
+    /// This request needs a transaction.
+    NoTransaction,
+}
+
+impl fmt::Display for SubmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubmitError::Full => f.write_str("too much is in flight"),
+            SubmitError::NotStarted => f.write_str("the client has not been started"),
+            SubmitError::Ended(ended) => write!(f, "the connection is over: {ended}"),
+            SubmitError::Path(error) => error.fmt(f),
+            SubmitError::Token(error) => error.fmt(f),
+            SubmitError::TooLong { bytes } => write!(f, "the request has {bytes} bytes"),
+            SubmitError::NoPermissions => f.write_str("the list of permissions is empty"),
+            SubmitError::InTransaction => f.write_str("not allowed in a transaction"),
+            SubmitError::NoTransaction => f.write_str("only allowed in a transaction"),
+        }
+    }
+}
+
+impl core::error::Error for SubmitError {}
+
+/// Why the ring cannot be reset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReconnectError {
+    /// The daemon does not offer it. C xenstored does not: a guest cannot get its connection back.
+    NotOffered,
+    /// [`Client::start`] has not been called.
+    NotStarted,
+}
+
+/// A packet from the daemon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Incoming<'a> {
+    /// The answer to a request.
+    Reply {
+        /// Which request.
+        id: RequestId,
+        /// What kind of request it was.
+        kind: RequestKind,
+        /// What came of it.
+        result: Result<Reply<'a>, Refusal>,
+    },
+    /// Something may have changed below a watched path.
+    Event(WatchEvent<'a>),
+}
+
+/// A request under way; `id` 0 is none. Zero as a whole when free, so that a client starts as
+/// nothing but zeros and takes no room in an image.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: u32,
+    kind: RequestKind,
+}
+
+impl Slot {
+    const FREE: Slot = Slot { id: 0, kind: RequestKind::Read };
+}
+
+/// Where the connection stands. `repr(u32)` keeps `Idle` zero, see [`Slot`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+enum Phase {
+    /// Not started.
+    Idle,
+    /// The indices have not been read yet: the daemon may still be resetting the ring.
+    Opening,
+    /// In use.
+    Running,
+    /// Over.
+    Ended(Ended),
+}
+
+/// What a complete packet turned out to be.
+enum Packet {
+    Reply { id: RequestId, kind: RequestKind },
+    Event,
+    Dropped,
+}
+
+/// The client of one ring page.
+///
+/// ```
+/// use xenbus::fake::{FakeDaemon, FakePage};
+/// use xenbus::{Client, Incoming, Reply, Request, TransactionId};
+///
+/// let (mut page, mut daemon) = (FakePage::new(), FakeDaemon::new());
+/// let mut client = Client::new();
+/// client.start(0x1234);
+/// client.submit(TransactionId::NONE, Request::Write { path: "data/x", value: b"1" })?;
+/// client.submit(TransactionId::NONE, Request::Read { path: "data/x" })?;
+/// assert_eq!(client.advance(&mut page), None); // sends both
+/// assert!(client.doorbell_due()); // one notification for both
+/// daemon.serve(&mut page);
+/// while let Some(Incoming::Reply { result, .. }) = client.advance(&mut page) {
+///     assert!(matches!(result, Ok(Reply::Done | Reply::Value(b"1"))));
+/// }
+/// # Ok::<(), xenbus::SubmitError>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    phase: Phase,
+    requests: RequestRing,
+    replies: ReplyRing,
+    outgoing: Outgoing,
+    decoder: Decoder,
+    /// The packet in the decoder has been handed up and is to be forgotten.
+    handed_up: bool,
+    doorbell: bool,
+    /// A wake-up was reported and has brought nothing yet.
+    waking: bool,
+    next_id: u32,
+    slots: [Slot; IN_FLIGHT_MAX],
+    counts: Counts,
+}
+
+impl Client {
+    /// A client that has not been started; all zero.
+    pub const fn new() -> Client {
+        Client {
+            phase: Phase::Idle,
+            requests: RequestRing::new(),
+            replies: ReplyRing::new(),
+            outgoing: Outgoing::new(),
+            decoder: Decoder::new(),
+            handed_up: false,
+            doorbell: false,
+            waking: false,
+            next_id: 0,
+            slots: [Slot::FREE; IN_FLIGHT_MAX],
+            counts: Counts::new(),
+        }
+    }
+
+    /// Begins with the ring as the page has it at the next [`Client::advance`], and forgets all
+    /// that was under way. Also the way on after the domain was restored or introduced anew.
+    ///
+    /// Ids count up from `first_request_id`. Choose it at random: replies to requests of an
+    /// earlier owner of the ring are told by their unknown ids, dropped and counted.
+    pub fn start(&mut self, first_request_id: u32) {
+        self.forget_all();
+        self.next_id = first_request_id;
+        self.phase = Phase::Opening;
+    }
+
+    /// Accepts a request: checks and copies it. It goes out with the next [`Client::advance`],
+    /// together with all others that were accepted before.
+    ///
+    /// # Errors
+    /// [`SubmitError::Full`] is back-pressure; everything else says what is wrong for good.
+    pub fn submit(
+        &mut self,
+        transaction: TransactionId,
+        request: Request<'_>,
+    ) -> Result<RequestId, SubmitError> {
+        match self.phase {
+            Phase::Idle => return Err(SubmitError::NotStarted),
+            Phase::Ended(ended) => return Err(SubmitError::Ended(ended)),
+            Phase::Opening | Phase::Running => {}
+        }
+        request.check(transaction)?;
+        let kind = request.kind();
+        let id = self.unused_id();
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == 0) else {
+            self.counts.back_pressure += 1;
+            return Err(SubmitError::Full);
+        };
+        self.outgoing.begin();
+        request.write_payload(&mut self.outgoing);
+        let header =
+            Header { op: kind.op(), request: id, transaction: transaction.number(), length: 0 };
+        match self.outgoing.finish(header) {
+            Ok(()) => {}
+            Err(NotKept::TooLong { bytes }) => return Err(SubmitError::TooLong { bytes }),
+            Err(NotKept::NoRoom) => {
+                self.counts.back_pressure += 1;
+                return Err(SubmitError::Full);
+            }
+        }
+        *slot = Slot { id, kind };
+        self.next_id = id.wrapping_add(1);
+        if let Some(count) = self.counts.requests.get_mut(kind as usize) {
+            *count += 1;
+        }
+        Ok(RequestId(id))
+    }
+
+    /// Moves bytes both ways and returns the next packet. Call it after submitting and after each
+    /// wake-up, until it returns `None`; then ask [`Client::doorbell_due`].
+    pub fn advance(&mut self, page: &mut impl RingPage) -> Option<Incoming<'_>> {
+        match self.turn(page) {
+            Ok(packet) => self.hand_up(packet?),
+            Err(ended) => {
+                self.phase = Phase::Ended(ended);
+                None
+            }
+        }
+    }
+
+    /// Whether a notification must be sent on the store's event channel now. True once: asking
+    /// takes it off.
+    pub fn doorbell_due(&mut self) -> bool {
+        let due = core::mem::take(&mut self.doorbell);
+        if due {
+            self.counts.doorbells += 1;
+        }
+        due
+    }
+
+    /// Has the doorbell rung once more. For a caller that has waited long for an answer: if a
+    /// notification was lost, for instance across a restart of the daemon, this makes up for it.
+    pub fn ring_again(&mut self) {
+        self.doorbell = matches!(self.phase, Phase::Opening | Phase::Running);
+    }
+
+    /// Tells that the store's event channel woke the caller, for the counts.
+    pub fn woke(&mut self) {
+        self.waking = true;
+        self.counts.wake_ups += 1;
+    }
+
+    /// How many requests wait for their replies.
+    pub fn in_flight(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.id != 0).count()
+    }
+
+    /// Whether the ring is in use: started, and not waiting for the daemon to reset it.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Everything counted so far.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Why the connection is over, if it is.
+    pub const fn ended(&self) -> Option<Ended> {
+        match self.phase {
+            Phase::Ended(ended) => Some(ended),
+            Phase::Idle | Phase::Opening | Phase::Running => None,
+        }
+    }
+
+    /// Asks the daemon to reset the ring. Everything under way is forgotten, and so are, at the
+    /// daemon, all watches and transactions of this domain. Submitting may begin at once; nothing
+    /// is sent before the daemon is done.
+    ///
+    /// # Errors
+    /// If the daemon does not offer it.
+    pub fn reconnect(&mut self, page: &mut impl RingPage) -> Result<(), ReconnectError> {
+        if self.phase == Phase::Idle {
+            return Err(ReconnectError::NotStarted);
+        }
+        if !Features::of(page).reconnection() {
+            return Err(ReconnectError::NotOffered);
+        }
+        self.forget_all();
+        page.store(RingWord::Connection, RECONNECT);
+        self.phase = Phase::Opening;
+        self.doorbell = true;
+        self.counts.reconnects += 1;
+        Ok(())
+    }
+
+    fn forget_all(&mut self) {
+        self.outgoing.clear();
+        self.decoder.reset();
+        self.handed_up = false;
+        self.doorbell = false;
+        self.slots = [Slot::FREE; IN_FLIGHT_MAX];
+    }
+
+    /// An id that is neither zero nor under way. Ends: there are more ids than slots.
+    fn unused_id(&self) -> u32 {
+        let mut id = self.next_id;
+        while id == 0 || self.slots.iter().any(|slot| slot.id == id) {
+            id = id.wrapping_add(1);
+        }
+        id
+    }
+
+    /// One round: what the page says about itself, then out, then in.
+    fn turn(&mut self, page: &mut impl RingPage) -> Result<Option<Packet>, Ended> {
+        if core::mem::take(&mut self.handed_up) {
+            self.decoder.reset();
+        }
+        match self.phase {
+            Phase::Idle | Phase::Ended(_) => return Ok(None),
+            Phase::Opening if page.load(RingWord::Connection) == RECONNECT => return Ok(None),
+            Phase::Opening => {
+                self.requests.adopt(page);
+                self.replies.adopt(page);
+                self.phase = Phase::Running;
+            }
+            Phase::Running => {}
+        }
+        self.check_page(page)?;
+        self.send(page)?;
+        self.receive(page)
+    }
+
+    /// Looks for what the daemon says about the connection as a whole.
+    fn check_page(&self, page: &impl RingPage) -> Result<(), Ended> {
+        let code = page.load(RingWord::Error);
+        if let Some(reported) = Reported::of_code(code)
+            && Features::of(page).error()
+        {
+            return Err(Ended::Reported(reported));
+        }
+        // C xenstored zeroes all four indices when a domain is introduced anew.
+        if !self.requests.undisturbed(page) || !self.replies.undisturbed(page) {
+            return Err(Ended::RingReset);
+        }
+        Ok(())
+    }
+
+    /// Puts into the ring what it has room for. Whatever is left goes out after the daemon has
+    /// taken some, which it always announces.
+    fn send(&mut self, page: &mut impl RingPage) -> Result<(), Ended> {
+        if self.outgoing.waiting() == 0 {
+            return Ok(());
+        }
+        let room = self.requests.space(page)?;
+        if room == 0 {
+            return Ok(());
+        }
+        self.outgoing.send(&mut self.requests, page, room);
+        let doorbell = self.requests.publish(page);
+        self.note_doorbell(doorbell);
+        Ok(())
+    }
+
+    /// Takes bytes until a packet is whole that somebody waits for, or none are left.
+    fn receive(&mut self, page: &mut impl RingPage) -> Result<Option<Packet>, Ended> {
+        self.replies.look(page)?;
+        let mut dropped = 0;
+        loop {
+            let taken = self.replies.take(page, self.decoder.room());
+            if taken == 0 {
+                if !self.replies.has_untold() {
+                    return Ok(None);
+                }
+                // Publishing looks again: what came meanwhile is taken in the next round.
+                self.publish_taken(page)?;
+                continue;
+            }
+            if self.decoder.filled(taken)? == Progress::Partial {
+                continue;
+            }
+            match self.classify() {
+                Packet::Dropped => {
+                    self.decoder.reset();
+                    dropped += 1;
+                    if dropped > DROPPED_PER_TURN_MAX {
+                        return Err(Ended::Flooded);
+                    }
+                }
+                packet => {
+                    self.publish_taken(page)?;
+                    return Ok(Some(packet));
+                }
+            }
+        }
+    }
+
+    fn publish_taken(&mut self, page: &mut impl RingPage) -> Result<(), Ended> {
+        let doorbell = self.replies.publish(page)?;
+        self.note_doorbell(doorbell);
+        Ok(())
+    }
+
+    fn note_doorbell(&mut self, doorbell: Doorbell) {
+        match doorbell {
+            Doorbell::Needed => self.doorbell = true,
+            Doorbell::Suppressed => self.counts.doorbells_saved += 1,
+        }
+    }
+
+    /// Says what the complete packet is, and frees its slot if it is a reply.
+    fn classify(&mut self) -> Packet {
+        let header = self.decoder.header();
+        if header.op == op::WATCH_EVENT {
+            if WatchEvent::parse(self.decoder.payload()).is_some() {
+                return Packet::Event;
+            }
+            self.counts.malformed_packets += 1;
+            return Packet::Dropped;
+        }
+        let waiting = self.slots.iter_mut().find(|slot| slot.id != 0 && slot.id == header.request);
+        let Some(slot) = waiting else {
+            self.counts.unknown_replies += 1;
+            return Packet::Dropped;
+        };
+        let Slot { id, kind } = core::mem::replace(slot, Slot::FREE);
+        Packet::Reply { id: RequestId(id), kind }
+    }
+
+    /// Makes a value of the packet in the decoder.
+    fn hand_up(&mut self, packet: Packet) -> Option<Incoming<'_>> {
+        assert!(!self.handed_up);
+        self.handed_up = true;
+        if core::mem::take(&mut self.waking) {
+            self.counts.wake_ups_useful += 1;
+        }
+        match packet {
+            Packet::Dropped => None,
+            Packet::Event => {
+                self.counts.events += 1;
+                WatchEvent::parse(self.decoder.payload()).map(Incoming::Event)
+            }
+            Packet::Reply { id, kind } => {
+                let result = reply_of(kind, &self.decoder);
+                self.counts.replies += 1;
+                if result.is_err() {
+                    self.counts.refusals += 1;
+                }
+                Some(Incoming::Reply { id, kind, result })
+            }
+        }
+    }
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client::new()
+    }
+}
+
+/// Reads the complete packet in `decoder` as the answer to a request of `kind`.
+fn reply_of(kind: RequestKind, decoder: &Decoder) -> Result<Reply<'_>, Refusal> {
+    let answered = decoder.header().op;
+    if answered == op::ERROR {
+        return Err(Refusal::parse(decoder.payload()));
+    }
+    if answered != kind.op() {
+        return Err(Refusal::Malformed(Malformed::Kind { op: answered }));
+    }
+    Reply::parse(kind, decoder.payload()).map_err(Refusal::Malformed)
+}

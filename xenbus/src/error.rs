@@ -1,0 +1,440 @@
+//! What can go wrong, what it means and whose fault it is. [`Errno`] is the table of the protocol,
+//! [`Refusal`] one request that was not carried out, [`Ended`] a connection that cannot be trusted
+//! any more. [`Cause`] and [`Fault`] sort them, because the same cause has different names under
+//! different daemons: a quota is ENOSPC, E2BIG or EQUOTA.
+
+use core::fmt;
+
+/// The error names of the protocol (xs_wire.h, `xsd_errors`), and EQUOTA, which oxenstored sends
+/// although the table lacks it (tools/ocaml/xenstored/process.ml).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Errno {
+    /// The request makes no sense.
+    Einval,
+    /// The node's permissions forbid it; also an absent node below an unreadable parent.
+    Eacces,
+    /// A watch with this path and token is there already.
+    Eexist,
+    /// It cannot be done to a directory.
+    Eisdir,
+    /// No such node, watch or transaction.
+    Enoent,
+    /// The daemon has no memory left, or the transaction was spoilt by an earlier failure.
+    Enomem,
+    /// A quota of the domain is used up, or the value is too large for a node.
+    Enospc,
+    /// The daemon failed.
+    Eio,
+    /// The directory is not empty.
+    Enotempty,
+    /// The daemon does not know the operation.
+    Enosys,
+    /// The store is read-only.
+    Erofs,
+    /// Something is in the way, for instance a transaction inside a transaction.
+    Ebusy,
+    /// The transaction met another one: throw away what was read and start again.
+    Eagain,
+    /// Connected already.
+    Eisconn,
+    /// Too large, or too many watches (C xenstored up to 4.21).
+    E2big,
+    /// Only a privileged domain may do that.
+    Eperm,
+    /// A quota of the domain is used up (oxenstored).
+    Equota,
+}
+
+impl Errno {
+    /// Every name, in the order of the table.
+    pub const ALL: [Errno; 17] = [
+        Errno::Einval,
+        Errno::Eacces,
+        Errno::Eexist,
+        Errno::Eisdir,
+        Errno::Enoent,
+        Errno::Enomem,
+        Errno::Enospc,
+        Errno::Eio,
+        Errno::Enotempty,
+        Errno::Enosys,
+        Errno::Erofs,
+        Errno::Ebusy,
+        Errno::Eagain,
+        Errno::Eisconn,
+        Errno::E2big,
+        Errno::Eperm,
+        Errno::Equota,
+    ];
+
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Errno::Einval => "EINVAL",
+            Errno::Eacces => "EACCES",
+            Errno::Eexist => "EEXIST",
+            Errno::Eisdir => "EISDIR",
+            Errno::Enoent => "ENOENT",
+            Errno::Enomem => "ENOMEM",
+            Errno::Enospc => "ENOSPC",
+            Errno::Eio => "EIO",
+            Errno::Enotempty => "ENOTEMPTY",
+            Errno::Enosys => "ENOSYS",
+            Errno::Erofs => "EROFS",
+            Errno::Ebusy => "EBUSY",
+            Errno::Eagain => "EAGAIN",
+            Errno::Eisconn => "EISCONN",
+            Errno::E2big => "E2BIG",
+            Errno::Eperm => "EPERM",
+            Errno::Equota => "EQUOTA",
+        }
+    }
+
+    /// The errno that a name stands for.
+    pub fn of_name(name: &[u8]) -> Option<Errno> {
+        Errno::ALL.into_iter().find(|errno| errno.name().as_bytes() == name)
+    }
+
+    /// What it means for the caller, whichever daemon said it.
+    pub const fn cause(self) -> Cause {
+        match self {
+            Errno::Einval | Errno::Eisdir | Errno::Enotempty => Cause::Invalid,
+            Errno::Enoent => Cause::Absent,
+            Errno::Eacces | Errno::Erofs => Cause::Permission,
+            Errno::Eperm => Cause::Privilege,
+            Errno::Eexist | Errno::Eisconn => Cause::Exists,
+            Errno::Enospc | Errno::E2big | Errno::Equota => Cause::Quota,
+            Errno::Eagain => Cause::Conflict,
+            Errno::Ebusy => Cause::Busy,
+            Errno::Enosys => Cause::Unsupported,
+            Errno::Enomem | Errno::Eio => Cause::DaemonFailed,
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What stands behind an error, under whatever name it came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cause {
+    /// The request makes no sense.
+    Invalid,
+    /// There is no such node, watch or transaction.
+    Absent,
+    /// It is there already.
+    Exists,
+    /// The node's owner has not given the permission. A missing node below an unreadable parent
+    /// cannot be told from that.
+    Permission,
+    /// Only a privileged domain may do that.
+    Privilege,
+    /// The hypervisor keeps unprivileged domains apart (XSM in SILO mode). The store never says
+    /// that: it comes from a hypercall, see [`Cause::of_hypercall`].
+    Isolation,
+    /// A quota of our domain is used up, or the value is too large for one node.
+    Quota,
+    /// A transaction met another one.
+    Conflict,
+    /// Something is in the way for the moment.
+    Busy,
+    /// The daemon does not know the operation.
+    Unsupported,
+    /// The daemon could not, through no fault of ours.
+    DaemonFailed,
+    /// The daemon said something that the protocol does not allow.
+    DaemonBrokeProtocol,
+    /// The daemon does not answer, see [`crate::stall`].
+    Stalled,
+    /// The daemon named an error that this crate does not know.
+    Unknown,
+}
+
+impl Cause {
+    /// What a refused event-channel or grant hypercall means for a domain that tries to reach
+    /// another unprivileged one (xen/include/public/errno.h; xen/xsm/silo.c answers EPERM).
+    /// `errno` is positive.
+    pub const fn of_hypercall(errno: u32) -> Cause {
+        match errno {
+            1 => Cause::Isolation,
+            3 => Cause::Absent,
+            12 | 28 => Cause::Quota,
+            13 => Cause::Permission,
+            16 => Cause::Busy,
+            17 => Cause::Exists,
+            22 => Cause::Invalid,
+            38 => Cause::Unsupported,
+            _ => Cause::Unknown,
+        }
+    }
+
+    /// Whose fault that is.
+    pub const fn fault(self) -> Fault {
+        match self {
+            Cause::Invalid => Fault::Caller,
+            Cause::Absent | Cause::Exists | Cause::Conflict | Cause::Busy => Fault::Circumstance,
+            Cause::Permission => Fault::Owner,
+            Cause::Privilege | Cause::Isolation | Cause::Quota | Cause::Unsupported => {
+                Fault::Configuration
+            }
+            Cause::DaemonFailed | Cause::DaemonBrokeProtocol | Cause::Stalled | Cause::Unknown => {
+                Fault::Daemon
+            }
+        }
+    }
+
+    /// One word for logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Cause::Invalid => "invalid",
+            Cause::Absent => "absent",
+            Cause::Exists => "exists",
+            Cause::Permission => "permission",
+            Cause::Privilege => "privilege",
+            Cause::Isolation => "isolation",
+            Cause::Quota => "quota",
+            Cause::Conflict => "conflict",
+            Cause::Busy => "busy",
+            Cause::Unsupported => "unsupported",
+            Cause::DaemonFailed => "daemon-failed",
+            Cause::DaemonBrokeProtocol => "daemon-broke-protocol",
+            Cause::Stalled => "stalled",
+            Cause::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Who has to change something before it can succeed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fault {
+    /// The program that made the request.
+    Caller,
+    /// Nobody: the state of the store at that moment.
+    Circumstance,
+    /// The owner of the node, who gave no permission.
+    Owner,
+    /// Whoever set up the host or this domain: privilege, quota, isolation, version.
+    Configuration,
+    /// The xenstore daemon.
+    Daemon,
+}
+
+/// The most bytes of an unknown error name that are kept.
+pub const ERROR_NAME_BYTES_MAX: usize = 24;
+
+/// The name of an error that is not in the table, cut to [`ERROR_NAME_BYTES_MAX`] bytes and with
+/// everything unprintable replaced by `?`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ErrorName {
+    bytes: [u8; ERROR_NAME_BYTES_MAX],
+    length: u8,
+}
+
+impl ErrorName {
+    /// Copies a name.
+    pub fn new(name: &[u8]) -> ErrorName {
+        let mut bytes = [0; ERROR_NAME_BYTES_MAX];
+        let mut length = 0;
+        for (kept, &byte) in bytes.iter_mut().zip(name) {
+            *kept = if byte.is_ascii_graphic() { byte } else { b'?' };
+            length += 1;
+        }
+        ErrorName { bytes, length }
+    }
+
+    /// The name, printable ASCII.
+    pub fn as_str(&self) -> &str {
+        let kept = self.bytes.get(..usize::from(self.length)).unwrap_or(&[]);
+        core::str::from_utf8(kept).unwrap_or("")
+    }
+}
+
+/// In which way a reply was not one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed {
+    /// Neither an error nor of the kind that was asked for.
+    Kind {
+        /// The operation that it claims to answer.
+        op: u32,
+    },
+    /// An acknowledgement that does not say OK.
+    Acknowledgement,
+    /// A list of names that is not ASCII or does not end with a NUL.
+    Names,
+    /// A number that is not one.
+    Number,
+    /// An entry that is no permission, or no entry at all.
+    Permissions,
+    /// A path that is not ASCII.
+    Path,
+    /// Neither T nor F.
+    Answer,
+}
+
+/// Why one request was not carried out. The connection goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The daemon named an error of the table.
+    Errno(Errno),
+    /// The daemon named an error that is not in the table.
+    Unknown(ErrorName),
+    /// What the daemon sent is no reply to this request; whether it was carried out is not known.
+    Malformed(Malformed),
+}
+
+impl Refusal {
+    /// Reads the payload of an error packet.
+    pub fn parse(payload: &[u8]) -> Refusal {
+        let name = payload.split(|byte| *byte == 0).next().unwrap_or(&[]);
+        match Errno::of_name(name) {
+            Some(errno) => Refusal::Errno(errno),
+            None => Refusal::Unknown(ErrorName::new(name)),
+        }
+    }
+
+    /// What stands behind it.
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Refusal::Errno(errno) => errno.cause(),
+            Refusal::Unknown(_) => Cause::Unknown,
+            Refusal::Malformed(_) => Cause::DaemonBrokeProtocol,
+        }
+    }
+
+    /// Whose fault it is.
+    pub const fn fault(&self) -> Fault {
+        self.cause().fault()
+    }
+
+    /// The name that the daemon gave, or one for a reply that was none.
+    pub fn name(&self) -> &str {
+        match self {
+            Refusal::Errno(errno) => errno.name(),
+            Refusal::Unknown(name) => name.as_str(),
+            Refusal::Malformed(_) => "malformed-reply",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused: {} ({})", self.name(), self.cause())
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// What the daemon left in the page's error word (xs_wire.h, XENSTORE_ERROR_*).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reported {
+    /// The event channel does not work.
+    Communication,
+    /// Our indices could not be true.
+    RingIndex,
+    /// One of our packets was too long.
+    Protocol,
+    /// A code that is not known yet; new ones may be added.
+    Other(u32),
+}
+
+impl Reported {
+    /// The meaning of a code; 0 means that all is well.
+    pub const fn of_code(code: u32) -> Option<Reported> {
+        match code {
+            0 => None,
+            1 => Some(Reported::Communication),
+            2 => Some(Reported::RingIndex),
+            3 => Some(Reported::Protocol),
+            other => Some(Reported::Other(other)),
+        }
+    }
+}
+
+/// Why the connection cannot be used any more. Nothing in flight is answered: whether it was
+/// carried out is not known. Only [`crate::Client::start`] or [`crate::Client::reconnect`] leads on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// The daemon's producer index of replies claims more than a ring.
+    ReplyIndex {
+        /// How many bytes it claims.
+        used: u32,
+    },
+    /// The daemon's consumer index of requests claims to have taken what we never sent.
+    RequestIndex {
+        /// How many bytes would be in the ring.
+        used: u32,
+    },
+    /// The daemon announced a packet longer than any may be.
+    PacketTooLong {
+        /// The length that it announced.
+        bytes: u32,
+    },
+    /// Somebody else changed our own indices: the domain was introduced anew, or restored.
+    RingReset,
+    /// The daemon reported that it gave up.
+    Reported(Reported),
+    /// The daemon sent nothing but packets that nobody asked for.
+    Flooded,
+}
+
+impl Ended {
+    /// What stands behind it.
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Ended::ReplyIndex { .. }
+            | Ended::RequestIndex { .. }
+            | Ended::PacketTooLong { .. }
+            | Ended::Flooded => Cause::DaemonBrokeProtocol,
+            Ended::RingReset => Cause::Busy,
+            Ended::Reported(Reported::RingIndex | Reported::Protocol) => Cause::Invalid,
+            Ended::Reported(_) => Cause::DaemonFailed,
+        }
+    }
+
+    /// One word for logs.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Ended::ReplyIndex { .. } => "reply-index",
+            Ended::RequestIndex { .. } => "request-index",
+            Ended::PacketTooLong { .. } => "packet-too-long",
+            Ended::RingReset => "ring-reset",
+            Ended::Reported(Reported::Communication) => "reported-communication",
+            Ended::Reported(Reported::RingIndex) => "reported-ring-index",
+            Ended::Reported(Reported::Protocol) => "reported-protocol",
+            Ended::Reported(Reported::Other(_)) => "reported-other",
+            Ended::Flooded => "flooded",
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::ReplyIndex { used } => {
+                write!(f, "the daemon's reply index claims {used} bytes in a ring of 1024")
+            }
+            Ended::RequestIndex { used } => {
+                write!(f, "the daemon's request index leaves {used} bytes in a ring of 1024")
+            }
+            Ended::PacketTooLong { bytes } => {
+                write!(f, "the daemon announced a payload of {bytes} bytes")
+            }
+            Ended::Reported(Reported::Other(code)) => {
+                write!(f, "the daemon reported error {code}")
+            }
+            other => f.write_str(other.word()),
+        }
+    }
+}
+
+impl core::error::Error for Ended {}
