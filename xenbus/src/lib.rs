@@ -21,9 +21,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod blocking;
 pub mod client;
 pub mod counts;
 pub mod decoder;
+pub mod directory;
 pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
@@ -33,6 +35,9 @@ pub mod permission;
 pub mod reply;
 pub mod request;
 pub mod ring;
+pub mod stall;
+pub mod transaction;
+pub mod watch;
 pub mod wire;
 
 pub use client::{Client, IN_FLIGHT_MAX, Incoming, ReconnectError, RequestId, SubmitError};

@@ -111,6 +111,9 @@ pub struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// No names at all.
+    pub const EMPTY: Names<'static> = Names { rest: "" };
+
     /// Reads a list of names, each ended by a NUL.
     ///
     /// # Errors
