@@ -61,7 +61,8 @@ impl Terms {
         /// 2^64 divided by the golden ratio, odd: spreads small numbers over all bits.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let epoch = u128::from_le_bytes(self.epoch.0);
-        let folded = (epoch as u64) ^ ((epoch >> 64) as u64).rotate_left(32);
+        let [low, high] = [epoch as u64, (epoch >> 64) as u64];
+        let folded = low ^ high.wrapping_mul(SPREAD).rotate_left(32);
         folded.wrapping_add(u64::from(self.number).wrapping_mul(SPREAD)) | HALVES_ODD
     }
 }

@@ -56,6 +56,12 @@ impl Stream {
         Self { outgoing: Producer::new(layout.to_front), incoming: Consumer::new(layout.to_back) }
     }
 
+    /// A side made of two ends, to test rings whose indices do not begin at zero.
+    #[cfg(any(test, feature = "fake"))]
+    pub const fn of(outgoing: Producer, incoming: Consumer) -> Self {
+        Self { outgoing, incoming }
+    }
+
     /// Bytes of each ring.
     pub const fn size(&self) -> u32 {
         self.outgoing.size()

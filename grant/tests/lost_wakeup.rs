@@ -1,0 +1,195 @@
+//! No wake-up is lost, whatever the processors reorder: loom runs every interleaving and every
+//! stale load that the memory model allows. The same models without the full barrier on either side
+//! must fail, or they would prove nothing.
+
+use grant::layout::{Layout, RingPlace};
+use grant::{Notify, Readiness, SharedPages, Sleep, Stream, Wish, ring_bytes};
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use loom::thread;
+
+use Barrier::{Full, Missing};
+
+/// Lines 3 to 6: index and event of each.
+const WORDS: usize = 8;
+
+/// The ring lines and the first data bytes of both rings as loom sees them; other bytes are not
+/// kept, since what they would show is shown by these.
+struct Memory {
+    words: [AtomicU32; WORDS],
+    data: [AtomicU8; 2],
+}
+
+/// One side's view, with or without its barrier.
+#[derive(Clone)]
+struct View {
+    memory: Arc<Memory>,
+    barrier: Barrier,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Barrier {
+    Full,
+    Missing,
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self { words: Default::default(), data: Default::default() }
+    }
+
+    fn word(&self, at: usize) -> &AtomicU32 {
+        let (line, within) = ((at - 192) / 64, (at - 192) % 64);
+        &self.words[line * 2 + within / 4]
+    }
+
+    fn byte(&self, at: usize) -> Option<&AtomicU8> {
+        let layout = Layout::of(1);
+        let is_first = |place: RingPlace| place.data == at;
+        let ring = [layout.to_back, layout.to_front].into_iter().position(is_first)?;
+        Some(&self.data[ring])
+    }
+}
+
+impl SharedPages for View {
+    fn load_u32(&self, at: usize) -> u32 {
+        self.memory.word(at).load(Ordering::Acquire)
+    }
+    fn store_u32(&self, at: usize, value: u32) {
+        self.memory.word(at).store(value, Ordering::Release);
+    }
+    fn copy_from(&self, at: usize, into: &mut [u8]) {
+        for (n, byte) in into.iter_mut().enumerate() {
+            *byte = self.memory.byte(at + n).map_or(0, |kept| kept.load(Ordering::Relaxed));
+        }
+    }
+    fn copy_to(&self, at: usize, from: &[u8]) {
+        for (n, byte) in from.iter().enumerate() {
+            if let Some(kept) = self.memory.byte(at + n) {
+                kept.store(*byte, Ordering::Relaxed);
+            }
+        }
+    }
+    fn full_barrier(&self) {
+        if self.barrier == Full {
+            fence(Ordering::SeqCst);
+        }
+    }
+    fn zero(&self) {}
+    fn pages(&self) -> usize {
+        1
+    }
+}
+
+fn check(barriers: [Barrier; 2], model: fn(View, View)) {
+    loom::model(move || {
+        let memory = Arc::new(Memory::new());
+        let [front, back] = barriers;
+        model(View { memory: memory.clone(), barrier: front }, View { memory, barrier: back });
+    });
+}
+
+/// The front writes a byte and flushes while the back is about to sleep.
+fn reader_sleeps(front_view: View, back_view: View) {
+    let layout = Layout::of(1);
+    let writer = thread::spawn(move || {
+        let mut front = Stream::front(&layout);
+        assert_eq!(front.outgoing().write(&front_view, &[42]), Ok(1));
+        front.flush(&front_view)
+    });
+    let mut back = Stream::back(&layout);
+    let sleep = before_sleep(&mut back, &back_view, Wish { readable: 1, writable: 0 });
+    if sleep.readiness == Readiness::Ready {
+        let mut byte = [0];
+        assert_eq!(back.incoming().read(&back_view, &mut byte), Ok(1));
+        assert_eq!(byte, [42], "the index was seen before the byte");
+    }
+    let notified = writer.join().expect("the writer ends") == Notify::Due;
+    assert!(notified || sleep.readiness == Readiness::Ready, "the reader sleeps for ever");
+}
+
+/// The back frees a full ring and flushes while the front is about to sleep until it has room.
+fn writer_sleeps(front_view: View, back_view: View) {
+    let layout = Layout::of(1);
+    let size = ring_bytes(1) as usize;
+    let mut front = Stream::front(&layout);
+    assert_eq!(front.outgoing().write(&front_view, &[7; 1792]), Ok(size));
+    let reader = thread::spawn(move || {
+        let mut back = Stream::back(&layout);
+        assert_eq!(back.incoming().read(&back_view, &mut [0; 1792]), Ok(size));
+        back.flush(&back_view)
+    });
+    let sleep = before_sleep(&mut front, &front_view, Wish { readable: 0, writable: u32::MAX });
+    let notified = reader.join().expect("the reader ends") == Notify::Due;
+    assert!(notified || sleep.readiness == Readiness::Ready, "the writer sleeps for ever");
+}
+
+/// Each writes a byte and goes to sleep for the other's, at the same time.
+fn both_sleep(front_view: View, back_view: View) {
+    let layout = Layout::of(1);
+    let wish = Wish { readable: 1, writable: 0 };
+    let front = thread::spawn(move || {
+        let mut front = Stream::front(&layout);
+        assert_eq!(front.outgoing().write(&front_view, &[1]), Ok(1));
+        before_sleep(&mut front, &front_view, wish)
+    });
+    let mut back = Stream::back(&layout);
+    assert_eq!(back.outgoing().write(&back_view, &[2]), Ok(1));
+    let back = before_sleep(&mut back, &back_view, wish);
+    let front = front.join().expect("the front ends");
+    assert!(awake(front, back.notify), "the front sleeps for ever");
+    assert!(awake(back, front.notify), "the back sleeps for ever");
+}
+
+fn before_sleep(stream: &mut Stream, view: &View, wish: Wish) -> Sleep {
+    stream.before_sleep(view, wish).expect("the peer is honest")
+}
+
+fn awake(sleep: Sleep, notified: Notify) -> bool {
+    sleep.readiness == Readiness::Ready || notified == Notify::Due
+}
+
+#[test]
+fn a_reader_about_to_sleep_is_woken() {
+    check([Full, Full], reader_sleeps);
+}
+
+#[test]
+fn a_writer_about_to_sleep_is_woken() {
+    check([Full, Full], writer_sleeps);
+}
+
+#[test]
+fn two_that_go_to_sleep_at_once_are_woken() {
+    check([Full, Full], both_sleep);
+}
+
+#[test]
+#[should_panic(expected = "the reader sleeps for ever")]
+fn without_the_flushing_barrier_a_reader_sleeps_for_ever() {
+    check([Missing, Full], reader_sleeps);
+}
+
+#[test]
+#[should_panic(expected = "the reader sleeps for ever")]
+fn without_the_sleeping_barrier_a_reader_sleeps_for_ever() {
+    check([Full, Missing], reader_sleeps);
+}
+
+#[test]
+#[should_panic(expected = "the writer sleeps for ever")]
+fn without_the_sleeping_barrier_a_writer_sleeps_for_ever() {
+    check([Missing, Full], writer_sleeps);
+}
+
+#[test]
+#[should_panic(expected = "the writer sleeps for ever")]
+fn without_the_flushing_barrier_a_writer_sleeps_for_ever() {
+    check([Full, Missing], writer_sleeps);
+}
+
+#[test]
+#[should_panic(expected = "sleeps for ever")]
+fn without_barriers_two_that_go_to_sleep_at_once_may_both_stay_asleep() {
+    check([Missing, Missing], both_sleep);
+}
