@@ -1,0 +1,509 @@
+//! The daemon in memory: the far end of both rings, and the answers to requests. What it does with
+//! nodes is in `tree`; here are packets, watches, transactions and the ways to be difficult.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::tree::{Node, Nodes, Trace, View, is_below};
+use crate::error::Errno;
+use crate::permission::{Access, DomId, Permission};
+use crate::ring::{RECONNECT, REPLIES_AT, REQUESTS_AT, RING_BYTES, RingPage, RingWord};
+use crate::wire::{HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, op};
+
+/// The guest's number; its home is `/local/domain/1`.
+const GUEST: DomId = DomId(1);
+
+/// Quotas of C xenstored and oxenstored alike: bytes of a node, open transactions.
+const NODE_BYTES_MAX: usize = 2048;
+const TRANSACTIONS_MAX: usize = 10;
+
+/// Which daemon to resemble, where they differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flavour {
+    /// C xenstored of Xen 4.17: quotas are ENOSPC and E2BIG.
+    C,
+    /// oxenstored of Xen 4.17: quotas are EQUOTA, there is no DIRECTORY_PART, the ring can be
+    /// reset by the guest.
+    Ocaml,
+}
+
+/// In which order the replies to requests that came together go out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplyOrder {
+    /// As the requests came.
+    Arrival,
+    /// The last first. The protocol allows any order.
+    Reversed,
+}
+
+/// Whether the daemon reads requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// It does.
+    On,
+    /// It does not, as if the guest were over a quota. Events still go out.
+    Off,
+}
+
+/// What one step has done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Bytes were moved; the guest is to be notified.
+    Moved,
+    /// There was nothing to do: the daemon sleeps until it is notified.
+    Idle,
+}
+
+#[derive(Debug)]
+struct Watch {
+    /// Absolute, or special.
+    path: String,
+    given: String,
+    token: String,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    nodes: Nodes,
+    trace: Trace,
+}
+
+/// A daemon for one guest.
+#[derive(Debug)]
+pub struct FakeDaemon {
+    /// Which daemon to resemble.
+    pub flavour: Flavour,
+    /// In which order to reply.
+    pub order: ReplyOrder,
+    /// Whether to read requests.
+    pub reading: Reading,
+    /// The most bytes to move at a time, at least 1.
+    pub piece_bytes: u32,
+    /// How many of the next commits are answered with EAGAIN.
+    pub conflicts: u32,
+    /// Requests taken so far.
+    pub requests: u64,
+    input: Vec<u8>,
+    /// Replies that wait until there is nothing more to read.
+    replies: Vec<Vec<u8>>,
+    output: VecDeque<u8>,
+    nodes: Nodes,
+    generation: u64,
+    watches: Vec<Watch>,
+    transactions: BTreeMap<u32, Transaction>,
+    next_transaction: u32,
+    gone: bool,
+}
+
+impl FakeDaemon {
+    /// A daemon with the nodes that a guest finds: its home, and in it `data`, its own.
+    pub fn new() -> FakeDaemon {
+        let mut nodes = Nodes::new();
+        let mut add = |path: &str, permissions: &[Permission]| {
+            let permissions = permissions.to_vec();
+            nodes.insert(path.to_owned(), Node { value: Vec::new(), permissions, generation: 0 });
+        };
+        let readable = [Permission::owner(DomId(0)), Permission::read(GUEST)];
+        add("/", &[Permission::owner(DomId(0))]);
+        add("/local", &[Permission::owner(DomId(0))]);
+        add("/local/domain", &[Permission::owner(DomId(0))]);
+        add("/local/domain/1", &readable);
+        add("/local/domain/1/data", &[Permission::owner(GUEST)]);
+        FakeDaemon {
+            flavour: Flavour::C,
+            order: ReplyOrder::Arrival,
+            reading: Reading::On,
+            piece_bytes: RING_BYTES,
+            conflicts: 0,
+            requests: 0,
+            input: Vec::new(),
+            replies: Vec::new(),
+            output: VecDeque::new(),
+            nodes,
+            generation: 1,
+            watches: Vec::new(),
+            transactions: BTreeMap::new(),
+            next_transaction: 1,
+            gone: false,
+        }
+    }
+
+    /// Does all there is to do, as after a notification.
+    pub fn serve(&mut self, page: &mut impl RingPage) {
+        while self.step(page) == Step::Moved {}
+    }
+
+    /// Moves one piece in one direction, output first.
+    pub fn step(&mut self, page: &mut impl RingPage) -> Step {
+        if page.load(RingWord::Connection) == RECONNECT && self.flavour == Flavour::Ocaml {
+            self.reset(page);
+            return Step::Moved;
+        }
+        if self.gone {
+            return Step::Idle;
+        }
+        let features = if self.flavour == Flavour::Ocaml { 1 } else { 2 };
+        page.store(RingWord::ServerFeatures, features);
+        if self.write_ring(page) == Step::Moved || self.read_ring(page) == Step::Moved {
+            return Step::Moved;
+        }
+        let mut replies = core::mem::take(&mut self.replies);
+        if self.order == ReplyOrder::Reversed {
+            replies.reverse();
+        }
+        self.output.extend(replies.into_iter().flatten());
+        self.write_ring(page)
+    }
+
+    /// Sets a node as dom0 does, readable to the guest; watches fire.
+    pub fn set(&mut self, path: &str, value: &[u8]) {
+        let mut trace = Trace::default();
+        let mut view = self.view(&mut trace, DomId(0));
+        let set = view.write(path, value).and_then(|()| {
+            view.set_permissions(
+                path,
+                [Permission::owner(DomId(0)), Permission::read(GUEST)].into(),
+            )
+        });
+        assert!(set.is_ok());
+        self.fire(&trace.changed);
+    }
+
+    /// The value of a node, by absolute path.
+    pub fn value(&self, path: &str) -> Option<&[u8]> {
+        self.nodes.get(path).map(|node| node.value.as_slice())
+    }
+
+    /// How many watches the guest has.
+    pub fn watches(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// How many transactions the guest has open.
+    pub fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Sends any bytes to the guest, in front of nothing and behind everything queued so far.
+    pub fn inject(&mut self, bytes: &[u8]) {
+        self.output.extend(bytes);
+    }
+
+    /// Sends an event to the guest, whether or not it watches anything.
+    pub fn inject_event(&mut self, path: &str, token: &str) {
+        let payload = format!("{path}\0{token}\0");
+        self.inject(&packet(Header { op: op::WATCH_EVENT, ..NOBODY }, payload.as_bytes()));
+    }
+
+    fn write_ring(&mut self, page: &mut impl RingPage) -> Step {
+        let producer = page.load(RingWord::ReplyProducer);
+        let used = producer.wrapping_sub(page.load(RingWord::ReplyConsumer));
+        let Some(room) = RING_BYTES.checked_sub(used) else {
+            return self.give_up(page, 2);
+        };
+        let length = room.min(self.piece_bytes).min(self.output.len() as u32);
+        for index in 0..length {
+            let place = (producer.wrapping_add(index) % RING_BYTES) as usize;
+            let byte = self.output.pop_front().unwrap_or(0);
+            page.copy_to(REPLIES_AT + place, &[byte]);
+        }
+        page.store(RingWord::ReplyProducer, producer.wrapping_add(length));
+        if length > 0 { Step::Moved } else { Step::Idle }
+    }
+
+    fn read_ring(&mut self, page: &mut impl RingPage) -> Step {
+        let consumer = page.load(RingWord::RequestConsumer);
+        let used = page.load(RingWord::RequestProducer).wrapping_sub(consumer);
+        if used > RING_BYTES {
+            return self.give_up(page, 2);
+        }
+        if self.reading == Reading::Off {
+            return Step::Idle;
+        }
+        let length = used.min(self.piece_bytes);
+        for index in 0..length {
+            let place = (consumer.wrapping_add(index) % RING_BYTES) as usize;
+            let mut byte = [0];
+            page.copy_from(REQUESTS_AT + place, &mut byte);
+            self.input.extend(byte);
+        }
+        page.store(RingWord::RequestConsumer, consumer.wrapping_add(length));
+        while let Some((bytes, payload)) = self.input.split_first_chunk::<HEADER_BYTES>() {
+            let header = Header::parse(bytes);
+            if header.length as usize > PAYLOAD_BYTES_MAX {
+                return self.give_up(page, 3);
+            }
+            let Some(payload) = payload.get(..header.length as usize) else { break };
+            let payload = payload.to_vec();
+            self.input.drain(..HEADER_BYTES + payload.len());
+            self.handle(header, &payload);
+        }
+        if length > 0 { Step::Moved } else { Step::Idle }
+    }
+
+    fn give_up(&mut self, page: &mut impl RingPage, code: u32) -> Step {
+        page.store(RingWord::Error, code);
+        self.gone = true;
+        Step::Idle
+    }
+
+    /// What a guest may ask for with the connection word (docs/misc/xenstore-ring.txt).
+    fn reset(&mut self, page: &mut impl RingPage) {
+        self.gone = false;
+        self.input.clear();
+        self.replies.clear();
+        self.output.clear();
+        self.watches.clear();
+        self.transactions.clear();
+        for word in [
+            RingWord::RequestConsumer,
+            RingWord::RequestProducer,
+            RingWord::ReplyConsumer,
+            RingWord::ReplyProducer,
+            RingWord::Error,
+            RingWord::Connection,
+        ] {
+            page.store(word, 0);
+        }
+    }
+
+    fn handle(&mut self, header: Header, payload: &[u8]) {
+        self.requests += 1;
+        let mut trace = Trace::default();
+        let mut answer = self.answer(header, payload, &mut trace);
+        if let Ok(reply) = &answer
+            && reply.len() > PAYLOAD_BYTES_MAX
+        {
+            answer = Err(Errno::E2big.name());
+        }
+        let reply = match answer {
+            Ok(reply) => packet(header, &reply),
+            Err(name) => {
+                let name = format!("{name}\0");
+                packet(Header { op: op::ERROR, ..header }, name.as_bytes())
+            }
+        };
+        self.replies.push(reply);
+        self.fire(&trace.changed);
+        // A watch fires once when it is set, behind its own reply as in both real daemons.
+        if header.op == op::WATCH
+            && let Some(watch) = self.watches.last()
+        {
+            let payload = format!("{}\0{}\0", watch.given, watch.token);
+            self.replies.push(packet(Header { op: op::WATCH_EVENT, ..NOBODY }, payload.as_bytes()));
+        }
+    }
+
+    fn answer(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        trace: &mut Trace,
+    ) -> Result<Vec<u8>, &'static str> {
+        let words: Vec<&[u8]> = payload.split(|byte| *byte == 0).collect();
+        let word = |at: usize| {
+            words.get(at).and_then(|word| core::str::from_utf8(word).ok()).unwrap_or("")
+        };
+        match header.op {
+            op::WATCH => return self.watch(word(0), word(1)).map(|()| OK.to_vec()),
+            op::UNWATCH => return self.unwatch(word(0), word(1)).map(|()| OK.to_vec()),
+            op::RESET_WATCHES => {
+                self.watches.clear();
+                self.transactions.clear();
+                return Ok(OK.to_vec());
+            }
+            op::TRANSACTION_START => return self.start_transaction(),
+            op::TRANSACTION_END => {
+                return self.end_transaction(header.transaction, word(0), trace);
+            }
+            op::GET_DOMAIN_PATH => return Ok(format!("/local/domain/{}\0", word(0)).into()),
+            op::DIRECTORY_PART if self.flavour == Flavour::Ocaml => {
+                return Err(Errno::Enosys.name());
+            }
+            op::IS_DOMAIN_INTRODUCED | op::CONTROL => return Err(Errno::Eacces.name()),
+            _ => {}
+        }
+        let path = absolute(word(0));
+        let value = payload.get(word(0).len() + 1..).unwrap_or(&[]);
+        if header.op == op::WRITE && value.len() > NODE_BYTES_MAX {
+            return Err(self.quota(Errno::Enospc));
+        }
+        if header.transaction == 0 {
+            let mut view = self.view(trace, GUEST);
+            return on_nodes(header.op, &mut view, &path, &words, value).map_err(Errno::name);
+        }
+        let Some(transaction) = self.transactions.get_mut(&header.transaction) else {
+            return Err(Errno::Enoent.name());
+        };
+        let mut view = View {
+            nodes: &mut transaction.nodes,
+            trace: &mut transaction.trace,
+            caller: GUEST,
+            generation: &mut self.generation,
+        };
+        on_nodes(header.op, &mut view, &path, &words, value).map_err(Errno::name)
+    }
+
+    fn quota(&self, in_c: Errno) -> &'static str {
+        match self.flavour {
+            Flavour::C => in_c.name(),
+            Flavour::Ocaml => Errno::Equota.name(),
+        }
+    }
+
+    fn view<'a>(&'a mut self, trace: &'a mut Trace, caller: DomId) -> View<'a> {
+        View { nodes: &mut self.nodes, trace, caller, generation: &mut self.generation }
+    }
+
+    fn watch(&mut self, given: &str, token: &str) -> Result<(), &'static str> {
+        if self.watches.iter().any(|watch| watch.given == given && watch.token == token) {
+            return Err(Errno::Eexist.name());
+        }
+        let (path, given) = (absolute(given), given.to_owned());
+        self.watches.push(Watch { path, given, token: token.to_owned() });
+        Ok(())
+    }
+
+    fn unwatch(&mut self, given: &str, token: &str) -> Result<(), &'static str> {
+        let before = self.watches.len();
+        self.watches.retain(|watch| watch.given != given || watch.token != token);
+        if self.watches.len() == before { Err(Errno::Enoent.name()) } else { Ok(()) }
+    }
+
+    fn start_transaction(&mut self) -> Result<Vec<u8>, &'static str> {
+        if self.transactions.len() == TRANSACTIONS_MAX {
+            return Err(self.quota(Errno::Enospc));
+        }
+        let number = self.next_transaction;
+        self.next_transaction += 1;
+        let transaction = Transaction { nodes: self.nodes.clone(), trace: Trace::default() };
+        self.transactions.insert(number, transaction);
+        Ok(format!("{number}\0").into())
+    }
+
+    fn end_transaction(
+        &mut self,
+        number: u32,
+        outcome: &str,
+        trace: &mut Trace,
+    ) -> Result<Vec<u8>, &'static str> {
+        let Some(transaction) = self.transactions.remove(&number) else {
+            return Err(Errno::Enoent.name());
+        };
+        if outcome != "T" {
+            return Ok(OK.to_vec());
+        }
+        let injected = self.conflicts > 0;
+        self.conflicts = self.conflicts.saturating_sub(1);
+        let disturbed = transaction.trace.touched.iter().any(|(path, generation)| {
+            self.nodes.get(path).map(|node| node.generation) != *generation
+        });
+        if injected || disturbed {
+            return Err(Errno::Eagain.name());
+        }
+        for path in transaction.trace.touched.keys() {
+            match transaction.nodes.get(path) {
+                Some(node) => self.nodes.insert(path.clone(), node.clone()),
+                None => self.nodes.remove(path),
+            };
+        }
+        *trace = transaction.trace;
+        Ok(OK.to_vec())
+    }
+
+    fn fire(&mut self, changed: &[String]) {
+        for path in changed {
+            let matching = self.watches.iter().filter(|watch| is_below(path, &watch.path));
+            for watch in matching {
+                let rest = path.get(watch.path.len()..).unwrap_or("");
+                let payload = format!("{}{rest}\0{}\0", watch.given, watch.token);
+                let event = Header { op: op::WATCH_EVENT, ..NOBODY };
+                self.replies.push(packet(event, payload.as_bytes()));
+            }
+        }
+    }
+}
+
+impl Default for FakeDaemon {
+    fn default() -> FakeDaemon {
+        FakeDaemon::new()
+    }
+}
+
+const OK: &[u8] = b"OK\0";
+
+/// The header of what answers no request.
+const NOBODY: Header = Header { op: 0, request: 0, transaction: 0, length: 0 };
+
+fn packet(header: Header, payload: &[u8]) -> Vec<u8> {
+    let header = Header { length: payload.len() as u32, ..header };
+    let mut bytes = header.emit().to_vec();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn absolute(path: &str) -> String {
+    if path.starts_with(['/', '@']) {
+        return path.to_owned();
+    }
+    format!("/local/domain/1/{path}")
+}
+
+fn on_nodes(
+    operation: u32,
+    view: &mut View<'_>,
+    path: &str,
+    words: &[&[u8]],
+    value: &[u8],
+) -> Result<Vec<u8>, Errno> {
+    match operation {
+        op::READ => view.read(path),
+        op::WRITE => view.write(path, value).map(|()| OK.to_vec()),
+        op::MKDIR => view.make_directory(path).map(|()| OK.to_vec()),
+        op::RM => view.remove(path).map(|()| OK.to_vec()),
+        op::DIRECTORY => view.directory(path).map(|(names, _)| names),
+        op::DIRECTORY_PART => {
+            let offset = words.get(1).and_then(|word| core::str::from_utf8(word).ok());
+            let offset = offset.and_then(|word| word.parse().ok()).ok_or(Errno::Einval)?;
+            let (names, generation) = view.directory(path)?;
+            Ok(part(&names, generation, offset))
+        }
+        op::GET_PERMS => Ok(permission_text(&view.permissions(path)?)),
+        op::SET_PERMS => {
+            let entries = words.get(1..).unwrap_or(&[]).iter().filter(|word| !word.is_empty());
+            let parsed: Option<Vec<Permission>> =
+                entries.map(|word| Permission::parse(word)).collect();
+            view.set_permissions(path, parsed.ok_or(Errno::Einval)?).map(|()| OK.to_vec())
+        }
+        _ => Err(Errno::Enosys),
+    }
+}
+
+/// One part of a list: whole names, as many as a packet holds; one more NUL after the last.
+fn part(names: &[u8], generation: u64, offset: usize) -> Vec<u8> {
+    let mut reply = generation.to_string().into_bytes();
+    reply.push(0);
+    let mut end = offset.min(names.len());
+    for name in names.get(offset..).unwrap_or(&[]).split_inclusive(|byte| *byte == 0) {
+        if reply.len() + (end - offset) + name.len() + 1 > PAYLOAD_BYTES_MAX {
+            break;
+        }
+        end += name.len();
+    }
+    reply.extend_from_slice(names.get(offset..end).unwrap_or(&[]));
+    if end == names.len() {
+        reply.push(0);
+    }
+    reply
+}
+
+fn permission_text(permissions: &[Permission]) -> Vec<u8> {
+    let letter = |access: Access| char::from(access.letter());
+    permissions
+        .iter()
+        .flat_map(|entry| format!("{}{}\0", letter(entry.access), entry.domain).into_bytes())
+        .collect()
+}
