@@ -1,2 +1,6 @@
-//! Placeholder.
+//! The host side: what judges the libraries and the images from outside.
+//!
+//! [`sim`] is a simulated Xen in which the same driver runs as in the images.
 #![forbid(unsafe_code)]
+
+pub mod sim;

@@ -1,0 +1,12 @@
+//! oxenstored as of Xen 4.17, request by request.
+//!
+//! The neighbours: [`operations`] the requests on nodes; [`requests`] how a request is taken apart;
+//! [`commit`] the end of a transaction; [`fire`] who gets an event. Behaviour follows
+//! tools/ocaml/xenstored/{process,store,transaction,connection,connections,quota}.ml of that
+//! release; the sentences are ours. Left out: the conflict credit, which only slows down domains
+//! that make other domains' transactions fail.
+
+pub(super) mod commit;
+pub(super) mod fire;
+pub(super) mod operations;
+pub(super) mod requests;

@@ -1,0 +1,140 @@
+//! What domain 0 does with the daemon: create, introduce and destroy domains, and plain requests.
+//!
+//! The toolstack's requests are answered on the spot; how long they take is the world's business.
+
+use super::super::page::Page;
+use super::connection::Connection;
+use super::permissions::DOMAIN_ZERO;
+use super::ring::{CONNECTION_AT, SERVER_FEATURES_AT, reset};
+use super::transaction::Log;
+use super::tree::split;
+use super::wire::{Errno, HEADER_BYTES, Header, Kind};
+use super::{Daemon, Flavour};
+use super::{c::view::View, ocaml::operations::Work};
+
+/// XENSTORE_SERVER_FEATURE_RECONNECTION
+const FEATURE_RECONNECTION: u32 = 1;
+
+impl Daemon {
+    /// Xen says that the domain exists now.
+    pub fn domain_created(&mut self, domain: u16) {
+        assert!(!self.existing.contains(&domain), "domain {domain} exists already");
+        self.existing.push(domain);
+    }
+
+    /// XS_INTRODUCE: a domain's ring is served from now on.
+    pub fn introduce(&mut self, domain: u16, page: Page, now_ns: u64) {
+        assert!(self.existing.contains(&domain), "introduced before it exists");
+        assert!(self.connection(domain).is_none(), "introduced twice");
+        self.now_ns = self.now_ns.max(now_ns);
+        match self.flavour {
+            Flavour::C => {
+                reset(&page);
+                self.limiter.add(domain, now_ns);
+            }
+            Flavour::Ocaml => page.store(SERVER_FEATURES_AT, FEATURE_RECONNECTION),
+        }
+        page.store(CONNECTION_AT, 0);
+        self.remember(domain);
+        self.connections.push(Connection::new(domain, Some(page)));
+    }
+
+    /// The daemon hears that a domain is gone: its connection, its nodes with all children, and its
+    /// place in permissions go too.
+    pub fn domain_destroyed(&mut self, domain: u16, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.existing.retain(|existing| *existing != domain);
+        if let Some(at) = self.connection_at(domain) {
+            self.drop_queue(at);
+            self.causes.orphan(domain);
+            self.connections.remove(at);
+            self.limiter.remove(domain);
+        }
+        match self.flavour {
+            Flavour::C => self.remove_owned_c(domain),
+            Flavour::Ocaml => self.remove_owned_ocaml(domain),
+        }
+        self.domains.retain(|known| known.domain != domain);
+    }
+
+    /// C xenstored removes the dead domain's nodes as RM would, with events.
+    fn remove_owned_c(&mut self, domain: u16) {
+        while let Some(path) = self.first_owned(domain) {
+            let mut view = View {
+                tree: &mut self.tree,
+                overlay: None,
+                generation: &mut self.generation,
+                domains: &self.domains,
+                who: DOMAIN_ZERO,
+                debits: 0,
+            };
+            let fires = view.remove_subtree(&path).expect("its parent is there");
+            for fire in fires {
+                self.fire_c(&fire, None);
+            }
+        }
+        let permissions = super::permissions::Permissions::private(DOMAIN_ZERO);
+        self.fire_special_c("@releaseDomain", &permissions);
+    }
+
+    /// oxenstored removes them silently and strips the domain from all permissions.
+    fn remove_owned_ocaml(&mut self, domain: u16) {
+        let mut log = Log::default();
+        while let Some(path) = self.first_owned(domain) {
+            let mut work = Work { tree: &mut self.tree, log: &mut log, who: DOMAIN_ZERO };
+            work.take_subtree(&path);
+            log.renewed.push(split(&path).0.into());
+        }
+        let paths = self.tree.subtree("/");
+        for path in paths {
+            let node = self.tree.node_mut(&path).expect("it was listed");
+            if node.permissions.entries()[1..].iter().any(|entry| entry.domain == domain) {
+                node.permissions.forget(domain);
+                log.renewed.push(path);
+            }
+        }
+        self.tree.forgive(domain);
+        self.note_renewed(&log);
+        self.fire_special_ocaml("@releaseDomain");
+    }
+
+    fn first_owned(&self, domain: u16) -> Option<Box<str>> {
+        if self.tree.charged(domain) <= 0 {
+            return None;
+        }
+        let owned = |path: &str| {
+            self.tree.node(path).is_some_and(|node| node.permissions.owner() == domain)
+        };
+        self.tree.subtree("/").into_iter().find(|path| owned(path))
+    }
+
+    /// A request of the toolstack; the reply's payload.
+    pub fn request(
+        &mut self,
+        kind: Kind,
+        transaction: u32,
+        payload: &[u8],
+        now_ns: u64,
+    ) -> Result<Vec<u8>, Errno> {
+        self.now_ns = self.now_ns.max(now_ns);
+        let length = payload.len() as u32;
+        self.process(0, Header { kind: kind as u32, request: 0, transaction, length }, payload);
+        let reply = loop {
+            // Events of the toolstack's own watches are nobody's business here.
+            let message = self.connections[0].queue.pop_front().expect("every request is answered");
+            self.message_gone(0, message.outgoing);
+            let mut header = [0; HEADER_BYTES];
+            header.copy_from_slice(&message.bytes[..HEADER_BYTES]);
+            let header = Header::parse(&header);
+            if header.kind != Kind::WatchEvent as u32 {
+                break (header, message.bytes);
+            }
+        };
+        let body = reply.1[HEADER_BYTES..].to_vec();
+        if reply.0.kind != Kind::Error as u32 {
+            return Ok(body);
+        }
+        let word = core::str::from_utf8(&body[..body.len() - 1]).unwrap_or_default();
+        Err(Errno::from_word(word).expect("the daemon's own word"))
+    }
+}
