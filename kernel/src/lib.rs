@@ -1,2 +1,60 @@
-//! Placeholder.
+//! Boots a Rust program under Xen as a PVH guest, with nothing underneath: no firmware, no C
+//! library, no operating system.
+//!
+//! An image is a `no_std` binary with a `main` that takes the [`Machine`] and returns a
+//! [`Verdict`]; [`entry!`] does the rest (see `bin/hello.rs`). `cargo image` builds it.
+//!
+//! From the outside in:
+//! - [`entry!`], [`Machine`], [`Verdict`], [`options`]: what an image sees;
+//! - [`console`], [`clock`], [`events`], [`store`], [`pages`], [`heap`]: what it works with;
+//! - [`hypercall`]: typed calls, each counted;
+//! - `boot`: entry, descriptor tables, paging, start info, and the order of it all;
+//! - [`abi`]: Xen's numbers and layouts that xen-sys lacks.
+//!
+//! This is the only crate of the workspace with `unsafe` and assembly, each block with its reasons.
+
 #![no_std]
+
+pub mod abi;
+mod boot;
+pub mod clock;
+pub mod console;
+mod cpu;
+pub mod events;
+pub mod heap;
+pub mod hypercall;
+mod machine;
+mod memory;
+pub mod options;
+pub mod pages;
+#[cfg(feature = "image")]
+mod panic;
+mod shared_info;
+mod singleton;
+pub mod store;
+mod untyped;
+mod verdict;
+
+pub use cpu::RandomError;
+pub use machine::Machine;
+pub use options::Options;
+pub use verdict::{Outcome, Verdict};
+
+/// Makes a function the image's main part: `fn main(machine: &mut Machine) -> Verdict`. When it
+/// returns, the verdict is the image's last line, and the domain is switched off.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        // SAFETY: the name is this macro's alone, and `boot` calls it with this very signature.
+        #[unsafe(no_mangle)]
+        fn tether_main(machine: &mut $crate::Machine) -> $crate::Verdict {
+            $main(machine)
+        }
+
+        // SAFETY: as above.
+        #[unsafe(no_mangle)]
+        fn tether_image_name() -> &'static str {
+            env!("CARGO_BIN_NAME")
+        }
+    };
+}

@@ -1,0 +1,11 @@
+//! Placeholder.
+#![no_std]
+#![no_main]
+
+use kernel::{Machine, Verdict};
+
+kernel::entry!(main);
+
+fn main(_machine: &mut Machine) -> Verdict {
+    Verdict::success("nothing to do yet")
+}

@@ -1,0 +1,20 @@
+//! The smallest useful image: it says hello, reads its own name from xenstore, and switches off.
+//! Build it with `cargo image --bin hello`, start it with `xl create tests/xl/hello.cfg`.
+#![no_std]
+#![no_main]
+
+use kernel::{Machine, Verdict};
+
+kernel::entry!(main);
+
+fn main(machine: &mut Machine) -> Verdict {
+    log::info!("hello from domain {}", machine.domid());
+    let mut room = [0; 64];
+    match machine.store().blocking().read("name", &mut room) {
+        Ok(name) => {
+            log::info!("xenstore calls me {}", name.escape_ascii());
+            Verdict::success("said hello")
+        }
+        Err(error) => Verdict::failure(error),
+    }
+}

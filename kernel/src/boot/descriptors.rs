@@ -1,0 +1,86 @@
+//! Segments, the task state segment and the interrupt descriptor table.
+//!
+//! Every vector runs on an IST stack: pre-built `core` is compiled with a red zone, so nothing may
+//! ever be pushed below the interrupted stack pointer. NMI, double fault and machine check have
+//! stacks of their own, for they may interrupt another handler.
+
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, Segment};
+use x86_64::instructions::tables::{lidt, load_tss};
+use x86_64::structures::DescriptorTablePointer;
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
+use x86_64::structures::idt::{Entry, HandlerFunc};
+use x86_64::structures::tss::TaskStateSegment;
+
+use super::entry::Raw;
+use super::exceptions::{EXCEPTIONS, exception_stub, unexpected_stub, upcall_stub};
+use crate::events::UPCALL_VECTOR;
+use crate::singleton::Singleton;
+
+/// Bytes of an interrupt stack: the report of an exception formats numbers, nothing more.
+const IST_STACK_BYTES: usize = 8 * 1024;
+/// Interrupt stacks.
+const IST_STACKS: usize = 4;
+/// Vectors of x86.
+const VECTORS: usize = 256;
+
+/// Non-maskable interrupt.
+const NMI: usize = 2;
+/// Double fault.
+const DOUBLE_FAULT: usize = 8;
+/// Machine check.
+const MACHINE_CHECK: usize = 18;
+
+static IST: Raw<{ IST_STACKS * IST_STACK_BYTES }> = Raw::new();
+
+type Gate = Entry<HandlerFunc>;
+
+/// The tables, which the processor reads for as long as the image runs.
+struct Tables {
+    gdt: GlobalDescriptorTable,
+    tss: TaskStateSegment,
+    idt: [Gate; VECTORS],
+}
+
+static TABLES: Singleton<Tables> = Singleton::new(Tables {
+    gdt: GlobalDescriptorTable::new(),
+    tss: TaskStateSegment::new(),
+    idt: [Gate::missing(); VECTORS],
+});
+
+/// Builds and loads the three tables.
+pub(super) fn load() {
+    let tables = TABLES.take();
+    for index in 0..IST_STACKS {
+        let top = IST.address() + ((index + 1) * IST_STACK_BYTES) as u64;
+        tables.tss.interrupt_stack_table[index] = VirtAddr::new(top);
+    }
+    let code = tables.gdt.append(Descriptor::kernel_code_segment());
+    let tss = tables.gdt.append(Descriptor::tss_segment(&tables.tss));
+    tables.gdt.load();
+    // SAFETY: the selector of the 64-bit code segment that was just loaded.
+    unsafe { CS::set_reg(code) };
+    // SAFETY: the selector of the task state segment that was just loaded.
+    unsafe { load_tss(tss) };
+    for (vector, gate) in tables.idt.iter_mut().enumerate() {
+        let (handler, stack) = match vector {
+            NMI => (exception_stub(vector), 1),
+            DOUBLE_FAULT => (exception_stub(vector), 2),
+            MACHINE_CHECK => (exception_stub(vector), 3),
+            _ if vector < EXCEPTIONS => (exception_stub(vector), 0),
+            _ if vector == usize::from(UPCALL_VECTOR) => (upcall_stub(), 0),
+            _ => (unexpected_stub(), 0),
+        };
+        // SAFETY: the address of a stub that ends in `iretq` or never returns.
+        let options = unsafe { gate.set_handler_addr(VirtAddr::new(handler)) };
+        // SAFETY: the TSS above holds a stack at this index; handlers never nest on one stack,
+        // because gates clear the interrupt flag and an exception's report never returns.
+        unsafe { options.set_stack_index(stack) };
+    }
+    let pointer = DescriptorTablePointer {
+        limit: (size_of::<[Gate; VECTORS]>() - 1) as u16,
+        base: VirtAddr::from_ptr(&raw const tables.idt),
+    };
+    // SAFETY: a complete table that lives in a static.
+    unsafe { lidt(&pointer) };
+}

@@ -1,0 +1,172 @@
+//! The first instructions: from the 32-bit state in which Xen enters a PVH guest to 64-bit Rust.
+//!
+//! Entry state (docs/misc/pvh.pandoc): protected mode, paging off, flat segments, interrupts off,
+//! `ebx` = start info. This file notes the time, builds the page tables that the rest starts on,
+//! turns on long mode and SSE (compiled `core` uses it) and calls [`super::start::start`]. It owns
+//! the page tables and the stacks; [`super::paging`] refines the former.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+
+use super::paging::{TABLE_BYTES, TABLES, WINDOW_BASE};
+
+/// Bytes of the stack on which everything runs: the deepest caller, a self-test with two 4 KiB
+/// packets in hand, uses less than a quarter.
+pub(super) const STACK_BYTES: usize = 64 * 1024;
+
+/// Memory that only the assembly below and the processor use.
+#[repr(C, align(4096))]
+pub(super) struct Raw<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
+
+// SAFETY: nothing in Rust reads or writes the contents except through the accessors of the module
+// that owns the static, and an image has one processor.
+unsafe impl<const BYTES: usize> Sync for Raw<BYTES> {}
+
+impl<const BYTES: usize> Raw<BYTES> {
+    /// Zeroes.
+    pub(super) const fn new() -> Raw<BYTES> {
+        Raw(UnsafeCell::new([0; BYTES]))
+    }
+
+    /// Where it lies.
+    pub(super) fn address(&self) -> u64 {
+        self.0.get() as u64
+    }
+}
+
+/// The page tables, in the order of the indices in [`super::paging`].
+#[unsafe(export_name = "tether_page_tables")]
+pub(super) static PAGE_TABLES: Raw<{ TABLES * TABLE_BYTES }> = Raw::new();
+
+/// The stack. Its lowest page becomes a guard once paging is refined.
+#[unsafe(export_name = "tether_stack")]
+pub(super) static STACK: Raw<STACK_BYTES> = Raw::new();
+
+/// The time-stamp counter at the first instruction: low word, high word.
+#[unsafe(export_name = "tether_entry_tsc")]
+static ENTRY_TSC: [core::sync::atomic::AtomicU32; 2] =
+    [const { core::sync::atomic::AtomicU32::new(0) }; 2];
+
+/// The time-stamp counter at the image's first instruction.
+pub(crate) fn entry_tsc() -> u64 {
+    use core::sync::atomic::Ordering::Relaxed;
+    u64::from(ENTRY_TSC[0].load(Relaxed)) | u64::from(ENTRY_TSC[1].load(Relaxed)) << 32
+}
+
+/// CR4.PAE: long mode demands it.
+const CR4_PAE: u32 = 1 << 5;
+/// CR4.OSFXSR: SSE instructions are allowed.
+const CR4_OSFXSR: u32 = 1 << 9;
+/// CR4.OSXMMEXCPT: an unmasked SSE exception is #XM, not #UD.
+const CR4_OSXMMEXCPT: u32 = 1 << 10;
+/// IA32_EFER.
+const MSR_EFER: u32 = 0xc000_0080;
+/// EFER.LME: long mode as soon as paging is on.
+const EFER_LME: u32 = 1 << 8;
+/// CR0.PE: protected mode, as entered.
+const CR0_PE: u32 = 1;
+/// CR0.MP, with EM clear: SSE is present.
+const CR0_MP: u32 = 1 << 1;
+/// CR0.NE: x87 errors are exceptions.
+const CR0_NE: u32 = 1 << 5;
+/// CR0.WP: read-only pages bind the kernel too.
+const CR0_WP: u32 = 1 << 16;
+/// CR0.PG: paging.
+const CR0_PG: u32 = 1 << 31;
+/// A present, writable entry that points to a table.
+const TABLE: u32 = 0b11;
+/// A present, writable 2 MiB page.
+const LARGE: u32 = 0b11 | 1 << 7;
+
+global_asm!(
+    // The note by which Xen's loader knows a PVH kernel and its entry point
+    // (xen/include/public/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY = 18).
+    ".pushsection .note.tether, \"a\", @note",
+    ".balign 4",
+    ".long 4",
+    ".long 4",
+    ".long {note}",
+    ".asciz \"Xen\"",
+    ".long tether_pvh_start",
+    ".popsection",
+    //
+    ".pushsection .text.tether_entry, \"ax\", @progbits",
+    ".code32",
+    ".global tether_pvh_start",
+    "tether_pvh_start:",
+    "rdtsc",
+    "mov [tether_entry_tsc], eax",
+    "mov [tether_entry_tsc + 4], edx",
+    "cld",
+    "mov esp, offset tether_stack + {stack_bytes}",
+    // The tree: one PML4, one PDPT, and a directory of 2 MiB pages for each mapped GiB.
+    "mov dword ptr [tether_page_tables], offset tether_page_tables + 0x1000 + {table}",
+    "mov dword ptr [tether_page_tables + 0x1000], offset tether_page_tables + 0x2000 + {table}",
+    "mov dword ptr [tether_page_tables + 0x1000 + 3 * 8], offset tether_page_tables + 0x3000 + {table}",
+    "mov dword ptr [tether_page_tables + 0x1000 + {window_gib} * 8], offset tether_page_tables + 0x4000 + {table}",
+    "mov ecx, 512",
+    "mov eax, {large}",
+    "mov edi, offset tether_page_tables + 0x2000",
+    ".Ltether_next_large_page:",
+    "mov [edi], eax",
+    "lea edx, [eax + 0xc0000000]",
+    "mov [edi + 0x1000], edx",
+    "mov [edi + 0x2000], eax",
+    "mov dword ptr [edi + 0x2004], {window_gib} / 4",
+    "add edi, 8",
+    "add eax, 0x200000",
+    "dec ecx",
+    "jnz .Ltether_next_large_page",
+    //
+    "mov eax, offset tether_page_tables",
+    "mov cr3, eax",
+    "mov eax, {cr4}",
+    "mov cr4, eax",
+    "mov ecx, {efer}",
+    "rdmsr",
+    "or eax, {efer_lme}",
+    "wrmsr",
+    "mov eax, {cr0}",
+    "mov cr0, eax",
+    "lgdt [.Ltether_gdt_pointer]",
+    "push 8",
+    "mov eax, offset tether_long_mode",
+    "push eax",
+    "retf",
+    //
+    ".code64",
+    "tether_long_mode:",
+    // Data segments mean nothing in long mode; the null selector is the honest value.
+    "xor eax, eax",
+    "mov ds, eax",
+    "mov es, eax",
+    "mov ss, eax",
+    "mov fs, eax",
+    "mov gs, eax",
+    // The call pushes eight bytes: the callee finds the alignment that its ABI promises.
+    "mov rsp, offset tether_stack + {stack_bytes}",
+    "xor ebp, ebp",
+    "mov edi, ebx",
+    "call {start}",
+    "ud2",
+    //
+    ".balign 8",
+    ".Ltether_gdt:",
+    ".quad 0",
+    // A 64-bit code segment: present, ring 0, executable, readable.
+    ".quad 0x00209b0000000000",
+    ".Ltether_gdt_pointer:",
+    ".word 15",
+    ".long .Ltether_gdt",
+    ".popsection",
+    note = const xen_sys::XEN_ELFNOTE_PHYS32_ENTRY,
+    table = const TABLE,
+    large = const LARGE,
+    window_gib = const WINDOW_BASE >> 30,
+    cr4 = const CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT,
+    efer = const MSR_EFER,
+    efer_lme = const EFER_LME,
+    cr0 = const CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG,
+    stack_bytes = const STACK_BYTES,
+    start = sym super::start::start,
+);

@@ -1,0 +1,149 @@
+//! What is mapped where, and the second half of the page tables' construction.
+//!
+//! Everything is mapped at its guest-physical address: the first GiB (RAM), the GiB below 4 GiB
+//! (Xen's special pages), and the *window*, one GiB of guest frames that never hold RAM. Placing
+//! shared info, grant frames or another domain's page over RAM would lose that RAM for the life of
+//! the domain, hence the window. `entry.rs` writes the coarse tables; [`refine`] takes away what
+//! nobody may do: touch page 0 or the stack's guard, write code, execute data.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use x86_64::registers::control::{Cr3, Efer, EferFlags};
+
+use super::entry::{PAGE_TABLES, STACK};
+use crate::abi::PAGE_BYTES;
+use crate::untyped::Untyped;
+use crate::{cpu, hypercall};
+
+/// Bytes in a page table.
+pub(super) const TABLE_BYTES: usize = 4096;
+/// PML4, PDPT, directories of the three mapped GiB, and the small pages of the first 2 MiB.
+pub(super) const TABLES: usize = 6;
+/// Directory of the first GiB.
+const LOW: usize = 2;
+/// Directory of the GiB below 4 GiB.
+const HIGH: usize = 3;
+/// Directory of the window.
+const WINDOW: usize = 4;
+/// Small pages of the first 2 MiB.
+const SMALL: usize = 5;
+/// Entries in a table.
+const ENTRIES: usize = 512;
+
+/// Guest-physical address of the window: 64 GiB, far above any RAM of a domain this small and low
+/// enough for processors with 37 address bits.
+pub(crate) const WINDOW_BASE: u64 = 64 << 30;
+/// Bytes of the window.
+pub(crate) const WINDOW_BYTES: u64 = 1 << 30;
+/// The processor must have this many physical address bits for the window.
+pub(crate) const WINDOW_ADDRESS_BITS: u32 = 37;
+/// RAM above this is not mapped and not used.
+pub(crate) const RAM_MAPPED_BYTES: u64 = 1 << 30;
+/// Xen's special pages and the local APIC lie between these addresses.
+pub(crate) const SPECIAL_BASE: u64 = 3 << 30;
+/// End of the special pages' GiB.
+pub(crate) const SPECIAL_END: u64 = 4 << 30;
+
+const _: () = assert!(WINDOW_BASE + WINDOW_BYTES <= 1 << WINDOW_ADDRESS_BITS);
+// One PDPT covers 512 GiB.
+const _: () = assert!(WINDOW_BASE >> 30 < 512);
+
+const PRESENT: u64 = 1;
+const WRITABLE: u64 = 1 << 1;
+const NO_EXECUTE: u64 = 1 << 63;
+
+unsafe extern "C" {
+    // linker.ld. Only their addresses mean anything.
+    static __image_start: u8;
+    static __text_end: u8;
+    static __rodata_end: u8;
+    static __image_end: u8;
+}
+
+/// First address behind the image (page-aligned).
+pub(crate) fn image_end() -> u64 {
+    (&raw const __image_end).addr() as u64
+}
+
+/// One of Xen's special pages (store or console ring), given its frame. `None` where the frame lies
+/// elsewhere than they ever do.
+pub(crate) fn special_page(frame: u64) -> Option<Untyped> {
+    let address = frame.checked_mul(PAGE_BYTES as u64)?;
+    if !(SPECIAL_BASE..SPECIAL_END).contains(&address) {
+        return None;
+    }
+    // SAFETY:
+    // 1. This GiB is mapped for ever, and where nothing is behind an address a read gives all ones.
+    // 2. It never holds RAM of ours (checked against the memory map at boot), so no Rust object.
+    Some(unsafe { Untyped::new(address, PAGE_BYTES) })
+}
+
+/// A part of the window, from its page `slot` on.
+///
+/// # Safety
+/// Something must have been placed or mapped there for as long as the value lives.
+pub(crate) unsafe fn window(slot: u32, pages: usize) -> Untyped {
+    let bytes = pages * PAGE_BYTES;
+    let address = window_address(slot);
+    assert!(address + bytes as u64 <= WINDOW_BASE + WINDOW_BYTES);
+    // SAFETY: mapped by the tables; no RAM of ours, so no Rust object; the rest is the caller's.
+    unsafe { Untyped::new(address, bytes) }
+}
+
+/// Guest-physical address of a page of the window.
+pub(crate) fn window_address(slot: u32) -> u64 {
+    let address = WINDOW_BASE + u64::from(slot) * PAGE_BYTES as u64;
+    assert!(address < WINDOW_BASE + WINDOW_BYTES);
+    address
+}
+
+/// One entry of one table.
+fn entry(table: usize, index: usize) -> &'static AtomicU64 {
+    assert!(table < TABLES);
+    assert!(index < ENTRIES);
+    let at = PAGE_TABLES.address() + (table * TABLE_BYTES + index * 8) as u64;
+    // SAFETY:
+    // 1. The address lies within the static page tables and is a multiple of 8.
+    // 2. The processor may set accessed and dirty bits in it at any time: hence an atomic.
+    unsafe { AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(at as usize)) }
+}
+
+/// Splits the first 2 MiB into small pages with the rights of what lies there, and forbids
+/// execution everywhere else. Without the no-execute bit in the processor only the rest is done.
+pub(super) fn refine() {
+    let no_execute = if cpu::has_no_execute() { NO_EXECUTE } else { 0 };
+    if no_execute != 0 {
+        // SAFETY: the bit only gives a meaning to bit 63 of the entries, none of which is set yet.
+        unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE)) };
+    }
+    let text = (&raw const __image_start).addr() as u64..(&raw const __text_end).addr() as u64;
+    let rodata = text.end..(&raw const __rodata_end).addr() as u64;
+    for index in 0..ENTRIES {
+        let address = (index * TABLE_BYTES) as u64;
+        let rights = if address == 0 || address == STACK.address() {
+            0
+        } else if text.contains(&address) || address == hypercall::page_address() {
+            PRESENT
+        } else if rodata.contains(&address) {
+            PRESENT | no_execute
+        } else {
+            PRESENT | WRITABLE | no_execute
+        };
+        entry(SMALL, index).store(address | rights, Ordering::Relaxed);
+    }
+    // First the pages that this code runs in, then no-execute for everything else.
+    let small = PAGE_TABLES.address() + (SMALL * TABLE_BYTES) as u64;
+    entry(LOW, 0).store(small | PRESENT | WRITABLE, Ordering::Release);
+    for index in 0..ENTRIES {
+        if index != 0 {
+            entry(LOW, index).fetch_or(no_execute, Ordering::Relaxed);
+        }
+        entry(HIGH, index).fetch_or(no_execute, Ordering::Relaxed);
+        entry(WINDOW, index).fetch_or(no_execute, Ordering::Relaxed);
+    }
+    let (frame, flags) = Cr3::read();
+    // SAFETY: the same tables, which still map all code, data and stack where they were; the
+    // write only makes the processor forget the coarse translations.
+    unsafe { Cr3::write(frame, flags) };
+}

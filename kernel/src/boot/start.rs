@@ -1,0 +1,173 @@
+//! The order of boot, and the end of the run.
+//!
+//! Each step needs the ones before it and nothing else. A step that fails ends the run with one
+//! line that names it: an image that cannot do its work must say so, not try.
+
+use core::fmt;
+
+use super::descriptors;
+use super::paging::{self, WINDOW_ADDRESS_BITS, WINDOW_BASE, WINDOW_BYTES};
+use super::start_info::{self, Boot, StartInfoError};
+use crate::abi::PAGE_BYTES;
+use crate::console::{self, RingError};
+use crate::cpu::{self, RandomError};
+use crate::hypercall::sched::{self, ShutdownReason};
+use crate::hypercall::{self, Errno, HypercallPageError};
+use crate::machine::Machine;
+use crate::options::Options;
+use crate::store::{StoreAccess, StorePort, StoreUnusable};
+use crate::verdict::Verdict;
+use crate::{clock, heap, pages, shared_info, trace};
+
+/// Why the image refuses to start.
+enum Refusal {
+    HypercallPage(HypercallPageError),
+    StartInfo(StartInfoError),
+    /// The processor has too few physical address bits for the window.
+    AddressBits(u32),
+    /// The memory map has something in the window.
+    WindowOccupied,
+    SharedInfo(Errno),
+    Console(RingError),
+    /// No RAM behind the image, or too little.
+    Memory(u64),
+    Clock,
+    Random(RandomError),
+    Store(StoreUnusable),
+    /// Neither CPUID nor xenstore tells this domain's number.
+    DomainNumber,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::HypercallPage(error) => error.fmt(f),
+            Refusal::StartInfo(error) => error.fmt(f),
+            Refusal::AddressBits(bits) => write!(f, "only-{bits}-physical-address-bits"),
+            Refusal::WindowOccupied => f.write_str("memory-map-reaches-into-the-window-at-64-gib"),
+            Refusal::SharedInfo(errno) => write!(f, "shared-info-not-placed-{errno}"),
+            Refusal::Console(error) => error.fmt(f),
+            Refusal::Memory(bytes) => write!(f, "only-{bytes}-bytes-of-memory-behind-the-image"),
+            Refusal::Clock => f.write_str("xen-gives-no-time"),
+            Refusal::Random(error) => error.fmt(f),
+            Refusal::Store(error) => error.fmt(f),
+            Refusal::DomainNumber => f.write_str("own-domain-number-unknown"),
+        }
+    }
+}
+
+#[cfg(feature = "image")]
+unsafe extern "Rust" {
+    /// [`crate::entry!`] defines both.
+    safe fn tether_main(machine: &mut Machine) -> Verdict;
+    safe fn tether_image_name() -> &'static str;
+}
+#[cfg(not(feature = "image"))]
+fn tether_main(_: &mut Machine) -> Verdict {
+    Verdict::success("no image")
+}
+#[cfg(not(feature = "image"))]
+fn tether_image_name() -> &'static str {
+    "none"
+}
+
+/// Where the assembly of [`super::entry`] arrives, on the image's stack.
+pub(super) extern "C" fn start(start_info: u32) -> ! {
+    descriptors::load();
+    let verdict = match prepare(start_info) {
+        Ok(boot) => run(boot),
+        Err(refusal) => Verdict::error(refusal),
+    };
+    finish(&verdict)
+}
+
+/// All that an image needs before it has options.
+fn prepare(start_info: u32) -> Result<Boot, Refusal> {
+    hypercall::establish().map_err(Refusal::HypercallPage)?;
+    paging::refine();
+    let boot = start_info::read(start_info).map_err(Refusal::StartInfo)?;
+    let bits = cpu::physical_address_bits();
+    if bits < WINDOW_ADDRESS_BITS {
+        return Err(Refusal::AddressBits(bits));
+    }
+    if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
+        return Err(Refusal::WindowOccupied);
+    }
+    shared_info::place().map_err(Refusal::SharedInfo)?;
+    shared_info::mask_all();
+    let ring = console::Ring::find().map_err(Refusal::Console)?;
+    console::attach(ring);
+    divide_memory(&boot)?;
+    if clock::now_ns() == 0 {
+        return Err(Refusal::Clock);
+    }
+    if !cpu::has_random() {
+        return Err(Refusal::Random(RandomError::Absent));
+    }
+    Ok(boot)
+}
+
+/// Gives the RAM behind the image to the heap (a quarter, at most 1 MiB) and to the page pool.
+fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
+    const HEAP_BYTES_MAX: u64 = 1 << 20;
+    const MEMORY_BYTES_MIN: u64 = 256 << 10;
+    let (base, end) = boot.free_ram().ok_or(Refusal::Memory(0))?;
+    let bytes = end.saturating_sub(base);
+    if bytes < MEMORY_BYTES_MIN {
+        return Err(Refusal::Memory(bytes));
+    }
+    let heap_bytes = (bytes / 4).min(HEAP_BYTES_MAX) & !(PAGE_BYTES as u64 - 1);
+    // SAFETY: RAM behind the image by the memory map, mapped, copied from already (start info),
+    // and given away here only.
+    unsafe { heap::give(base, base + heap_bytes) };
+    // SAFETY: the same, and the rest of it.
+    unsafe { pages::give(base + heap_bytes, end) };
+    Ok(())
+}
+
+/// Options, store, and the image's own part.
+fn run(boot: Boot) -> Verdict {
+    let line = boot.command_line.clone();
+    let options = match Options::parse(&line) {
+        Ok(options) => options,
+        Err(error) => return Verdict::error(error),
+    };
+    console::init_log(options.log);
+    match connect(boot, options) {
+        Ok(mut machine) => {
+            trace!(
+                "boot image={} domid={} t1_ns={} mem_kib={}",
+                machine.image,
+                machine.domid,
+                clock::entry_ns(),
+                machine.memory_kib()
+            );
+            tether_main(&mut machine)
+        }
+        Err(refusal) => Verdict::error(refusal),
+    }
+}
+
+fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
+    let port = StorePort::find().map_err(Refusal::Store)?;
+    let first_request_id = cpu::random().map_err(Refusal::Random)? as u32;
+    let mut store = StoreAccess::start(port, first_request_id);
+    let domid = match hypercall::domid_from_cpuid() {
+        Some(domid) => domid,
+        None => domid_from_store(&mut store).ok_or(Refusal::DomainNumber)?,
+    };
+    Ok(Machine { image: tether_image_name(), domid, boot, options, store })
+}
+
+fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {
+    let mut room = [0; 8];
+    let value = store.blocking().read("domid", &mut room).ok()?;
+    core::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Says the verdict, waits until it has been read, and switches off.
+fn finish(verdict: &Verdict) -> ! {
+    trace!("{verdict}");
+    console::drain();
+    sched::shutdown(ShutdownReason::PowerOff)
+}

@@ -1,0 +1,88 @@
+//! What an image says: lines for people through `log`, lines for programs through `trace!`.
+//!
+//! Two ways out: port 0xe9 (Xen's own console; needs nothing, costs one exit a byte) until the PV
+//! console ring is attached, and then only when the image crashes; and the ring, which
+//! `xenconsoled` logs. One lock guards both; a crash report goes around it.
+
+use core::fmt::{self, Write};
+
+use spin::Mutex;
+
+mod early;
+mod lines;
+mod ring;
+
+pub use lines::{init_log, write_line};
+pub(crate) use ring::{Ring, RingError};
+
+/// The output of the image.
+struct Console {
+    ring: Option<Ring>,
+}
+
+static CONSOLE: Mutex<Console> = Mutex::new(Console { ring: None });
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        match &mut self.ring {
+            Some(ring) => ring.write(text.as_bytes()),
+            None => early::write(text.as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// From now on output goes to the ring.
+pub(crate) fn attach(ring: Ring) {
+    CONSOLE.lock().ring = Some(ring);
+}
+
+/// Rings the console daemon if something was written since the last time. Called before the image
+/// waits: one doorbell for all lines since.
+pub(crate) fn flush() {
+    if let Some(ring) = &mut CONSOLE.lock().ring {
+        ring.flush();
+    }
+}
+
+/// Waits (bounded) until the daemon has read everything: the last thing before power-off, after
+/// which nobody would be asked for the rest.
+pub(crate) fn drain() {
+    if let Some(ring) = &mut CONSOLE.lock().ring {
+        ring.drain();
+    }
+}
+
+/// Bytes that were thrown away because the daemon did not read for too long.
+pub fn bytes_lost() -> u64 {
+    CONSOLE.lock().ring.as_ref().map_or(0, |ring| ring.bytes_lost())
+}
+
+/// The way out for crash reports: port 0xe9 always, and the ring too unless the crash happened
+/// while it was being written.
+pub(crate) struct Emergency {
+    console: Option<spin::MutexGuard<'static, Console>>,
+}
+
+impl Emergency {
+    pub(crate) fn open() -> Emergency {
+        Emergency { console: CONSOLE.try_lock() }
+    }
+
+    /// Rings the daemon. Waits for nothing: an image that crashed may not be able to.
+    pub(crate) fn close(mut self) {
+        if let Some(ring) = self.console.as_mut().and_then(|console| console.ring.as_mut()) {
+            ring.flush();
+        }
+    }
+}
+
+impl Write for Emergency {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        early::write(text.as_bytes());
+        if let Some(ring) = self.console.as_mut().and_then(|console| console.ring.as_mut()) {
+            ring.write_what_fits(text.as_bytes());
+        }
+        Ok(())
+    }
+}

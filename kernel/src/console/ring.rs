@@ -1,0 +1,172 @@
+//! The PV console's output ring (xen/include/public/io/console.h).
+//!
+//! The daemon reads behind our back and may be slow, absent or wrong: its index is checked at each
+//! read, a full ring is waited for with a limit, and what does not fit after that is counted, not
+//! waited for. Bytes are written before the producer index that announces them.
+
+use core::sync::atomic::Ordering;
+
+use crate::abi::console::{OUT_AT, OUT_BYTES, OUT_CONSUMER_AT, OUT_PRODUCER_AT};
+use crate::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
+use crate::boot::paging;
+use crate::clock;
+use crate::hypercall::event_channel::{self, Port};
+use crate::hypercall::{Errno, hvm, sched};
+use crate::shared_info;
+use crate::untyped::Untyped;
+
+/// How long a full ring is waited for in all before its image gives up on the daemon: it usually
+/// reads within milliseconds, and a lost line is better than a stopped image.
+const WAIT_MAX_NS: u64 = 2_000_000_000;
+/// One wait in between: the daemon rings after reading, but nobody should trust that alone.
+const WAIT_STEP_NS: u64 = 50_000_000;
+/// Waits in all: a clock that stands still must not keep an image from ending.
+const WAITS_MAX: u32 = 10_000;
+
+/// The ring.
+pub(crate) struct Ring {
+    page: Untyped,
+    port: Port,
+    /// Our own index: what the page says is never read back.
+    producer: u32,
+    /// Something was written since the last doorbell.
+    unannounced: bool,
+    /// The daemon did not read for `WAIT_MAX_NS`: it is not waited for again until it does.
+    stalled: bool,
+    bytes_lost: u64,
+}
+
+/// Why there is no console ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RingError {
+    /// Xen did not tell where it is.
+    Parameter(Errno),
+    /// Xen told nonsense, or nothing: no console is configured.
+    Place(u64),
+}
+
+impl core::fmt::Display for RingError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            RingError::Parameter(errno) => write!(f, "no-console-parameter-{errno}"),
+            RingError::Place(frame) => write!(f, "console-frame-{frame:#x}"),
+        }
+    }
+}
+
+impl Ring {
+    /// Finds the ring. To be called once.
+    pub(crate) fn find() -> Result<Ring, RingError> {
+        let frame = hvm::param(CONSOLE_PFN).map_err(RingError::Parameter)?;
+        let port = hvm::param(CONSOLE_EVTCHN).map_err(RingError::Parameter)?;
+        let page = paging::special_page(frame).ok_or(RingError::Place(frame))?;
+        let port = u32::try_from(port).map_err(|_| RingError::Place(frame))?;
+        if port >= shared_info::PORTS {
+            return Err(RingError::Place(frame));
+        }
+        let mut ring = Ring {
+            page,
+            port: Port(port),
+            producer: 0,
+            unannounced: false,
+            stalled: false,
+            bytes_lost: 0,
+        };
+        ring.producer = ring.page.word(OUT_PRODUCER_AT).load(Ordering::Relaxed);
+        Ok(ring)
+    }
+
+    /// Writes everything, waiting (bounded) for room; counts what is lost.
+    pub(super) fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let written = self.write_some(bytes);
+            bytes = bytes.get(written..).unwrap_or(&[]);
+            if !bytes.is_empty() && !self.wait_for_room() {
+                self.bytes_lost = self.bytes_lost.saturating_add(bytes.len() as u64);
+                return;
+            }
+        }
+    }
+
+    /// Writes what fits now.
+    pub(super) fn write_what_fits(&mut self, bytes: &[u8]) {
+        let written = self.write_some(bytes);
+        self.bytes_lost = self.bytes_lost.saturating_add((bytes.len() - written) as u64);
+    }
+
+    /// See [`super::flush`].
+    pub(super) fn flush(&mut self) {
+        if core::mem::take(&mut self.unannounced) {
+            // Nothing can be said about a failure here: this is the console.
+            let _ = event_channel::send(self.port);
+        }
+    }
+
+    /// See [`super::drain`].
+    pub(super) fn drain(&mut self) {
+        let until = clock::now_ns().saturating_add(WAIT_MAX_NS);
+        for _ in 0..WAITS_MAX {
+            if self.used() == 0 || clock::now_ns() >= until {
+                return;
+            }
+            self.wait_once();
+        }
+    }
+
+    /// See [`super::bytes_lost`].
+    pub(super) fn bytes_lost(&self) -> u64 {
+        self.bytes_lost
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> usize {
+        let room = OUT_BYTES - self.used();
+        let count = bytes.len().min(room as usize);
+        let offset = (self.producer % OUT_BYTES) as usize;
+        let (before_wrap, after_wrap) =
+            bytes[..count].split_at(count.min(OUT_BYTES as usize - offset));
+        self.page.copy_to(OUT_AT + offset, before_wrap);
+        self.page.copy_to(OUT_AT, after_wrap);
+        if count > 0 {
+            self.producer = self.producer.wrapping_add(count as u32);
+            // Release: the bytes are there before the index that announces them.
+            self.page.word(OUT_PRODUCER_AT).store(self.producer, Ordering::Release);
+            self.unannounced = true;
+        }
+        count
+    }
+
+    /// Bytes that the daemon has not read yet. A daemon whose index is impossible counts as one
+    /// that has read everything: it is wrong, and losing its text is its affair.
+    fn used(&self) -> u32 {
+        let consumer = self.page.word(OUT_CONSUMER_AT).load(Ordering::Acquire);
+        let used = self.producer.wrapping_sub(consumer);
+        if used > OUT_BYTES { 0 } else { used }
+    }
+
+    /// Waits until there is room. False when the daemon took too long.
+    fn wait_for_room(&mut self) -> bool {
+        let until = clock::now_ns().saturating_add(WAIT_MAX_NS);
+        for _ in 0..WAITS_MAX {
+            if self.used() < OUT_BYTES {
+                self.stalled = false;
+                return true;
+            }
+            if self.stalled || clock::now_ns() >= until {
+                break;
+            }
+            self.wait_once();
+        }
+        self.stalled = true;
+        false
+    }
+
+    fn wait_once(&mut self) {
+        self.flush();
+        shared_info::take_pending(self.port.0);
+        if self.used() == 0 {
+            return;
+        }
+        let until = clock::now_ns().saturating_add(WAIT_STEP_NS);
+        let _ = sched::poll(&[self.port], until);
+    }
+}

@@ -1,0 +1,91 @@
+//! Grant table operations: size, version, and mapping another domain's pages into the window.
+//!
+//! Layouts and numbers in [`crate::abi::grant_table`]. Entries are written in shared memory, not by
+//! hypercall: see [`crate::grants`].
+
+use xen_sys::__HYPERVISOR_grant_table_op;
+
+use super::{Argument, Counted, Errno, count};
+use crate::abi::DOMID_SELF;
+use crate::abi::grant_table::{
+    HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, QUERY_SIZE, QuerySize, SET_VERSION, SetVersion,
+    UNMAP_GRANT_REF, UnmapGrantRef,
+};
+
+// SAFETY: plain `repr(C)` integers, asserted against the header's layout.
+unsafe impl Argument for MapGrantRef {}
+// SAFETY: as above.
+unsafe impl Argument for UnmapGrantRef {}
+// SAFETY: as above.
+unsafe impl Argument for QuerySize {}
+// SAFETY: as above.
+unsafe impl Argument for SetVersion {}
+
+/// Why a grant operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantError {
+    /// The hypercall itself was refused.
+    Hypercall(Errno),
+    /// The operation was: `GNTST_*`, always negative.
+    Status(i16),
+}
+
+impl core::fmt::Display for GrantError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            GrantError::Hypercall(errno) => write!(f, "{errno}"),
+            GrantError::Status(status) => write!(f, "gntst{status}"),
+        }
+    }
+}
+
+fn call<T: Argument>(what: Counted, command: u32, argument: &mut T) -> Result<(), GrantError> {
+    count(what);
+    let address = (&raw mut *argument).expose_provenance() as u64;
+    const ONE: u64 = 1;
+    // SAFETY: as in `super::call`; these operations take the number of arguments besides, one.
+    let result = unsafe {
+        xen_sys::hypercall_3(__HYPERVISOR_grant_table_op, u64::from(command), address, ONE)
+    };
+    Errno::check(result).map(drop).map_err(GrantError::Hypercall)
+}
+
+fn okay(status: i16) -> Result<(), GrantError> {
+    if status == OKAY { Ok(()) } else { Err(GrantError::Status(status)) }
+}
+
+/// Most frames that this domain's grant table may have.
+pub(crate) fn frames_max() -> Result<u32, GrantError> {
+    let mut arg = QuerySize { dom: DOMID_SELF, ..QuerySize::default() };
+    call(Counted::GrantQuerySize, QUERY_SIZE, &mut arg)?;
+    okay(arg.status)?;
+    Ok(arg.max_nr_frames)
+}
+
+/// Chooses version-1 entries.
+pub(crate) fn choose_version_1() -> Result<(), GrantError> {
+    call(Counted::GrantSetVersion, SET_VERSION, &mut SetVersion { version: 1 })
+}
+
+/// Maps `granter`'s page for reading and writing at a guest-physical address, which must hold
+/// nothing: RAM there would be lost, another mapping there would end the domain. Gives the handle.
+pub(crate) fn map(granter: u16, reference: u32, address: u64) -> Result<u32, GrantError> {
+    let mut arg = MapGrantRef {
+        host_addr: address,
+        flags: HOST_MAP,
+        reference,
+        dom: granter,
+        ..MapGrantRef::default()
+    };
+    call(Counted::GrantMap, MAP_GRANT_REF, &mut arg)?;
+    okay(arg.status)?;
+    Ok(arg.handle)
+}
+
+/// Undoes a mapping.
+pub(crate) fn unmap(handle: u32, address: u64) -> Result<(), GrantError> {
+    let mut arg =
+        UnmapGrantRef { host_addr: address, dev_bus_addr: 0, handle, ..UnmapGrantRef::default() };
+    call(Counted::GrantUnmap, UNMAP_GRANT_REF, &mut arg)?;
+    okay(arg.status)
+}

@@ -1,0 +1,179 @@
+//! Hypercalls: the page they go through, typed wrappers one file a family, and a count of each.
+//!
+//! The page is filled by Xen: it is poisoned first and checked afterwards, so that a hypervisor
+//! that did nothing is found out before the first call, not by it.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use x86_64::registers::model_specific::Msr;
+
+use crate::abi::PAGE_BYTES;
+use crate::abi::cpuid::{
+    FIRST_LEAF, HVM_DOMID_PRESENT, HVM_LEAF, HYPERCALL_LEAF, LEAF_PLACES, LEAF_STEP, SIGNATURE_EBX,
+    SIGNATURE_ECX, SIGNATURE_EDX,
+};
+use crate::cpu;
+
+pub mod errno;
+pub mod event_channel;
+pub mod grant_table;
+pub mod hvm;
+pub mod memory;
+pub mod sched;
+pub mod vcpu;
+
+pub use errno::Errno;
+
+/// Declares the counted hypercalls: a name in the code and a name in the report.
+macro_rules! counted {
+    ($($name:ident => $text:literal,)*) => {
+        /// A hypercall that this image makes, for counting.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        pub enum Counted {
+            $(#[doc = concat!("`", $text, "`")] $name,)*
+        }
+
+        /// Names in the report, in the order of [`Counted`].
+        pub const COUNTED_NAMES: [&str; COUNTED] = [$($text),*];
+        /// How many kinds are counted.
+        pub const COUNTED: usize = [$(Counted::$name),*].len();
+    };
+}
+
+counted! {
+    EvtchnAllocUnbound => "evtchn.alloc_unbound",
+    EvtchnBindInterdomain => "evtchn.bind_interdomain",
+    EvtchnBindVirq => "evtchn.bind_virq",
+    EvtchnBindIpi => "evtchn.bind_ipi",
+    EvtchnClose => "evtchn.close",
+    EvtchnSend => "evtchn.send",
+    EvtchnStatus => "evtchn.status",
+    EvtchnUnmask => "evtchn.unmask",
+    HvmGetParam => "hvm.get_param",
+    HvmSetParam => "hvm.set_param",
+    MemoryAddToPhysmap => "memory.add_to_physmap",
+    GrantQuerySize => "grant.query_size",
+    GrantSetVersion => "grant.set_version",
+    GrantMap => "grant.map",
+    GrantUnmap => "grant.unmap",
+    SchedPoll => "sched.poll",
+    SchedYield => "sched.yield",
+    SchedShutdown => "sched.shutdown",
+    VcpuTimer => "vcpu.set_singleshot_timer",
+}
+
+static COUNTS: [AtomicU32; COUNTED] = [const { AtomicU32::new(0) }; COUNTED];
+
+/// How often each kind was called since the start, in the order of [`COUNTED_NAMES`].
+pub fn counts() -> [u32; COUNTED] {
+    core::array::from_fn(|index| COUNTS[index].load(Ordering::Relaxed))
+}
+
+fn count(what: Counted) {
+    COUNTS[what as usize].fetch_add(1, Ordering::Relaxed);
+}
+
+/// A structure that a hypercall reads and writes. Any value may be handed to Xen, and whatever Xen
+/// may write into it is a value.
+///
+/// # Safety
+/// Implementers are plain `repr(C)` data, laid out as the header says, without invalid values.
+unsafe trait Argument {}
+
+/// `op(command, argument)`, counted. Xen reads and writes `argument`.
+fn call<T: Argument>(what: Counted, op: u32, command: u32, argument: &mut T) -> Result<u64, Errno> {
+    count(what);
+    let address = (&raw mut *argument).expose_provenance() as u64;
+    // SAFETY:
+    // 1. The page was filled by Xen and checked (`establish`), before any wrapper can be reached.
+    // 2. Xen accesses no memory but `argument`, which outlives the call (pointers inside it are
+    //    the wrapper's affair), and memory is mapped at the address that the pointer holds.
+    // 3. No red zone: images are compiled without (`.cargo/image.toml`).
+    Errno::check(unsafe { xen_sys::hypercall_2(op, u64::from(command), address) })
+}
+
+/// The page that Xen fills. It lies in `.bss`, which costs the file nothing; paging makes this one
+/// page executable and read-only.
+#[repr(C, align(4096))]
+struct Page(UnsafeCell<[u8; PAGE_BYTES]>);
+
+// SAFETY: written only by `establish`'s one call and by Xen during it; executed afterwards.
+unsafe impl Sync for Page {}
+
+/// What the page holds before Xen fills it: `hlt`, so that a call through it would stand out.
+const POISON: u8 = 0xf4;
+
+/// The symbol that xen-sys calls through.
+#[unsafe(no_mangle)]
+static HYPERCALL_PAGE: Page = Page(UnsafeCell::new([0; PAGE_BYTES]));
+
+/// Where the page lies, for paging.
+pub(crate) fn page_address() -> u64 {
+    HYPERCALL_PAGE.0.get() as u64
+}
+
+/// Why there are no hypercalls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HypercallPageError {
+    /// No Xen leaves in CPUID.
+    NotXen,
+    /// Xen wants another number of pages than one.
+    Pages(u32),
+    /// The page still holds its poison: Xen did not fill it.
+    Poisoned,
+}
+
+impl core::fmt::Display for HypercallPageError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            HypercallPageError::NotXen => f.write_str("no-xen-leaves-in-cpuid"),
+            HypercallPageError::Pages(pages) => write!(f, "xen-wants-{pages}-hypercall-pages"),
+            HypercallPageError::Poisoned => f.write_str("hypercall-page-not-filled"),
+        }
+    }
+}
+
+/// First of Xen's CPUID leaves.
+pub(crate) fn xen_leaves() -> Option<u32> {
+    (0..LEAF_PLACES).map(|place| FIRST_LEAF + place * LEAF_STEP).find(|&base| {
+        let leaf = cpu::cpuid(base);
+        leaf.ebx == SIGNATURE_EBX && leaf.ecx == SIGNATURE_ECX && leaf.edx == SIGNATURE_EDX
+    })
+}
+
+/// This domain's number as CPUID gives it; `None` where Xen does not.
+pub(crate) fn domid_from_cpuid() -> Option<u16> {
+    let leaf = cpu::cpuid(xen_leaves()? + HVM_LEAF);
+    if leaf.eax & HVM_DOMID_PRESENT == 0 {
+        return None;
+    }
+    u16::try_from(leaf.ecx).ok()
+}
+
+/// Has Xen filled the page? Looks at the stub of `sched_op`, which every image needs.
+pub(crate) fn page_is_filled() -> bool {
+    const STUB_BYTES: usize = 32;
+    let stub = HYPERCALL_PAGE.0.get().cast::<u8>();
+    let at = xen_sys::__HYPERVISOR_sched_op as usize * STUB_BYTES;
+    // SAFETY: within the page; nothing writes it now.
+    let first = unsafe { stub.wrapping_add(at).read_volatile() };
+    first != POISON
+}
+
+/// Has Xen fill the hypercall page, and checks that it did. Runs before paging takes the right to
+/// write the page away.
+pub(crate) fn establish() -> Result<(), HypercallPageError> {
+    let base = xen_leaves().ok_or(HypercallPageError::NotXen)?;
+    let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
+    if leaf.eax != 1 {
+        return Err(HypercallPageError::Pages(leaf.eax));
+    }
+    // SAFETY: our own page, not executable yet, in which nobody else is interested.
+    unsafe { HYPERCALL_PAGE.0.get().cast::<u8>().write_bytes(POISON, PAGE_BYTES) };
+    let page = HYPERCALL_PAGE.0.get().expose_provenance() as u64;
+    // SAFETY: the MSR that Xen named takes the address of a page, which Xen fills; the page is
+    // ours and nothing executes in it yet.
+    unsafe { Msr::new(leaf.ebx).write(page) };
+    if page_is_filled() { Ok(()) } else { Err(HypercallPageError::Poisoned) }
+}

@@ -1,0 +1,65 @@
+//! Scheduler operations: waiting, yielding, ending (xen/include/public/sched.h).
+//!
+//! `poll` is the one place where an image waits, apart from HLT in [`crate::events`].
+
+use xen_sys::{
+    __HYPERVISOR_sched_op, SCHEDOP_poll, SCHEDOP_shutdown, SCHEDOP_yield, SHUTDOWN_crash,
+    SHUTDOWN_poweroff, evtchn_port_t, sched_poll, sched_shutdown,
+};
+
+use super::event_channel::Port;
+use super::{Argument, Counted, Errno, call, count};
+
+/// Most ports of one `SCHEDOP_poll`: Xen refuses more with EINVAL (xen/common/sched/core.c,
+/// `do_poll`).
+pub const POLL_PORTS_MAX: usize = 128;
+
+// SAFETY: bindgen's plain `repr(C)` data; the pointer in it is set by `poll` only.
+unsafe impl Argument for sched_poll {}
+// SAFETY: bindgen's plain `repr(C)` data.
+unsafe impl Argument for sched_shutdown {}
+
+/// Why the domain ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// All done.
+    PowerOff,
+    /// A bug of ours: the toolstack does what `on_crash=` says.
+    Crash,
+}
+
+/// Ends this domain.
+pub fn shutdown(reason: ShutdownReason) -> ! {
+    let reason = match reason {
+        ShutdownReason::PowerOff => SHUTDOWN_poweroff,
+        ShutdownReason::Crash => SHUTDOWN_crash,
+    };
+    loop {
+        let mut arg = sched_shutdown { reason };
+        // Does not return; where it did, there is nothing better than to ask again.
+        let _ = call(Counted::SchedShutdown, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &mut arg);
+        yield_now();
+    }
+}
+
+/// Lets others run.
+pub(crate) fn yield_now() {
+    count(Counted::SchedYield);
+    // SAFETY: as in `super::call`; the operation takes no argument and touches no memory.
+    unsafe { xen_sys::hypercall_2(__HYPERVISOR_sched_op, u64::from(SCHEDOP_yield), 0) };
+}
+
+/// Waits until one of `ports` is pending or the system time is `until_ns` (0: no limit). At most
+/// [`POLL_PORTS_MAX`] ports; returns at once when one is pending already.
+pub(crate) fn poll(ports: &[Port], until_ns: u64) -> Result<(), Errno> {
+    assert!(ports.len() <= POLL_PORTS_MAX);
+    let mut numbers: [evtchn_port_t; POLL_PORTS_MAX] = [0; POLL_PORTS_MAX];
+    for (number, port) in numbers.iter_mut().zip(ports) {
+        *number = port.0;
+    }
+    // Xen only reads the numbers, through an address that it is given as such.
+    let address = numbers.as_mut_ptr();
+    let _ = address.expose_provenance();
+    let mut arg = sched_poll { ports: address, nr_ports: ports.len() as u32, timeout: until_ns };
+    call(Counted::SchedPoll, __HYPERVISOR_sched_op, SCHEDOP_poll, &mut arg).map(drop)
+}

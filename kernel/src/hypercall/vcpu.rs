@@ -1,0 +1,24 @@
+//! The one-shot timer of this processor.
+//!
+//! Layouts and numbers in [`crate::abi::vcpu`]. Used only by waits for more ports than SCHEDOP_poll
+//! takes; a poll has a time limit of its own.
+
+use xen_sys::__HYPERVISOR_vcpu_op;
+
+use super::{Argument, Counted, Errno, count};
+use crate::abi::vcpu::{SET_SINGLESHOT_TIMER, SetSingleshotTimer};
+
+// SAFETY: plain `repr(C)` integers, asserted against the header's layout.
+unsafe impl Argument for SetSingleshotTimer {}
+
+/// Raises `VIRQ_TIMER` at an absolute system time in nanoseconds, at once if it is past.
+pub(crate) fn set_singleshot_timer(at_ns: u64) -> Result<(), Errno> {
+    let mut arg = SetSingleshotTimer { timeout_abs_ns: at_ns, flags: 0 };
+    count(Counted::VcpuTimer);
+    let address = (&raw mut arg).expose_provenance() as u64;
+    // SAFETY: as in `super::call`; this operation has the processor's number between the two.
+    let result = unsafe {
+        xen_sys::hypercall_3(__HYPERVISOR_vcpu_op, u64::from(SET_SINGLESHOT_TIMER), 0, address)
+    };
+    Errno::check(result).map(drop)
+}

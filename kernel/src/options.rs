@@ -1,0 +1,275 @@
+//! The options of an image, from `extra=` in its xl configuration.
+//!
+//! Words of the form `key=value`. An unknown or malformed one ends the run: a test that quietly ran
+//! with another setting than asked for is worth nothing.
+
+use core::fmt;
+use core::num::NonZeroU32;
+
+use heapless::{String, Vec};
+use log::LevelFilter;
+
+/// Longest name of a link (docs/protocol.md §2).
+pub const LINK_NAME_BYTES_MAX: usize = 24;
+/// Most links on one command line: what 1,024 bytes hold in names of a few letters.
+pub const LINKS_MAX: usize = 32;
+/// Most bytes a cycle moves each way: 1 GiB, minutes of work at the rates seen.
+const BYTES_MAX: u64 = 1 << 30;
+/// Most pages of one connection: what the references fit in one CONNECT message.
+const PAGES_MAX: u32 = 16;
+/// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
+const BEAT_MS: core::ops::RangeInclusive<u32> = 10..=60_000;
+/// Longest pause at a step: ten minutes.
+const PAUSE_MS_MAX: u32 = 600_000;
+
+/// A link's name.
+pub type LinkName = String<LINK_NAME_BYTES_MAX>;
+
+/// Do the self-tests run, and what comes after?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selftest {
+    /// First the self-tests, then the job.
+    On,
+    /// The self-tests alone.
+    Only,
+    /// The job alone.
+    Off,
+}
+
+/// Declares the steps at which an image can be told to stop or pause.
+macro_rules! steps {
+    ($($name:ident => $word:literal,)*) => {
+        /// A step of the job, for `stop_at=` and `pause_at=`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Step {
+            $(#[doc = concat!("`", $word, "`")] $name,)*
+        }
+
+        impl Step {
+            /// The step of that name.
+            pub fn of_word(word: &str) -> Option<Step> {
+                match word {
+                    $($word => Some(Step::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Step::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    Up => "up",
+    Prepared => "prepared",
+    ConnectSent => "connect-sent",
+    Connected => "connected",
+    DisconnectSent => "disconnect-sent",
+    Released => "released",
+    Got => "got",
+    Mapped => "mapped",
+    Verified => "verified",
+    Stamped => "stamped",
+    Serving => "serving",
+    Unmapped => "unmapped",
+    DisconnectedSent => "disconnected-sent",
+    Streaming => "streaming",
+    Finished => "finished",
+}
+
+/// `stop_at=STEP[:N]`: say so and idle when the step is reached for the N-th time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopAt {
+    /// Where.
+    pub step: Step,
+    /// At which time, from 1.
+    pub occurrence: NonZeroU32,
+}
+
+/// `pause_at=STEP:MS`: do nothing for that long whenever the step is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PauseAt {
+    /// Where.
+    pub step: Step,
+    /// How long, milliseconds.
+    pub pause_ms: u32,
+}
+
+/// The options, each with its default.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `link=a,b`: the links of this image. Default: none.
+    pub links: Vec<LinkName, LINKS_MAX>,
+    /// `cycles=20`: connections before the frontend ends; 0: until it is shut down.
+    pub cycles: u32,
+    /// `bytes=1048576`: bytes that a cycle moves each way.
+    pub bytes: u64,
+    /// `pages=1`: pages of a connection.
+    pub pages: u32,
+    /// `beat_ms=1000`: the beat's period.
+    pub beat_ms: u32,
+    /// `beat_limit=4`: periods without a beat before the peer is taken for dead.
+    pub beat_limit: u32,
+    /// `selftest=on`.
+    pub selftest: Selftest,
+    /// `stop_at=STEP[:N]`.
+    pub stop_at: Option<StopAt>,
+    /// `pause_at=STEP:MS`.
+    pub pause_at: Option<PauseAt>,
+    /// `log=info`.
+    pub log: LevelFilter,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            links: Vec::new(),
+            cycles: 20,
+            bytes: 1 << 20,
+            pages: 1,
+            beat_ms: 1000,
+            beat_limit: 4,
+            selftest: Selftest::On,
+            stop_at: None,
+            pause_at: None,
+            log: LevelFilter::Info,
+        }
+    }
+}
+
+/// An option that cannot be obeyed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionError<'a> {
+    /// The word as it was given.
+    pub word: &'a str,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// There is no such option.
+    Unknown,
+    /// It has no `=`.
+    NoValue,
+    /// The value is not one that this option takes.
+    Value,
+    /// It was given before.
+    Repeated,
+}
+
+impl fmt::Display for OptionError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.problem {
+            Problem::Unknown => "unknown",
+            Problem::NoValue => "without value",
+            Problem::Value => "malformed",
+            Problem::Repeated => "given twice",
+        };
+        write!(f, "option {problem}: {}", self.word)
+    }
+}
+
+/// The keys, in the order of the bits that mark them as given.
+const KEYS: [&str; 10] = [
+    "link",
+    "cycles",
+    "bytes",
+    "pages",
+    "beat_ms",
+    "beat_limit",
+    "selftest",
+    "stop_at",
+    "pause_at",
+    "log",
+];
+
+impl Options {
+    /// Reads a command line.
+    ///
+    /// # Errors
+    /// The first word that is not an option.
+    pub fn parse(line: &str) -> Result<Options, OptionError<'_>> {
+        let mut options = Options::default();
+        let mut given = 0_u32;
+        for word in line.split_ascii_whitespace() {
+            let bad = |problem| OptionError { word, problem };
+            let (key, value) = word.split_once('=').ok_or(bad(Problem::NoValue))?;
+            let index = KEYS.iter().position(|&k| k == key).ok_or(bad(Problem::Unknown))?;
+            if given & 1 << index != 0 {
+                return Err(bad(Problem::Repeated));
+            }
+            given |= 1 << index;
+            options.set(key, value).ok_or(bad(Problem::Value))?;
+        }
+        Ok(options)
+    }
+
+    /// Obeys one option; `None` where the value is not one.
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "link" => self.links = links(value)?,
+            "cycles" => self.cycles = number(value)?,
+            "bytes" => self.bytes = number(value).filter(|n| (1..=BYTES_MAX).contains(n))?,
+            "pages" => self.pages = number(value).filter(|n| (1..=PAGES_MAX).contains(n))?,
+            "beat_ms" => self.beat_ms = number(value).filter(|n| BEAT_MS.contains(n))?,
+            "beat_limit" => self.beat_limit = number(value).filter(|n| (2..=1000).contains(n))?,
+            "selftest" => {
+                self.selftest = match value {
+                    "on" => Selftest::On,
+                    "only" => Selftest::Only,
+                    "off" => Selftest::Off,
+                    _ => return None,
+                }
+            }
+            "stop_at" => {
+                let (word, occurrence) = value.split_once(':').unwrap_or((value, "1"));
+                let occurrence = NonZeroU32::new(number(occurrence)?)?;
+                self.stop_at = Some(StopAt { step: Step::of_word(word)?, occurrence });
+            }
+            "pause_at" => {
+                let (word, pause) = value.split_once(':')?;
+                let pause_ms = number(pause).filter(|&ms| ms <= PAUSE_MS_MAX)?;
+                self.pause_at = Some(PauseAt { step: Step::of_word(word)?, pause_ms });
+            }
+            "log" => {
+                self.log = match value {
+                    "error" => LevelFilter::Error,
+                    "warn" => LevelFilter::Warn,
+                    "info" => LevelFilter::Info,
+                    "debug" => LevelFilter::Debug,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+/// A decimal number without sign.
+fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// Names separated by commas, each once.
+fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
+    let mut links: Vec<LinkName, LINKS_MAX> = Vec::new();
+    for name in value.split(',') {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if name.is_empty() || !name.bytes().all(allowed) || links.iter().any(|l| l == name) {
+            return None;
+        }
+        links.push(LinkName::try_from(name).ok()?).ok()?;
+    }
+    Some(links)
+}

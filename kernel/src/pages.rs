@@ -1,0 +1,120 @@
+//! Whole pages of RAM, for sharing: a bitmap over the upper part of the image's memory.
+//!
+//! They are kept apart from the heap, because a page that a peer may still map is never given back
+//! (the quarantine holds on to it), and a heap with such holes would be no heap.
+
+use spin::Mutex;
+
+use crate::abi::PAGE_BYTES;
+use crate::untyped::Untyped;
+
+/// Most pages managed: 64 MiB, sixteen times what 1,024 links of one page need. The rest of a
+/// larger domain's RAM lies idle.
+const PAGES_MAX: usize = 16 * 1024;
+const WORDS: usize = PAGES_MAX / 64;
+
+struct Pool {
+    base: u64,
+    pages: usize,
+    in_use: usize,
+    bitmap: [u64; WORDS],
+}
+
+static POOL: Mutex<Pool> = Mutex::new(Pool { base: 0, pages: 0, in_use: 0, bitmap: [0; WORDS] });
+
+/// A run of whole pages, given back when dropped.
+pub struct Pages {
+    memory: Untyped,
+}
+
+impl Pages {
+    /// The first free run of `count` pages, or `None`. Its contents are whatever was there.
+    pub fn allocate(count: usize) -> Option<Pages> {
+        let mut pool = POOL.lock();
+        let first = pool.find_run(count)?;
+        for page in first..first + count {
+            pool.set(page);
+        }
+        let address = pool.base + (first * PAGE_BYTES) as u64;
+        // SAFETY: RAM that boot gave to the pool alone, mapped, and in no other run.
+        Some(Pages { memory: unsafe { Untyped::new(address, count * PAGE_BYTES) } })
+    }
+
+    /// How many pages.
+    pub fn count(&self) -> usize {
+        self.memory.bytes() / PAGE_BYTES
+    }
+
+    /// Guest frame of the page `index`, for a grant.
+    pub fn frame(&self, index: usize) -> u64 {
+        assert!(index < self.count());
+        self.memory.address() / PAGE_BYTES as u64 + index as u64
+    }
+
+    /// The bytes.
+    pub(crate) fn memory(&self) -> &Untyped {
+        &self.memory
+    }
+
+    /// Gives up the run for ever: the pool never hands it out again.
+    pub fn sacrifice(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let mut pool = POOL.lock();
+        let first = ((self.memory.address() - pool.base) / PAGE_BYTES as u64) as usize;
+        for page in first..first + self.count() {
+            pool.clear(page);
+        }
+    }
+}
+
+impl Pool {
+    fn find_run(&self, count: usize) -> Option<usize> {
+        let mut run = 0;
+        for page in 0..self.pages {
+            run = if self.is_set(page) { 0 } else { run + 1 };
+            if run == count && count > 0 {
+                return Some(page + 1 - count);
+            }
+        }
+        None
+    }
+
+    fn is_set(&self, page: usize) -> bool {
+        self.bitmap[page / 64] & 1 << (page % 64) != 0
+    }
+
+    fn set(&mut self, page: usize) {
+        assert!(!self.is_set(page));
+        self.bitmap[page / 64] |= 1 << (page % 64);
+        self.in_use += 1;
+    }
+
+    fn clear(&mut self, page: usize) {
+        assert!(self.is_set(page));
+        self.bitmap[page / 64] &= !(1 << (page % 64));
+        self.in_use -= 1;
+    }
+}
+
+/// Hands RAM over to the pool. Called once, by boot.
+///
+/// # Safety
+/// The range must be mapped RAM that nothing else uses, page-aligned.
+pub(crate) unsafe fn give(base: u64, end: u64) {
+    let mut pool = POOL.lock();
+    assert!(pool.pages == 0);
+    assert!(base <= end);
+    pool.base = base;
+    pool.pages = (((end - base) / PAGE_BYTES as u64) as usize).min(PAGES_MAX);
+}
+
+/// Pages in use, and in all.
+pub fn usage() -> (usize, usize) {
+    let pool = POOL.lock();
+    (pool.in_use, pool.pages)
+}

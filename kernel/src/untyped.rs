@@ -1,0 +1,83 @@
+//! Memory that another party may write at any time: the rings, grant frames and shared pages.
+//!
+//! There is never a Rust reference to its bytes. Words are accessed atomically, byte ranges are
+//! copied by [`crate::memory`]'s assembly, which the compiler cannot split, repeat or reorder with
+//! its own idea of the contents. A torn or changing copy is a wrong value, never undefined.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU16, AtomicU32};
+
+use crate::memory;
+
+/// A range of such memory, page-aligned, mapped for as long as the value lives.
+pub(crate) struct Untyped {
+    base: *mut u8,
+    bytes: usize,
+}
+
+// SAFETY: the memory is only reached through atomics and opaque copies; an image has one
+// processor, and moving the value moves no memory.
+unsafe impl Send for Untyped {}
+
+impl Untyped {
+    /// Takes a range over.
+    ///
+    /// # Safety
+    /// The range must be mapped, readable and writable, at a page-aligned address while the value
+    /// lives, and no Rust object may lie in it.
+    pub(crate) unsafe fn new(address: u64, bytes: usize) -> Untyped {
+        assert!(address.is_multiple_of(crate::abi::PAGE_BYTES as u64));
+        Untyped { base: ptr::with_exposed_provenance_mut(address as usize), bytes }
+    }
+
+    /// Bytes in the range.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Guest-physical address of the range.
+    pub(crate) fn address(&self) -> u64 {
+        self.base.addr() as u64
+    }
+
+    /// The word at a byte offset, a multiple of 4.
+    pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
+        assert!(at.is_multiple_of(4));
+        // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.
+        unsafe { AtomicU32::from_ptr(self.at(at, 4).cast()) }
+    }
+
+    /// The half word at a byte offset, a multiple of 2.
+    pub(crate) fn half_word(&self, at: usize) -> &AtomicU16 {
+        assert!(at.is_multiple_of(2));
+        // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.
+        unsafe { AtomicU16::from_ptr(self.at(at, 2).cast()) }
+    }
+
+    /// Copies out.
+    pub(crate) fn copy_from(&self, at: usize, into: &mut [u8]) {
+        let from = self.at(at, into.len());
+        // SAFETY: `from` is in the range; `into` is a distinct Rust object (none lies there).
+        unsafe { memory::copy_forward(into.as_mut_ptr(), from, into.len()) };
+    }
+
+    /// Copies in.
+    pub(crate) fn copy_to(&self, at: usize, from: &[u8]) {
+        let to = self.at(at, from.len());
+        // SAFETY: `to` is in the range; `from` is a distinct Rust object (none lies there).
+        unsafe { memory::copy_forward(to, from.as_ptr(), from.len()) };
+    }
+
+    /// Fills the whole range.
+    pub(crate) fn fill(&self, byte: u8) {
+        // SAFETY: the whole range, in which no Rust object lies.
+        unsafe { memory::fill(self.base, byte, self.bytes) };
+    }
+
+    /// The address of `length` bytes at an offset.
+    fn at(&self, offset: usize, length: usize) -> *mut u8 {
+        assert!(offset <= self.bytes);
+        assert!(length <= self.bytes - offset);
+        self.base.wrapping_add(offset)
+    }
+}
