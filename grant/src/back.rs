@@ -6,7 +6,9 @@ use core::fmt;
 
 use crate::entry::{DomId, GrantRef};
 use crate::foreign::{MapError, SlotRun, UnmapError, Window};
-use crate::header::{self, Closing, Epoch, Fence, PageWords, Side, Stamp, Terms, VerifyError};
+use crate::header::{
+    self, Closing, Epoch, Fence, FenceToken, PageWords, Side, Stamp, Terms, VerifyError,
+};
 use crate::layout::Layout;
 use crate::ports::{Mapper, SharedPages};
 use crate::ring::{Notify, RingError};
@@ -18,9 +20,9 @@ enum Stage {
     /// Mapped; nothing known of the pages, nothing may be written.
     Mapped,
     /// The header is the announced one.
-    Verified { number: u32, token: u64 },
+    Verified { number: u32, token: FenceToken },
     /// Stamped; data may flow.
-    Serving { token: u64 },
+    Serving { token: FenceToken },
 }
 
 /// One connection, from the mapping on. Given up by [`Self::unmap`]; merely dropping it would leave
@@ -163,9 +165,10 @@ impl<P: SharedPages> BackConnection<P> {
     /// # Panics
     /// If not stamped.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, TransferError> {
-        self.check_fence()?;
+        let token = self.token();
+        self.check_fence(token)?;
         let bytes = self.stream.incoming().peek(&self.pages, into)?;
-        self.check_fence()?;
+        self.check_fence(token)?;
         self.stream.incoming().consume(&self.pages, bytes);
         Ok(bytes)
     }
@@ -178,7 +181,7 @@ impl<P: SharedPages> BackConnection<P> {
     /// # Panics
     /// If not stamped.
     pub fn write(&mut self, from: &[u8]) -> Result<usize, TransferError> {
-        self.check_fence()?;
+        self.check_fence(self.token())?;
         Ok(self.stream.outgoing().write(&self.pages, from)?)
     }
 
@@ -195,7 +198,7 @@ impl<P: SharedPages> BackConnection<P> {
     /// # Panics
     /// If not stamped.
     pub fn before_sleep(&mut self, wish: Wish) -> Result<Sleep, TransferError> {
-        self.check_fence()?;
+        self.check_fence(self.token())?;
         Ok(self.stream.before_sleep(&self.pages, wish)?)
     }
 
@@ -208,9 +211,15 @@ impl<P: SharedPages> BackConnection<P> {
         }
     }
 
-    fn check_fence(&self) -> Result<(), TransferError> {
-        assert!(matches!(self.stage, Stage::Serving { .. }), "data flow only once stamped");
-        match self.fence() {
+    fn token(&self) -> FenceToken {
+        let Stage::Serving { token } = self.stage else {
+            panic!("data flow only once stamped");
+        };
+        token
+    }
+
+    fn check_fence(&self, token: FenceToken) -> Result<(), TransferError> {
+        match header::fence(&self.pages, token) {
             Fence::Open => Ok(()),
             Fence::Closed => Err(TransferError::Fenced),
         }

@@ -53,10 +53,16 @@ pub struct Terms {
 
 impl Terms {
     /// What the fence holds while this connection is open; anything else is closed.
+    pub fn fence_token(&self) -> FenceToken {
+        let token = self.fence_word();
+        FenceToken { low: token as u32, high: (token >> 32) as u32 }
+    }
+
+    /// The token as one u64.
     ///
     /// Both halves are odd, so a zeroed page is closed, and clearing either half closes. It need
     /// not resist an attacker: the front, who alone it guards, writes it.
-    pub fn fence_token(&self) -> u64 {
+    pub fn fence_word(&self) -> u64 {
         const HALVES_ODD: u64 = 0x1_0000_0001;
         /// 2^64 divided by the golden ratio, odd: spreads small numbers over all bits.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -65,6 +71,13 @@ impl Terms {
         let folded = low ^ high.wrapping_mul(SPREAD).rotate_left(32);
         folded.wrapping_add(u64::from(self.number).wrapping_mul(SPREAD)) | HALVES_ODD
     }
+}
+
+/// The two halves of the word that opens a fence, as they stand in the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FenceToken {
+    low: u32,
+    high: u32,
 }
 
 /// The words by which one side shows life and progress.
@@ -176,9 +189,9 @@ pub(crate) fn write(pages: &impl SharedPages, terms: &Terms) {
     pages.store_u32(front_line::RING_BYTES, ring_bytes(pages.pages()));
     pages.copy_to(front_line::EPOCH, &terms.epoch.0);
     pages.copy_to(front_line::LINK, &terms.link.0);
-    let [low, high] = halves(terms.fence_token());
-    pages.store_u32(front_line::FENCE, low);
-    pages.store_u32(front_line::FENCE + 4, high);
+    let token = terms.fence_token();
+    pages.store_u32(front_line::FENCE, token.low);
+    pages.store_u32(front_line::FENCE + 4, token.high);
 }
 
 /// Back: copies line 0 out once and checks the copy.
@@ -189,7 +202,8 @@ pub(crate) fn verify(pages: &impl SharedPages, terms: &Terms) -> Result<(), Veri
     let version = word(&line, front_line::VERSION);
     let number = word(&line, front_line::NUMBER);
     let bytes = word(&line, front_line::RING_BYTES);
-    let token = halves(terms.fence_token());
+    let low = word(&line, front_line::FENCE);
+    let high = word(&line, front_line::FENCE + 4);
     if magic != MAGIC {
         Err(VerifyError::Magic { found: magic })
     } else if version != VERSION {
@@ -202,7 +216,7 @@ pub(crate) fn verify(pages: &impl SharedPages, terms: &Terms) -> Result<(), Veri
         Err(VerifyError::Number { found: number })
     } else if bytes != ring_bytes(pages.pages()) {
         Err(VerifyError::RingBytes { found: bytes })
-    } else if [word(&line, front_line::FENCE), word(&line, front_line::FENCE + 4)] != token {
+    } else if terms.fence_token() != (FenceToken { low, high }) {
         Err(VerifyError::Fenced)
     } else {
         Ok(())
@@ -216,10 +230,9 @@ pub(crate) fn close_fence(pages: &impl SharedPages) {
 }
 
 /// Back: looks at the fence. Two loads, in one line that the front writes only to close it.
-pub(crate) fn fence(pages: &impl SharedPages, token: u64) -> Fence {
-    let [low, high] = halves(token);
-    let open =
-        pages.load_u32(front_line::FENCE) == low && pages.load_u32(front_line::FENCE + 4) == high;
+pub(crate) fn fence(pages: &impl SharedPages, token: FenceToken) -> Fence {
+    let open = pages.load_u32(front_line::FENCE) == token.low
+        && pages.load_u32(front_line::FENCE + 4) == token.high;
     if open { Fence::Open } else { Fence::Closed }
 }
 
@@ -265,10 +278,6 @@ pub(crate) fn observe(pages: &impl SharedPages, peer: Side) -> (PageWords, Closi
         _ => Closing::Asked,
     };
     (words, closing)
-}
-
-const fn halves(token: u64) -> [u32; 2] {
-    [token as u32, (token >> 32) as u32]
 }
 
 fn field<const BYTES: usize>(line: &[u8; LINE_BYTES], at: usize) -> [u8; BYTES] {

@@ -40,7 +40,9 @@ pub use back::{BackConnection, BackView, TransferError};
 pub use entry::{DomId, GrantFlags, GrantRef, GrantStatus, RESERVED_REFS};
 pub use foreign::{MapError, SlotRun, UnmapError, Window};
 pub use front::{FrontConnection, FrontView, OpenError, OpenRefusal};
-pub use header::{Closing, Epoch, Fence, LinkTag, PageWords, Stamp, Terms, VerifyError};
+pub use header::{
+    Closing, Epoch, Fence, FenceToken, LinkTag, PageWords, Stamp, Terms, VerifyError,
+};
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
 pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, SharedPages, UnmapRefused};
 pub use quarantine::{PageSet, Quarantine, QuarantineState, Released};

@@ -93,44 +93,71 @@ struct End {
     place: RingPlace,
     /// Own free-running index, as published.
     own: u32,
-    /// Where `own` points into the data. Kept apart, because the size need not divide 2^32.
-    offset: u32,
-    /// The peer's index, as last read and believed.
-    peer: u32,
     /// Own index when the peer's wish was last looked at.
     told: u32,
+    /// Where the own index points, as an offset in the view. Kept apart, because the size of the
+    /// data need not divide 2^32.
+    at: usize,
+    /// Bytes that may be moved: room for the producer, data for the consumer. The peer's index as
+    /// last believed follows from it.
+    left: u32,
+    /// How many of them lie in one stretch, up to the end of the data: the one comparison that a
+    /// small message needs.
+    stretch: usize,
 }
 
 impl End {
-    const fn new(place: RingPlace, index: u32) -> Self {
-        Self { place, own: index, offset: 0, peer: index, told: index }
+    const fn new(place: RingPlace, index: u32, left: u32) -> Self {
+        let stretch = left as usize;
+        Self { place, own: index, told: index, at: place.data, left, stretch }
     }
 
-    /// Takes the peer's index over if it is at most `reach` further than the last one.
-    fn believe(&mut self, found: u32, reach: u32) -> Result<(), RingError> {
-        if found.wrapping_sub(self.peer) > reach {
-            return Err(RingError::PeerIndex { found, believed: self.peer, reach });
+    /// Takes the peer's index over if it moved forward, and no further than the ring allows: both
+    /// for room and for data, what can still come is what is not there yet.
+    fn believe(&mut self, found: u32, believed: u32) -> Result<(), RingError> {
+        let moved = found.wrapping_sub(believed);
+        let reach = self.place.size - self.left;
+        if moved > reach {
+            return Err(RingError::PeerIndex { found, believed, reach });
         }
-        self.peer = found;
+        self.left += moved;
+        self.measure();
         Ok(())
     }
 
-    /// The next `bytes` bytes from the own position on.
-    fn spans(&self, bytes: u32) -> Spans {
-        assert!(bytes <= self.place.size, "a stretch is no longer than the ring");
-        let first = bytes.min(self.place.size - self.offset);
-        let at = self.place.data + self.offset as usize;
+    /// The next bytes from the own position on: `wanted`, or as many as may be moved.
+    fn spans(&self, wanted: usize) -> Spans {
+        let bytes = wanted.min(self.left as usize);
+        let first = bytes.min(self.stretch);
         Spans {
-            first: Span { at, bytes: first as usize },
-            second: Span { at: self.place.data, bytes: (bytes - first) as usize },
+            first: Span { at: self.at, bytes: first },
+            second: Span { at: self.place.data, bytes: bytes - first },
         }
     }
 
-    fn advance(&mut self, bytes: u32) {
-        let to_end = self.place.size - self.offset;
-        self.offset = if bytes < to_end { self.offset + bytes } else { bytes - to_end };
-        self.own = self.own.wrapping_add(bytes);
-        assert!(self.offset < self.place.size, "the position lies in the ring");
+    /// Moves the own index on by what was copied, and publishes it in the own line.
+    #[inline]
+    fn advance(&mut self, pages: &impl SharedPages, line: usize, bytes: usize) {
+        assert!(bytes <= self.left as usize, "no more bytes are moved than may be");
+        self.left -= bytes as u32;
+        self.own = self.own.wrapping_add(bytes as u32);
+        self.at += bytes;
+        if bytes < self.stretch {
+            self.stretch -= bytes;
+        } else {
+            self.measure();
+        }
+        pages.store_u32(line + LINE_INDEX, self.own);
+    }
+
+    /// Begins again at the front of the data once their end is reached; measures the stretch.
+    fn measure(&mut self) {
+        let end = self.place.data + self.place.size as usize;
+        if self.at >= end {
+            self.at -= self.place.size as usize;
+        }
+        assert!(self.at < end, "the position lies in the ring");
+        self.stretch = (end - self.at).min(self.left as usize);
     }
 
     /// Looks whether the peer asked to be notified when the own index reaches a place that it has
@@ -149,58 +176,66 @@ pub struct Producer(End);
 impl Producer {
     /// The producer of a ring whose pages were zeroed when the connection was made.
     pub const fn new(place: RingPlace) -> Self {
-        Self(End::new(place, 0))
+        Self(End::new(place, 0, place.size))
     }
 
     /// A producer whose indices begin elsewhere, to test the wrap; both lines must hold `index`.
     #[cfg(any(test, feature = "fake"))]
     pub const fn starting_at(place: RingPlace, index: u32) -> Self {
-        Self(End::new(place, index))
+        Self(End::new(place, index, place.size))
     }
 
-    /// Copies in as much as there is room for, and publishes it. No barrier, no notification: see
-    /// [`Self::due`].
+    /// Copies in as much as there is room for, and publishes it. No barrier, no notification: that
+    /// is [`crate::Stream::flush`], once a burst.
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
+    #[inline]
     pub fn write(&mut self, pages: &impl SharedPages, from: &[u8]) -> Result<usize, RingError> {
-        let spans = self.writable(pages, from.len())?;
-        let (first, rest) = from.split_at(spans.first.bytes);
-        pages.copy_to(spans.first.at, first);
-        if spans.second.bytes > 0 {
-            pages.copy_to(spans.second.at, &rest[..spans.second.bytes]);
+        if from.len() > self.0.stretch {
+            return self.write_split(pages, from);
         }
-        self.publish(pages, spans.bytes());
-        Ok(spans.bytes())
+        pages.copy_to(self.0.at, from);
+        self.publish(pages, from.len());
+        Ok(from.len())
+    }
+
+    /// As [`Self::write`], when the peer's index must be read or the ring's end is crossed.
+    #[inline(never)]
+    fn write_split(&mut self, pages: &impl SharedPages, from: &[u8]) -> Result<usize, RingError> {
+        let Spans { first, second } = self.writable(pages, from.len())?;
+        let bytes = first.bytes + second.bytes;
+        pages.copy_to(first.at, &from[..first.bytes]);
+        if second.bytes > 0 {
+            pages.copy_to(second.at, &from[first.bytes..bytes]);
+        }
+        self.publish(pages, bytes);
+        Ok(bytes)
     }
 
     /// Where up to `wanted` bytes may be written in place; fewer if the ring has less room.
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
+    #[inline]
     pub fn writable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        let wanted = clamp(wanted, self.0.place.size);
-        if self.room() < wanted {
+        if (self.0.left as usize) < wanted {
             self.refresh(pages)?;
         }
-        Ok(self.0.spans(self.room().min(wanted)))
+        Ok(self.0.spans(wanted))
     }
 
     /// Makes `bytes` bytes, written where [`Self::writable`] said, visible to the consumer.
     ///
     /// # Panics
     /// If they are more than there is room for.
+    #[inline]
     pub fn publish(&mut self, pages: &impl SharedPages, bytes: usize) {
-        let bytes = clamp(bytes, u32::MAX);
-        assert!(bytes <= self.room(), "no more is published than there was room for");
-        if bytes > 0 {
-            self.0.advance(bytes);
-            pages.store_u32(self.0.place.producer_line + LINE_INDEX, self.0.own);
-        }
+        self.0.advance(pages, self.0.place.producer_line, bytes);
     }
 
     /// Bytes that the ring holds when full.
@@ -210,13 +245,14 @@ impl Producer {
 
     /// Bytes that can be written, as far as known without a look.
     pub const fn room(&self) -> u32 {
-        self.0.place.size - self.0.own.wrapping_sub(self.0.peer)
+        self.0.left
     }
 
     /// Reads the consumer's index again: it may have moved up to our own.
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = pages.load_u32(self.0.place.consumer_line + LINE_INDEX);
-        self.0.believe(found, self.0.own.wrapping_sub(self.0.peer))
+        let used = self.0.place.size - self.0.left;
+        self.0.believe(found, self.0.own.wrapping_sub(used))
     }
 
     /// Whether the consumer asked to be notified of what was written since the last look. The
@@ -240,19 +276,20 @@ pub struct Consumer(End);
 impl Consumer {
     /// The consumer of a ring whose pages were zeroed when the connection was made.
     pub const fn new(place: RingPlace) -> Self {
-        Self(End::new(place, 0))
+        Self(End::new(place, 0, 0))
     }
 
     /// A consumer whose indices begin elsewhere, to test the wrap; both lines must hold `index`.
     #[cfg(any(test, feature = "fake"))]
     pub const fn starting_at(place: RingPlace, index: u32) -> Self {
-        Self(End::new(place, index))
+        Self(End::new(place, index, 0))
     }
 
     /// Copies out as much as there is, at most `into.len()`, and gives its room back.
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
+    #[inline]
     pub fn read(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
         let bytes = self.peek(pages, into)?;
         self.consume(pages, bytes);
@@ -263,14 +300,29 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
+    #[inline]
     pub fn peek(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
-        let spans = self.readable(pages, into.len())?;
-        let (first, rest) = into.split_at_mut(spans.first.bytes);
-        pages.copy_from(spans.first.at, first);
-        if spans.second.bytes > 0 {
-            pages.copy_from(spans.second.at, &mut rest[..spans.second.bytes]);
+        if into.len() > self.0.stretch {
+            return self.peek_split(pages, into);
         }
-        Ok(spans.bytes())
+        pages.copy_from(self.0.at, into);
+        Ok(into.len())
+    }
+
+    /// As [`Self::peek`], when the peer's index must be read or the ring's end is crossed.
+    #[inline(never)]
+    fn peek_split(
+        &mut self,
+        pages: &impl SharedPages,
+        into: &mut [u8],
+    ) -> Result<usize, RingError> {
+        let Spans { first, second } = self.readable(pages, into.len())?;
+        let bytes = first.bytes + second.bytes;
+        pages.copy_from(first.at, &mut into[..first.bytes]);
+        if second.bytes > 0 {
+            pages.copy_from(second.at, &mut into[first.bytes..bytes]);
+        }
+        Ok(bytes)
     }
 
     /// Where up to `wanted` bytes can be read in place; fewer if the ring holds less. The peer may
@@ -278,29 +330,25 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
+    #[inline]
     pub fn readable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        let wanted = clamp(wanted, self.0.place.size);
-        if self.available() < wanted {
+        if (self.0.left as usize) < wanted {
             self.refresh(pages)?;
         }
-        Ok(self.0.spans(self.available().min(wanted)))
+        Ok(self.0.spans(wanted))
     }
 
     /// Gives the room of `bytes` bytes back to the producer.
     ///
     /// # Panics
     /// If they are more than are there.
+    #[inline]
     pub fn consume(&mut self, pages: &impl SharedPages, bytes: usize) {
-        let bytes = clamp(bytes, u32::MAX);
-        assert!(bytes <= self.available(), "no more is consumed than was there");
-        if bytes > 0 {
-            self.0.advance(bytes);
-            pages.store_u32(self.0.place.consumer_line + LINE_INDEX, self.0.own);
-        }
+        self.0.advance(pages, self.0.place.consumer_line, bytes);
     }
 
     /// Bytes that the ring holds when full.
@@ -310,13 +358,13 @@ impl Consumer {
 
     /// Bytes that can be read, as far as known without a look.
     pub const fn available(&self) -> u32 {
-        self.0.peer.wrapping_sub(self.0.own)
+        self.0.left
     }
 
     /// Reads the producer's index again: it may have moved until the ring is full.
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = pages.load_u32(self.0.place.producer_line + LINE_INDEX);
-        self.0.believe(found, self.0.place.size - self.available())
+        self.0.believe(found, self.0.own.wrapping_add(self.0.left))
     }
 
     /// Whether the producer asked to be notified of the room given back since the last look. The
@@ -330,9 +378,4 @@ impl Consumer {
         let wish = self.0.own.wrapping_add(bytes.min(self.0.place.size));
         pages.store_u32(self.0.place.consumer_line + LINE_EVENT, wish);
     }
-}
-
-/// The smaller of a length and a limit, as the ring counts.
-fn clamp(bytes: usize, limit: u32) -> u32 {
-    u32::try_from(bytes).unwrap_or(u32::MAX).min(limit)
 }

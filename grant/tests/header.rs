@@ -50,7 +50,7 @@ fn the_front_writes_these_bytes() {
     assert_eq!(line[16..32], *b"front-epoch-0001");
     assert_eq!(line[32], b'a');
     assert_eq!(line[33..56], [0; 23]);
-    assert_eq!(line[56..], terms(0x0102_0304).fence_token().to_le_bytes());
+    assert_eq!(line[56..], terms(0x0102_0304).fence_word().to_le_bytes());
     let mut rest = vec![1; 2 * 4096 - 64];
     view.copy_from(64, &mut rest);
     assert!(rest.iter().all(|&byte| byte == 0), "everything else is zero");
@@ -115,7 +115,7 @@ fn tokens_of_different_connections_differ_and_are_never_zero() {
     let mut seen = std::collections::HashSet::new();
     for number in (0..1000).chain([u32::MAX - 1, u32::MAX]) {
         for epoch in [[0; 16], [0xff; 16], *b"front-epoch-0001", *b"back-epoch-00001"] {
-            let token = Terms { epoch: Epoch(epoch), number, ..terms(0) }.fence_token();
+            let token = Terms { epoch: Epoch(epoch), number, ..terms(0) }.fence_word();
             assert!(token as u32 != 0 && token >> 32 != 0, "closing either half must close");
             assert!(seen.insert(token), "tokens repeat");
         }
