@@ -8,3 +8,4 @@
 pub mod chance;
 pub mod page;
 pub mod store;
+pub mod xen;
