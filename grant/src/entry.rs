@@ -60,6 +60,8 @@ impl GrantStatus {
     pub const BAD_HANDLE: Self = Self(-4);
     /// `GNTST_bad_virt_addr`: the address does not hold this mapping.
     pub const BAD_ADDRESS: Self = Self(-5);
+    /// `GNTST_permission_denied`: a security module (SILO, Flask) forbids it.
+    pub const PERMISSION_DENIED: Self = Self(-8);
     /// `GNTST_bad_page`: what was granted is no page of memory.
     pub const BAD_PAGE: Self = Self(-9);
 

@@ -98,7 +98,9 @@ fn streaming_costs_one_notification_a_ring_full_each_way() {
 struct FencedMeanwhile {
     pages: FakePages,
     front: FakePages,
+    /// The fence falls in so many copies; 0: never.
     armed: Rc<Cell<u32>>,
+    copies: Rc<Cell<u32>>,
 }
 
 impl SharedPages for FencedMeanwhile {
@@ -110,6 +112,7 @@ impl SharedPages for FencedMeanwhile {
     }
     fn copy_from(&self, at: usize, into: &mut [u8]) {
         self.pages.copy_from(at, into);
+        self.copies.set(self.copies.get() + 1);
         if self.armed.get() == 1 {
             self.front.store_u32(grant::layout::front_line::FENCE, 0);
         }
@@ -136,11 +139,11 @@ fn a_unit_copied_while_the_fence_fell_is_not_acted_on() {
     let view = set.pages().clone();
     let mut front = world.open(set, &terms(1));
     let refs: Vec<GrantRef> = front.refs().collect();
-    let armed = Rc::new(Cell::new(0));
+    let (armed, copies) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (domain, peer) = (world.back.clone(), world.front.domid());
     let mut back = BackConnection::map(&mut world.window, &mut world.mapper, peer, &refs, |run| {
         let pages = domain.window_pages(run);
-        FencedMeanwhile { pages, front: view.clone(), armed: armed.clone() }
+        FencedMeanwhile { pages, front: view.clone(), armed: armed.clone(), copies: copies.clone() }
     })
     .expect("the offer can be mapped");
     back.verify(&terms(1)).expect("the header is the announced one");
@@ -150,6 +153,9 @@ fn a_unit_copied_while_the_fence_fell_is_not_acted_on() {
     armed.set(1);
     assert_eq!(back.read(&mut [0; 7]), Err(TransferError::Fenced));
     assert_eq!(view.load_u32(256), 0, "nothing was consumed after the fence fell");
+    let before = copies.get();
+    assert_eq!(back.read(&mut [0; 7]), Err(TransferError::Fenced));
+    assert_eq!(copies.get(), before, "no unit is begun behind a closed fence");
     back.unmap(&mut world.window, &mut world.mapper).expect("Xen unmaps");
     common::freed(world.release(front));
     world.machine.assert_clean();

@@ -179,6 +179,32 @@ fn a_closed_fence_stops_the_back_at_its_next_unit() {
 }
 
 #[test]
+fn either_half_of_the_fence_closes_it_and_the_front_clears_both() {
+    let mut world = World::new();
+    let set = world.pages(0x100, 1);
+    let view = set.pages().clone();
+    let front = world.open(set, &terms(1));
+    let refs: Vec<GrantRef> = front.refs().collect();
+    let mut back = world.map(&refs);
+    back.verify(&terms(1)).expect("the header is the announced one");
+    for half in [front_line::FENCE, front_line::FENCE + 4] {
+        let open = view.load_u32(half);
+        for closed in [0, open ^ 1, open ^ 1 << 31] {
+            view.store_u32(half, closed);
+            assert_eq!(back.observe().fence, Fence::Closed);
+        }
+        view.store_u32(half, open);
+        assert_eq!(back.observe().fence, Fence::Open);
+    }
+    front.fence();
+    let halves = [0, 4].map(|half| view.load_u32(front_line::FENCE + half));
+    assert_eq!(halves, [0, 0]);
+    world.unmap(back);
+    common::freed(world.release(front));
+    world.machine.assert_clean();
+}
+
+#[test]
 #[should_panic(expected = "after the header was verified")]
 fn an_unverified_page_is_never_stamped() {
     let mut world = World::new();

@@ -4,16 +4,18 @@
 mod common;
 
 use common::{World, freed, terms};
+use grant::layout::front_line;
 use grant::{
     FrontConnection, GrantError, GrantRef, Mapper, OpenRefusal, QuarantineState, Released,
-    SharedPages,
+    SharedPages, TransferError,
 };
 
 #[test]
 fn pages_that_the_peer_maps_come_back_only_when_it_lets_go() {
     let mut world = World::new();
-    let pair = world.connect(0x100, 2);
+    let mut pair = world.connect(0x100, 2);
     assert!(matches!(world.release(pair.front), Released::Quarantined { pages: 2 }));
+    assert_eq!(pair.back.write(b"late"), Err(TransferError::Fenced));
 
     let nothing = |_| panic!("still mapped");
     let state = world.quarantine.sweep(&mut world.table, nothing);
@@ -27,6 +29,9 @@ fn pages_that_the_peer_maps_come_back_only_when_it_lets_go() {
     assert_eq!(state, empty);
     assert_eq!(back.len(), 1);
     assert_eq!(back[0].frames(), [0x100, 0x101]);
+    let mut all = [1; 2 * 4096];
+    back[0].pages().copy_from(0, &mut all);
+    assert_eq!(all, [0; 2 * 4096]);
     world.machine.assert_clean();
 }
 
@@ -153,6 +158,7 @@ impl grant::GrantEntries for Guessed {
 fn a_rollback_quarantines_pages_that_a_guessing_peer_has_mapped() {
     let mut world = World::with_entries(10);
     let set = world.pages(0x100, 3);
+    let view = set.pages().clone();
     let peer = world.back.domid();
     let mut table = grant::GrantTable::new(Guessed {
         entries: world.front.entries(),
@@ -163,6 +169,8 @@ fn a_rollback_quarantines_pages_that_a_guessing_peer_has_mapped() {
     assert!(refused.expect_err("a reference is missing").set.is_none());
     let state = world.quarantine.state();
     assert_eq!((state.sets, state.pages, state.reserved), (1, 2, 0));
+    let fence = [0, 4].map(|half| view.load_u32(front_line::FENCE + half));
+    assert_eq!(fence, [0, 0], "what the guesser maps is closed");
     world.back.destroy();
     let mut sets = 0;
     world.quarantine.sweep(&mut table, |_| sets += 1);

@@ -134,6 +134,16 @@ fn nobody_is_notified_who_did_not_ask() {
 }
 
 #[test]
+fn a_side_that_sleeps_without_a_wish_is_not_notified() {
+    let (pages, layout) = ring_at(0);
+    let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));
+    assert_eq!(front.outgoing().write(&pages, &[1; 10]), Ok(10));
+    assert_eq!(back.incoming().read(&pages, &mut [0; 10]), Ok(10));
+    let _ = back.before_sleep(&pages, Wish::default()).expect("honest");
+    assert_eq!(front.flush(&pages), Notify::NotDue);
+}
+
+#[test]
 fn a_reader_is_notified_at_the_byte_it_asked_for() {
     let (pages, layout) = ring_at(u32::MAX - 4);
     let index = u32::MAX - 4;
