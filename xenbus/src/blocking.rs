@@ -387,7 +387,7 @@ impl<'a, P: Port> Store<'a, P> {
     /// # client.start(1);
     /// # let mut store = Store::new(&mut client, &mut port);
     /// store.write("data/count", b"1")?;
-    /// store.transaction(&mut || 0, |store| {
+    /// store.transaction(|| 0, |store| {
     ///     let mut value = [0; 8];
     ///     assert_eq!(store.read("data/count", &mut value)?, b"1");
     ///     store.write("data/count", b"2")
@@ -399,7 +399,7 @@ impl<'a, P: Port> Store<'a, P> {
     /// What `work` returned, the transaction being given up; or why there was no transaction.
     pub fn transaction<T>(
         &mut self,
-        random: &mut dyn FnMut() -> u32,
+        mut random: impl FnMut() -> u32,
         mut work: impl FnMut(&mut Store<'a, P>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut backoff = Backoff::new();

@@ -16,6 +16,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;
+
 #[cfg(any(test, feature = "fake"))]
 extern crate alloc;
 #[cfg(test)]

@@ -241,7 +241,7 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         }
     }
 
-    /// Takes the next mark.
+    /// Takes the next mark. Their order says nothing about the order of the changes.
     pub fn take(&mut self) -> Option<Change> {
         let rescans = self.entries.iter_mut().enumerate();
         if let Some((place, entry)) = rescans.into_iter().find(|(_, entry)| entry.rescan) {
