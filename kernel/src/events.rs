@@ -87,22 +87,25 @@ fn halt_until(ports: &[Port], deadline_ns: u64) {
         set_up_upcalls().expect("Xen gives every domain a timer and an upcall vector")
     });
     shared_info::take_pending(timer.0);
+    // From here on an event of an unmasked port raises the upcall, which interrupts nothing but the
+    // HLT: interrupts are off until that very instruction, and it ends at once if one is waiting.
     shared_info::clear_upcall();
-    vcpu::set_singleshot_timer(deadline_ns).expect("Xen gives every domain a timer");
-    // Unmasking raises the upcall again for a port that became pending meanwhile, so nothing is
-    // lost between the look and the HLT; interrupts are off until that very instruction.
     for port in ports.iter().chain([&timer]) {
-        let _ = event_channel::unmask(*port);
+        shared_info::unmask(port.0);
     }
-    interrupts::enable_and_hlt();
-    interrupts::disable();
+    // A port that became pending while it was masked raised nothing: hence this look.
+    if !any_pending(ports) {
+        vcpu::set_singleshot_timer(deadline_ns).expect("Xen gives every domain a timer");
+        interrupts::enable_and_hlt();
+        interrupts::disable();
+    }
     for port in ports.iter().chain([&timer]) {
         shared_info::mask(port.0);
     }
 }
 
 fn set_up_upcalls() -> Result<Port, Errno> {
-    let callback = CALLBACK_TYPE_VECTOR << CALLBACK_TYPE_SHIFT | u64::from(UPCALL_VECTOR);
+    let callback = (CALLBACK_TYPE_VECTOR << CALLBACK_TYPE_SHIFT) | u64::from(UPCALL_VECTOR);
     hvm::set_param(CALLBACK_IRQ, callback)?;
     event_channel::bind_virq(xen_sys::VIRQ_TIMER)
 }

@@ -6,7 +6,8 @@
 //!
 //! From the outside in:
 //! - [`entry!`], [`Machine`], [`Verdict`], [`options`]: what an image sees;
-//! - [`console`], [`clock`], [`events`], [`store`], [`pages`], [`heap`]: what it works with;
+//! - [`console`], [`clock`], [`events`], [`store`], [`grants`], [`pages`], [`heap`],
+//!   [`random`]: what it works with;
 //! - [`hypercall`]: typed calls, each counted;
 //! - `boot`: entry, descriptor tables, paging, start info, and the order of it all;
 //! - [`abi`]: Xen's numbers and layouts that xen-sys lacks.
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod console;
 mod cpu;
 pub mod events;
+pub mod grants;
 pub mod heap;
 pub mod hypercall;
 mod machine;
@@ -29,25 +31,25 @@ pub mod options;
 pub mod pages;
 #[cfg(feature = "image")]
 mod panic;
+pub mod random;
 mod shared_info;
 mod singleton;
 pub mod store;
 mod untyped;
 mod verdict;
 
-pub use cpu::RandomError;
 pub use machine::Machine;
 pub use options::Options;
 pub use verdict::{Outcome, Verdict};
 
-/// Makes a function the image's main part: `fn main(machine: &mut Machine) -> Verdict`. When it
+/// Makes a function the image's main part: `fn main(machine: Machine) -> Verdict`. When it
 /// returns, the verdict is the image's last line, and the domain is switched off.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
         // SAFETY: the name is this macro's alone, and `boot` calls it with this very signature.
         #[unsafe(no_mangle)]
-        fn tether_main(machine: &mut $crate::Machine) -> $crate::Verdict {
+        fn tether_main(machine: $crate::Machine) -> $crate::Verdict {
             $main(machine)
         }
 

@@ -46,9 +46,10 @@ impl Pages {
     }
 
     /// Guest frame of the page `index`, for a grant.
-    pub fn frame(&self, index: usize) -> u64 {
+    pub fn frame(&self, index: usize) -> u32 {
         assert!(index < self.count());
-        self.memory.address() / PAGE_BYTES as u64 + index as u64
+        // The pool lies in the first GiB: its frames' numbers are small.
+        (self.memory.address() / PAGE_BYTES as u64) as u32 + index as u32
     }
 
     /// The bytes.

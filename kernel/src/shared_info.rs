@@ -74,6 +74,12 @@ pub(crate) fn mask_all() {
     }
 }
 
+/// Lets one port raise upcalls.
+pub(crate) fn unmask(port: u32) {
+    let (word, bit) = place_of(offset_of!(shared_info, evtchn_mask), port);
+    word.fetch_and(!bit, Ordering::AcqRel);
+}
+
 /// Masks one port.
 pub(crate) fn mask(port: u32) {
     let (word, bit) = place_of(offset_of!(shared_info, evtchn_mask), port);

@@ -25,8 +25,8 @@ const CONNECT_STEP_NS: u64 = 100_000_000;
 
 static CLIENT: Singleton<Client> = Singleton::new(Client::new());
 
-/// The page and the port.
-pub struct StorePort {
+/// The ring's page and its port.
+pub struct StoreRing {
     page: Untyped,
     port: Port,
 }
@@ -52,9 +52,9 @@ impl core::fmt::Display for StoreUnusable {
     }
 }
 
-impl StorePort {
+impl StoreRing {
     /// Finds the ring and waits until the daemon serves it.
-    pub(crate) fn find() -> Result<StorePort, StoreUnusable> {
+    pub(crate) fn find() -> Result<StoreRing, StoreUnusable> {
         let frame = hvm::param(STORE_PFN).map_err(StoreUnusable::Parameter)?;
         let port = hvm::param(STORE_EVTCHN).map_err(StoreUnusable::Parameter)?;
         let page = paging::special_page(frame).ok_or(StoreUnusable::Place(frame))?;
@@ -62,7 +62,7 @@ impl StorePort {
         if port >= shared_info::PORTS {
             return Err(StoreUnusable::Place(frame));
         }
-        let found = StorePort { page, port: Port(port) };
+        let found = StoreRing { page, port: Port(port) };
         let until = clock::now_ns().saturating_add(CONNECT_MAX_NS);
         loop {
             let connection = found.load(RingWord::Connection);
@@ -82,9 +82,15 @@ impl StorePort {
     pub fn port(&self) -> Port {
         self.port
     }
+
+    /// Tells the daemon to look at the ring.
+    pub fn ring_doorbell(&mut self) {
+        // Fails only for a port that is not ours; the daemon's silence would be noticed anyway.
+        let _ = event_channel::send(self.port);
+    }
 }
 
-impl RingPage for StorePort {
+impl RingPage for StoreRing {
     fn load(&self, word: RingWord) -> u32 {
         self.page.word(word.offset()).load(Ordering::Acquire)
     }
@@ -106,10 +112,9 @@ impl RingPage for StorePort {
     }
 }
 
-impl BlockingPort for StorePort {
+impl BlockingPort for StoreRing {
     fn notify(&mut self) {
-        // Fails only for a port that is not ours; the daemon's silence would be noticed anyway.
-        let _ = event_channel::send(self.port);
+        self.ring_doorbell();
     }
 
     fn wait(&mut self, deadline_ns: u64) {
@@ -122,24 +127,24 @@ impl BlockingPort for StorePort {
     }
 }
 
-/// The ring and the client over it: what an image has of xenstore.
+/// The ring and a client over it: what an image has of xenstore.
 pub struct StoreAccess {
     /// The ring.
-    pub port: StorePort,
-    /// The client.
+    pub ring: StoreRing,
+    /// The client. Who talks to the ring otherwise (the channel's driver) leaves it alone.
     pub client: &'static mut Client,
 }
 
 impl StoreAccess {
     /// The client, started with a request number that no earlier life of this ring has in flight.
-    pub(crate) fn start(port: StorePort, first_request_id: u32) -> StoreAccess {
+    pub(crate) fn start(ring: StoreRing, first_request_id: u32) -> StoreAccess {
         let client = CLIENT.take();
         client.start(first_request_id);
-        StoreAccess { port, client }
+        StoreAccess { ring, client }
     }
 
     /// One request at a time, each waited for.
-    pub fn blocking(&mut self) -> Store<'_, StorePort> {
-        Store::new(self.client, &mut self.port)
+    pub fn blocking(&mut self) -> Store<'_, StoreRing> {
+        Store::new(self.client, &mut self.ring)
     }
 }

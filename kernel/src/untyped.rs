@@ -5,7 +5,7 @@
 //! its own idea of the contents. A torn or changing copy is a wrong value, never undefined.
 
 use core::ptr;
-use core::sync::atomic::{AtomicU16, AtomicU32};
+use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use crate::memory;
 
@@ -52,6 +52,16 @@ impl Untyped {
         assert!(at.is_multiple_of(2));
         // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.
         unsafe { AtomicU16::from_ptr(self.at(at, 2).cast()) }
+    }
+
+    /// Reads the word at a byte offset, with acquire order.
+    pub(crate) fn load(&self, at: usize) -> u32 {
+        self.word(at).load(Ordering::Acquire)
+    }
+
+    /// Writes the word at a byte offset, with release order.
+    pub(crate) fn store(&self, at: usize, value: u32) {
+        self.word(at).store(value, Ordering::Release);
     }
 
     /// Copies out.

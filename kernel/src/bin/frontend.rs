@@ -6,6 +6,6 @@ use kernel::{Machine, Verdict};
 
 kernel::entry!(main);
 
-fn main(_machine: &mut Machine) -> Verdict {
+fn main(_machine: Machine) -> Verdict {
     Verdict::success("nothing to do yet")
 }

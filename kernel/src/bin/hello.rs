@@ -7,10 +7,10 @@ use kernel::{Machine, Verdict};
 
 kernel::entry!(main);
 
-fn main(machine: &mut Machine) -> Verdict {
-    log::info!("hello from domain {}", machine.domid());
+fn main(mut machine: Machine) -> Verdict {
+    log::info!("hello from domain {}", machine.domid);
     let mut room = [0; 64];
-    match machine.store().blocking().read("name", &mut room) {
+    match machine.store.blocking().read("name", &mut room) {
         Ok(name) => {
             log::info!("xenstore calls me {}", name.escape_ascii());
             Verdict::success("said hello")

@@ -4,6 +4,8 @@
 //! ever be pushed below the interrupted stack pointer. NMI, double fault and machine check have
 //! stacks of their own, for they may interrupt another handler.
 
+use core::mem::MaybeUninit;
+
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, Segment};
 use x86_64::instructions::tables::{lidt, load_tss};
@@ -39,14 +41,14 @@ type Gate = Entry<HandlerFunc>;
 struct Tables {
     gdt: GlobalDescriptorTable,
     tss: TaskStateSegment,
-    idt: [Gate; VECTORS],
 }
 
-static TABLES: Singleton<Tables> = Singleton::new(Tables {
-    gdt: GlobalDescriptorTable::new(),
-    tss: TaskStateSegment::new(),
-    idt: [Gate::missing(); VECTORS],
-});
+static TABLES: Singleton<Tables> =
+    Singleton::new(Tables { gdt: GlobalDescriptorTable::new(), tss: TaskStateSegment::new() });
+
+/// The interrupt descriptor table. Not initialised here: an empty gate is not all zeroes, and 4 KiB
+/// of it would lie in the image's file.
+static IDT: Singleton<MaybeUninit<[Gate; VECTORS]>> = Singleton::new(MaybeUninit::uninit());
 
 /// Builds and loads the three tables.
 pub(super) fn load() {
@@ -62,7 +64,8 @@ pub(super) fn load() {
     unsafe { CS::set_reg(code) };
     // SAFETY: the selector of the task state segment that was just loaded.
     unsafe { load_tss(tss) };
-    for (vector, gate) in tables.idt.iter_mut().enumerate() {
+    let idt = IDT.take().write([Gate::missing(); VECTORS]);
+    for (vector, gate) in idt.iter_mut().enumerate() {
         let (handler, stack) = match vector {
             NMI => (exception_stub(vector), 1),
             DOUBLE_FAULT => (exception_stub(vector), 2),
@@ -79,7 +82,7 @@ pub(super) fn load() {
     }
     let pointer = DescriptorTablePointer {
         limit: (size_of::<[Gate; VECTORS]>() - 1) as u16,
-        base: VirtAddr::from_ptr(&raw const tables.idt),
+        base: VirtAddr::from_ptr(&raw const *idt),
     };
     // SAFETY: a complete table that lives in a static.
     unsafe { lidt(&pointer) };

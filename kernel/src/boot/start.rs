@@ -10,14 +10,21 @@ use super::paging::{self, WINDOW_ADDRESS_BITS, WINDOW_BASE, WINDOW_BYTES};
 use super::start_info::{self, Boot, StartInfoError};
 use crate::abi::PAGE_BYTES;
 use crate::console::{self, RingError};
-use crate::cpu::{self, RandomError};
+use crate::cpu;
+use crate::grants::{GrantFrames, WindowMapper};
+use crate::hypercall::grant_table::GrantError;
 use crate::hypercall::sched::{self, ShutdownReason};
 use crate::hypercall::{self, Errno, HypercallPageError};
 use crate::machine::Machine;
 use crate::options::Options;
-use crate::store::{StoreAccess, StorePort, StoreUnusable};
+use crate::random::{self, RandomError};
+use crate::store::{StoreAccess, StoreRing, StoreUnusable};
 use crate::verdict::Verdict;
 use crate::{clock, heap, pages, shared_info, trace};
+
+/// Entries of the grant table that are placed: one for each of 400 links (the most at default
+/// quotas, docs/protocol.md §12) and the reserved ones, which is one frame.
+const GRANT_ENTRIES: u32 = 512;
 
 /// Why the image refuses to start.
 enum Refusal {
@@ -34,6 +41,7 @@ enum Refusal {
     Clock,
     Random(RandomError),
     Store(StoreUnusable),
+    GrantTable(GrantError),
     /// Neither CPUID nor xenstore tells this domain's number.
     DomainNumber,
 }
@@ -51,6 +59,7 @@ impl fmt::Display for Refusal {
             Refusal::Clock => f.write_str("xen-gives-no-time"),
             Refusal::Random(error) => error.fmt(f),
             Refusal::Store(error) => error.fmt(f),
+            Refusal::GrantTable(error) => write!(f, "grant-table-not-placed-{error}"),
             Refusal::DomainNumber => f.write_str("own-domain-number-unknown"),
         }
     }
@@ -59,11 +68,11 @@ impl fmt::Display for Refusal {
 #[cfg(feature = "image")]
 unsafe extern "Rust" {
     /// [`crate::entry!`] defines both.
-    safe fn tether_main(machine: &mut Machine) -> Verdict;
+    safe fn tether_main(machine: Machine) -> Verdict;
     safe fn tether_image_name() -> &'static str;
 }
 #[cfg(not(feature = "image"))]
-fn tether_main(_: &mut Machine) -> Verdict {
+fn tether_main(_: Machine) -> Verdict {
     Verdict::success("no image")
 }
 #[cfg(not(feature = "image"))]
@@ -101,9 +110,7 @@ fn prepare(start_info: u32) -> Result<Boot, Refusal> {
     if clock::now_ns() == 0 {
         return Err(Refusal::Clock);
     }
-    if !cpu::has_random() {
-        return Err(Refusal::Random(RandomError::Absent));
-    }
+    random::check().map_err(Refusal::Random)?;
     Ok(boot)
 }
 
@@ -134,7 +141,7 @@ fn run(boot: Boot) -> Verdict {
     };
     console::init_log(options.log);
     match connect(boot, options) {
-        Ok(mut machine) => {
+        Ok(machine) => {
             trace!(
                 "boot image={} domid={} t1_ns={} mem_kib={}",
                 machine.image,
@@ -142,21 +149,24 @@ fn run(boot: Boot) -> Verdict {
                 clock::entry_ns(),
                 machine.memory_kib()
             );
-            tether_main(&mut machine)
+            tether_main(machine)
         }
         Err(refusal) => Verdict::error(refusal),
     }
 }
 
 fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
-    let port = StorePort::find().map_err(Refusal::Store)?;
-    let first_request_id = cpu::random().map_err(Refusal::Random)? as u32;
-    let mut store = StoreAccess::start(port, first_request_id);
+    let ring = StoreRing::find().map_err(Refusal::Store)?;
+    // Any number will do; its low half is as random as the rest.
+    let first_request_id = random::draw().map_err(Refusal::Random)? as u32;
+    let mut store = StoreAccess::start(ring, first_request_id);
     let domid = match hypercall::domid_from_cpuid() {
         Some(domid) => domid,
         None => domid_from_store(&mut store).ok_or(Refusal::DomainNumber)?,
     };
-    Ok(Machine { image: tether_image_name(), domid, boot, options, store })
+    let grants = GrantFrames::place(GRANT_ENTRIES).map_err(Refusal::GrantTable)?;
+    let image = tether_image_name();
+    Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper, boot })
 }
 
 fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {

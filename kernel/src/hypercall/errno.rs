@@ -24,6 +24,11 @@ impl Errno {
     /// No such hypercall, or not for this kind of domain.
     pub const ENOSYS: Errno = Errno(38);
 
+    /// As Xen returned it: negative.
+    pub fn negative(self) -> i32 {
+        i32::try_from(self.0).map_or(i32::MIN, |number| -number)
+    }
+
     /// What a hypercall returned: negative is an error.
     pub(super) fn check(result: i64) -> Result<u64, Errno> {
         match u64::try_from(result) {

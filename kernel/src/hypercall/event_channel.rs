@@ -6,10 +6,9 @@
 use xen_sys::{
     __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, EVTCHNOP_bind_interdomain,
     EVTCHNOP_bind_ipi, EVTCHNOP_bind_virq, EVTCHNOP_close, EVTCHNOP_send, EVTCHNOP_status,
-    EVTCHNOP_unmask, EVTCHNSTAT_closed, EVTCHNSTAT_interdomain, EVTCHNSTAT_ipi, EVTCHNSTAT_unbound,
-    EVTCHNSTAT_virq, evtchn_alloc_unbound, evtchn_bind_interdomain, evtchn_bind_ipi,
-    evtchn_bind_virq, evtchn_close, evtchn_send, evtchn_status, evtchn_status__bindgen_ty_1,
-    evtchn_unmask,
+    EVTCHNSTAT_closed, EVTCHNSTAT_interdomain, EVTCHNSTAT_ipi, EVTCHNSTAT_unbound, EVTCHNSTAT_virq,
+    evtchn_alloc_unbound, evtchn_bind_interdomain, evtchn_bind_ipi, evtchn_bind_virq, evtchn_close,
+    evtchn_send, evtchn_status, evtchn_status__bindgen_ty_1,
 };
 
 use super::{Argument, Counted, Errno, call};
@@ -46,8 +45,6 @@ unsafe impl Argument for evtchn_close {}
 unsafe impl Argument for evtchn_send {}
 // SAFETY: as above.
 unsafe impl Argument for evtchn_status {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_unmask {}
 
 const OP: u32 = __HYPERVISOR_event_channel_op;
 
@@ -90,12 +87,6 @@ pub fn close(port: Port) -> Result<(), Errno> {
 pub fn send(port: Port) -> Result<(), Errno> {
     let mut arg = evtchn_send { port: port.0 };
     call(Counted::EvtchnSend, OP, EVTCHNOP_send, &mut arg).map(drop)
-}
-
-/// Unmasks a port, raising the upcall again if it is pending.
-pub fn unmask(port: Port) -> Result<(), Errno> {
-    let mut arg = evtchn_unmask { port: port.0 };
-    call(Counted::EvtchnUnmask, OP, EVTCHNOP_unmask, &mut arg).map(drop)
 }
 
 /// The state of a port of ours.

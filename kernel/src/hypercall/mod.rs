@@ -49,7 +49,6 @@ counted! {
     EvtchnClose => "evtchn.close",
     EvtchnSend => "evtchn.send",
     EvtchnStatus => "evtchn.status",
-    EvtchnUnmask => "evtchn.unmask",
     HvmGetParam => "hvm.get_param",
     HvmSetParam => "hvm.set_param",
     MemoryAddToPhysmap => "memory.add_to_physmap",

@@ -49,7 +49,7 @@ pub(crate) fn yield_now() {
     unsafe { xen_sys::hypercall_2(__HYPERVISOR_sched_op, u64::from(SCHEDOP_yield), 0) };
 }
 
-/// Waits until one of `ports` is pending or the system time is `until_ns` (0: no limit). At most
+/// Waits until one of `ports` is pending or the system time is `until_ns`. At most
 /// [`POLL_PORTS_MAX`] ports; returns at once when one is pending already.
 pub(crate) fn poll(ports: &[Port], until_ns: u64) -> Result<(), Errno> {
     assert!(ports.len() <= POLL_PORTS_MAX);
@@ -60,6 +60,8 @@ pub(crate) fn poll(ports: &[Port], until_ns: u64) -> Result<(), Errno> {
     // Xen only reads the numbers, through an address that it is given as such.
     let address = numbers.as_mut_ptr();
     let _ = address.expose_provenance();
-    let mut arg = sched_poll { ports: address, nr_ports: ports.len() as u32, timeout: until_ns };
+    // Xen's time is signed: what lies behind its end means no limit, which is written as 0.
+    let timeout = if until_ns > i64::MAX as u64 { 0 } else { until_ns };
+    let mut arg = sched_poll { ports: address, nr_ports: ports.len() as u32, timeout };
     call(Counted::SchedPoll, __HYPERVISOR_sched_op, SCHEDOP_poll, &mut arg).map(drop)
 }

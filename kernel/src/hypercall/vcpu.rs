@@ -13,7 +13,9 @@ unsafe impl Argument for SetSingleshotTimer {}
 
 /// Raises `VIRQ_TIMER` at an absolute system time in nanoseconds, at once if it is past.
 pub(crate) fn set_singleshot_timer(at_ns: u64) -> Result<(), Errno> {
-    let mut arg = SetSingleshotTimer { timeout_abs_ns: at_ns, flags: 0 };
+    // Xen's time is signed; its end is three centuries away.
+    let timeout_abs_ns = at_ns.min(i64::MAX as u64);
+    let mut arg = SetSingleshotTimer { timeout_abs_ns, flags: 0 };
     count(Counted::VcpuTimer);
     let address = (&raw mut arg).expose_provenance() as u64;
     // SAFETY: as in `super::call`; this operation has the processor's number between the two.
