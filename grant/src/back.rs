@@ -190,6 +190,15 @@ impl<P: SharedPages> BackConnection<P> {
         self.stream.flush(&self.pages)
     }
 
+    /// Bytes that can be written now, after a look at the peer's index.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn room(&mut self) -> Result<usize, RingError> {
+        let all = self.stream.size() as usize;
+        Ok(self.stream.outgoing().writable(&self.pages, all)?.bytes())
+    }
+
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
     ///
     /// # Errors

@@ -160,6 +160,15 @@ impl<P: SharedPages> FrontConnection<P> {
         self.stream.flush(self.set.pages())
     }
 
+    /// Bytes that can be written now, after a look at the peer's index.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn room(&mut self) -> Result<usize, RingError> {
+        let all = self.ring_bytes() as usize;
+        Ok(self.stream.outgoing().writable(self.set.pages(), all)?.bytes())
+    }
+
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
     ///
     /// # Errors
