@@ -1,0 +1,177 @@
+# The steps that scenarios are made of; job.sh reads this file and then one of scenarios/.
+#
+# A domain is called ROLE.N: the role names its image and configuration, N counts its incarnations.
+# A step that does not come to its end ends the job with `fail`.
+
+say() { echo "job: $*"; }
+
+# fail REASON-WITH-DASHES [WORDS FOR PEOPLE]
+fail() {
+    echo "@J fail reason=$1"
+    shift
+    [ $# -eq 0 ] || say "$*"
+    exit 5
+}
+
+# check NAME ok|bad [DETAIL]: one line of the report.
+check() {
+    name=$1 ok=0
+    [ "$2" != ok ] || ok=1
+    shift 2
+    echo "@J check name=$name ok=$ok detail=$*"
+}
+
+# The clock of dom0's kernel, in nanoseconds. It is the `xen` clock source, unadjusted: Xen's system
+# time, which the guests read too, less what it was when dom0 started. Read without a fork.
+now_ns() {
+    { read -r _ && read -r _ && read -r _ _ now _; } </proc/timer_list
+    echo "$now"
+}
+
+# Says between which two values that difference lies. Xen stamps its own log with its time since
+# boot (console_timestamps=boot), in microseconds: something that makes it log one line, between two
+# readings of dom0's clock, bounds the difference from both sides; three bounds are intersected.
+# `xl debug-keys` is there on every host, and takes 25 ms. The bed has a PCI device that nobody uses
+# (JOB_PCI_DEVICE): taking it away and back makes Xen say so, and takes 4 ms.
+# Not measured, and not said, on a host whose Xen does not stamp its log.
+put_clock() {
+    grep -q '^xen' /sys/devices/system/clocksource/clocksource0/current_clocksource || return 0
+    low='' high=''
+    for _ in 1 2 3; do
+        before=$(now_ns)
+        if [ -n "${JOB_PCI_DEVICE-}" ]; then
+            echo 1 >"/sys/bus/pci/devices/$JOB_PCI_DEVICE/remove"
+            after=$(now_ns) line="PCI remove device $JOB_PCI_DEVICE"
+            echo 1 >/sys/bus/pci/rescan
+        else
+            xl debug-keys t
+            after=$(now_ns) line='Synced stime '
+        fi
+        stamp=$(xl dmesg | sed -n "s/^(XEN) \\[ *\\([0-9]*\\)\\.\\([0-9]\\{6\\}\\)\\] $line.*/\\1\\2000/p" | tail -n 1)
+        [ -n "$stamp" ] || return 0
+        [ -n "$low" ] && [ "$low" -gt $((stamp - after)) ] || low=$((stamp - after))
+        [ -n "$high" ] && [ "$high" -lt $((stamp - before)) ] || high=$((stamp - before))
+    done
+    echo "@J clock low=$low high=$high"
+}
+
+# Names of the living domains of this run.
+living() {
+    for name in $(cat out/names 2>/dev/null); do
+        alive "$name" && echo "$name"
+    done
+}
+domid_of() { cat "out/$1.domid"; }
+alive() { xenstore-exists "/local/domain/$(domid_of "$1")" 2>/dev/null; }
+
+# Where xenconsoled keeps what a guest printed: the bed's folder and Debian's.
+console_of() {
+    for folder in /var/log/xen/console /var/log/xen; do
+        [ ! -f "$folder/guest-$1.log" ] || { echo "$folder/guest-$1.log"; return; }
+    done
+    echo "/var/log/xen/guest-$1.log"
+}
+
+# create ROLE N [OPTIONS]: starts a domain with the role's configuration as it is, but for its name,
+# the image's place and, where told, the image's options.
+create() {
+    role=$1 name=$1.$2 options=${3-}
+    rm -f "/var/log/xen/guest-$name.log" "/var/log/xen/console/guest-$name.log" "/var/log/xen/xl-$name.log"
+    say "creating $name${options:+ with $options}"
+    t0=$(now_ns)
+    set -- "xl/$role.cfg" "name=\"$name\"" "kernel=\"$IMAGES/$role.elf\""
+    [ -z "$options" ] || set -- "$@" "extra=\"$options\""
+    xl create -q "$@" >"out/create-$name.txt" 2>&1 || {
+        cat "out/create-$name.txt"
+        fail "create-failed-$name"
+    }
+    # From the log of the xl that stays to watch the domain: one that lives for milliseconds is gone
+    # before it could be asked for by name.
+    tries=0
+    until sed -n 's/^Waiting for domain .* (domid \([0-9]*\)) to die.*/\1/p' "/var/log/xen/xl-$name.log" 2>/dev/null |
+        grep . >"out/$name.domid"; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "no-domid-$name"
+        sleep 0.05
+    done
+    echo "$name" >>out/names
+    echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0"
+}
+
+# introduce FE BE [LINK]
+introduce() {
+    say "introducing $1 and $2"
+    sh xl/introduce "$(domid_of "$1")" "$(domid_of "$2")" ${3:+"$3"} || fail introduce-failed
+}
+
+# wait_line NAME COUNT PATTERN: until NAME's console has COUNT lines that match.
+wait_line() {
+    log=$(console_of "$1") left=$((PATIENCE_S * 10))
+    while :; do
+        # The state before the console, so that a last line is not missed.
+        state=gone
+        ! alive "$1" || state=alive
+        log=$(console_of "$1")
+        [ "$(grep -c -e "$3" "$log" 2>/dev/null)" -lt "$2" ] 2>/dev/null || return 0
+        [ $state = alive ] || fail "ended-early-$1" "$1 ended before line $2 of: $3"
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "waited-too-long-for-$1" "no line $2 of: $3"
+        sleep 0.1
+    done
+}
+
+# wait_end NAME: until the domain has ended by itself and is gone.
+wait_end() {
+    left=$((PATIENCE_S * 10))
+    while alive "$1"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "still-running-$1"
+        sleep 0.1
+    done
+    how=running
+    # The reason codes of SCHEDOP_shutdown (xen/include/public/sched.h), as xl's own log has them.
+    case $(sed -n 's/.*has shut down, reason code \([0-9]*\).*/\1/p' "/var/log/xen/xl-$1.log" 2>/dev/null) in
+        0) how=poweroff ;;
+        1) how=reboot ;;
+        2) how=suspend ;;
+        3) how=crash ;;
+    esac
+    [ $how != running ] || how=destroyed
+    echo "@J gone name=$1 how=$how"
+}
+
+destroy() {
+    say "destroying $1"
+    xl destroy "$(domid_of "$1")" || fail "destroy-failed-$1"
+    echo "@J gone name=$1 how=destroyed"
+}
+
+# shutdown NAME: asks, by control/shutdown, and waits.
+shutdown() {
+    say "shutting down $1"
+    xl shutdown "$(domid_of "$1")" >/dev/null || fail "shutdown-failed-$1"
+    wait_end "$1"
+}
+
+# snapshot LABEL: what exists, for the leak check. `g` lists every grant, `e` every event channel.
+snapshot() {
+    say "snapshot: $1"
+    mkdir -p "out/$1"
+    xl list >"out/$1/domains"
+    xenstore-ls -fp >"out/$1/nodes"
+    xl debug-keys g
+    xl debug-keys e
+    # Xen's log from the last dump on.
+    xl dmesg | awk "/key 'g' pressed/ { n = 0 } { line[n++] = \$0 } END { for (i = 0; i < n; i++) print line[i] }" >"out/$1/xen"
+    echo "@J snapshot name=$1"
+}
+
+keep_logs() {
+    for name in $(cat out/names 2>/dev/null); do
+        cp "$(console_of "$name")" "out/$name.console" 2>/dev/null || : >"out/$name.console"
+        cp "/var/log/xen/xl-$name.log" "out/$name.xl" 2>/dev/null
+    done
+}
+
+# expect NAME VERDICT: what NAME is to say at its end, where that is not SUCCESS.
+expect() { echo "@J expect name=$1 verdict=$2"; }

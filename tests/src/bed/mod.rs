@@ -1,0 +1,27 @@
+//! The test bed: real Xen, a Linux dom0 and the images, on any x86-64 Debian machine.
+//!
+//! A run goes through these in order: [`options`] and [`layout`]; [`packages`], [`dom0`] and
+//! [`qemu`] make a machine; [`beds`] boots and keeps it; [`images`] and [`job`] say what to do;
+//! [`play`] does it; [`guest`], [`leaks`], [`report`] and [`verdict`] say what came of it.
+//! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
+
+pub mod beds;
+mod command;
+pub mod cpio;
+pub mod dom0;
+pub mod facts;
+mod follow;
+pub mod guest;
+pub mod images;
+pub mod job;
+pub mod layout;
+pub mod leaks;
+pub mod options;
+pub mod packages;
+pub mod play;
+pub mod progress;
+pub mod qemu;
+pub mod qmp;
+pub mod stop;
+pub mod trouble;
+pub mod verdict;

@@ -1,0 +1,182 @@
+//! The command line of `run-xen.sh`: [`Options`], and what is wrong with it where it is wrong.
+//!
+//! An option that is not known or malformed ends the run before anything is started.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Default time limit of a run: far above the slowest first run seen (downloads among it), so that
+/// only something stuck meets it.
+const TIMEOUT_S_DEFAULT: u64 = 900;
+
+/// Boots real Xen in QEMU (no hardware virtualisation needed), starts both images with `xl create`,
+/// introduces them, and says what they did.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
+pub struct Options {
+    /// What to do: `run` (the default) or `shell`, dom0's root shell on this terminal.
+    #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
+    pub command: String,
+    /// Which xenstore daemon dom0 runs.
+    #[arg(long, value_enum, default_value = "c")]
+    pub daemon: DaemonChoice,
+    /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
+    /// something, runs repeat) or `real` (the host's time, for races; no latencies are printed).
+    #[arg(long, value_enum, default_value = "counted")]
+    pub clock: Clock,
+    /// Seed of the machine's random numbers; with the counted clock the same seed on the same
+    /// build prints the same consoles, byte for byte [default: 1 with the counted clock].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many machines may run at once (only `--daemon both` uses two) [default: processors].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Cycles of connect, transfer, disconnect in each part of the job.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cycles: u32,
+    /// Where the report and the logs go [default: target/xen].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Time limit of the whole run, in seconds.
+    #[arg(long, value_name = "S", default_value_t = TIMEOUT_S_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+    /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
+    #[arg(long)]
+    pub native: bool,
+    /// Print report.json on stdout, before the verdict line, instead of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Which file of tests/dom0/scenarios/ to play (for tests of the bed itself).
+    #[arg(long, value_name = "NAME", default_value = "main", hide = true)]
+    pub scenario: String,
+}
+
+const AFTER_HELP: &str = "The last line on stdout is VERDICT <SUCCESS|SKIP|ERROR|FAILURE|CRASH> <reason>; \
+the exit code is 0, 3, 4, 5 or 6 in that order.\nreport.json and the logs are in target/xen, or in --out.";
+
+/// `--daemon`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DaemonChoice {
+    /// C xenstored.
+    C,
+    /// oxenstored.
+    Ocaml,
+    /// One run under each.
+    Both,
+}
+
+/// One of the two xenstore daemons that Xen ships.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Daemon {
+    /// C xenstored.
+    C,
+    /// oxenstored, written in OCaml.
+    Ocaml,
+}
+
+impl Daemon {
+    /// Its name on command lines and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Daemon::C => "c",
+            Daemon::Ocaml => "ocaml",
+        }
+    }
+}
+
+impl DaemonChoice {
+    /// The daemons to run under, in order.
+    pub fn daemons(self) -> &'static [Daemon] {
+        match self {
+            DaemonChoice::C => &[Daemon::C],
+            DaemonChoice::Ocaml => &[Daemon::Ocaml],
+            DaemonChoice::Both => &[Daemon::C, Daemon::Ocaml],
+        }
+    }
+}
+
+/// `--clock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Clock {
+    /// Virtual time is the number of instructions executed; idle time is skipped.
+    Counted,
+    /// The host's time, one host thread a virtual processor.
+    Real,
+}
+
+impl Clock {
+    /// Its name on command lines and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clock::Counted => "counted",
+            Clock::Real => "real",
+        }
+    }
+}
+
+/// Commands that the interface names and that are still to be written.
+const NOT_THERE_YET: [&str; 5] = ["faults", "soak", "explore", "bench", "xenstore-check"];
+
+/// What `command` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// The main job, or the scenario that was named.
+    Run,
+    /// dom0's root shell on the terminal.
+    Shell,
+    /// Known, and not there yet.
+    NotThereYet,
+    /// Not known.
+    Unknown,
+}
+
+impl Options {
+    /// Reads `command`.
+    pub fn command(&self) -> Command {
+        match self.command.as_str() {
+            "run" => Command::Run,
+            "shell" => Command::Shell,
+            name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
+            _ => Command::Unknown,
+        }
+    }
+
+    /// The seed in force: none with the real clock unless told.
+    pub fn seed_in_force(&self) -> Option<u64> {
+        match self.clock {
+            Clock::Counted => Some(self.seed.unwrap_or(1)),
+            Clock::Real => self.seed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_argument_means_the_main_job_under_c_xenstored_in_counted_time() {
+        let options = Options::try_parse_from(["run-xen.sh"]).expect("the empty command line");
+        assert_eq!(options.command(), Command::Run);
+        assert_eq!(options.daemon.daemons(), [Daemon::C]);
+        assert_eq!((options.clock, options.cycles), (Clock::Counted, 20));
+        assert_eq!(options.seed_in_force(), Some(1));
+    }
+
+    #[test]
+    fn a_command_that_is_not_written_yet_is_told_from_one_that_is_unknown() {
+        let parse = |word| Options::try_parse_from(["run-xen.sh", word]).expect("a word").command();
+        assert_eq!(parse("bench"), Command::NotThereYet);
+        assert_eq!(parse("benhc"), Command::Unknown);
+    }
+
+    #[test]
+    fn malformed_options_are_refused() {
+        for line in
+            [["run-xen.sh", "--cycles=0"], ["run-xen.sh", "--seed=x"], ["run-xen.sh", "--frob"]]
+        {
+            assert!(Options::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}

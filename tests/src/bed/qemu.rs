@@ -1,0 +1,314 @@
+//! The emulated machine: how QEMU is found and called ([`Qemu`]), and one that runs ([`Machine`]).
+//!
+//! No hardware virtualisation: TCG emulates AMD's, nested paging included. Every flag that changes
+//! what the machine is goes into [`Qemu::identity`], since a kept bed fits only the machine that it
+//! was saved from.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::command::{end_group, find, run};
+use super::dom0::Dom0;
+use super::options::{Clock, Daemon};
+use super::packages::{Apt, find_file, unpack};
+use super::progress::Progress;
+use super::qmp::Qmp;
+use super::stop::Limit;
+use super::trouble::{Outcome, Trouble, make_folder, read, write};
+
+/// A QEMU that can be started.
+#[derive(Debug, Clone)]
+pub struct Qemu {
+    program: PathBuf,
+    /// Where its libraries and its firmware are, where it was unpacked instead of installed.
+    unpacked: Option<PathBuf>,
+    /// What it says of its version.
+    pub version: String,
+}
+
+/// The machine, the same for every bed. Reasons:
+/// `-smap`: QEMU 7.2 faults on a ring-3 `iret` under SMAP, and dom0 dies in its first instructions;
+/// `-monitor`: Xen would take a #GP in its MWAIT idle routine; `-pcid`: Xen would use it, TCG lacks it.
+/// A job comes in as many small fw_cfg files, more than there are slots by default.
+const MACHINE: [&str; 17] = [
+    "-cpu",
+    "EPYC,+svm,+npt,-pcid,-smap,-monitor",
+    "-M",
+    "q35",
+    "-m",
+    "2048",
+    "-smp",
+    "2",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-nodefaults",
+    "-net",
+    "none",
+    "-global",
+    "fw_cfg_io.x-file-slots=512",
+    // The machine's date is fixed and goes with its own time, so that two runs see the same one.
+    "-rtc",
+];
+const RTC: &str = "base=2026-01-01T00:00:00,clock=vm";
+/// Xen's console is com1; its stamps are its system time (steps.sh needs them); the ring is large
+/// enough for a whole run.
+const XEN_ARGUMENTS: &str = "console=com1 com1=115200,8n1 dom0_mem=768M,max:768M loglvl=all \
+guest_loglvl=all noreboot conring_size=1M console_timestamps=boot";
+/// dom0 lays out memory the same way each time, and takes Xen's clock (steps.sh counts on it).
+const LINUX_ARGUMENTS: &str = "console=hvc0 nokaslr norandmaps clocksource=xen quiet";
+/// How many fw_cfg files a job may be: the slots above, less those that QEMU itself fills.
+pub(super) const JOB_FILES_MAX: usize = 448;
+
+/// Numbers the sockets of one process.
+static SOCKETS: AtomicU32 = AtomicU32::new(0);
+
+impl Qemu {
+    /// The machine's QEMU; installed with apt where root, unpacked below `cache` where not.
+    pub fn ready(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<Qemu> {
+        let folder = cache.join("qemu");
+        let unpacked_program = folder.join("usr/bin/qemu-system-x86_64");
+        if find("qemu-system-x86_64").is_none() && !unpacked_program.is_file() {
+            let user = run(Command::new("id").arg("-u"), limit, "asking who runs this")?;
+            if user.trim() == "0" {
+                install(progress, limit)?;
+            } else {
+                unpack_qemu(cache, &folder, progress, limit)?;
+            }
+        }
+        let (program, unpacked) = match find("qemu-system-x86_64") {
+            Some(program) => (program, None),
+            None => (unpacked_program, Some(folder)),
+        };
+        let mut qemu = Qemu { program, unpacked, version: String::new() };
+        let said = run(qemu.command(None).arg("--version"), limit, "asking QEMU's version")?;
+        qemu.version = said.lines().next().unwrap_or_default().to_string();
+        Ok(qemu)
+    }
+
+    /// `setpriv` ends QEMU when the bed is killed in a way that lets it clean up nothing.
+    fn command(&self, guard: Option<&Path>) -> Command {
+        let mut command = match guard {
+            Some(setpriv) => {
+                let mut command = Command::new(setpriv);
+                command.args(["--pdeathsig", "KILL", "--"]).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        if let Some(folder) = &self.unpacked {
+            let libraries = folder.join("usr/lib/x86_64-linux-gnu");
+            let older = folder.join("lib/x86_64-linux-gnu");
+            command.env("LD_LIBRARY_PATH", format!("{}:{}", libraries.display(), older.display()));
+            command.env("QEMU_MODULE_DIR", libraries.join("qemu"));
+            command.arg("-L").arg(folder.join("usr/share/qemu"));
+            command.arg("-L").arg(folder.join("usr/share/seabios"));
+        }
+        command
+    }
+
+    /// The flags that make the machine what it is.
+    fn machine(&self, dom0: &Dom0, daemon: Daemon, clock: Clock) -> Vec<String> {
+        let mut flags: Vec<String> = MACHINE.iter().map(|flag| (*flag).to_string()).collect();
+        flags.push(RTC.into());
+        let accelerator: &[&str] = match clock {
+            // One host thread for both processors; two nanoseconds an instruction; idle time is
+            // skipped, not slept.
+            Clock::Counted => &["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off"],
+            Clock::Real => &["-accel", "tcg,thread=multi"],
+        };
+        flags.extend(accelerator.iter().map(|flag| (*flag).to_string()));
+        let linux = format!(
+            "{} {LINUX_ARGUMENTS} tether.daemon={},{}",
+            dom0.kernel.display(),
+            daemon.name(),
+            dom0.initrd.display()
+        );
+        let xen = dom0.xen.display().to_string();
+        for flag in ["-kernel", &xen, "-append", XEN_ARGUMENTS, "-initrd", &linux] {
+            flags.push(flag.into());
+        }
+        flags
+    }
+
+    /// Everything that a saved state depends on, as text.
+    pub fn identity(&self, dom0: &Dom0, daemon: Daemon, clock: Clock) -> Outcome<String> {
+        let data = std::fs::metadata(&self.program)
+            .map_err(|e| Trouble::io(format!("look at {}", self.program.display()), e))?;
+        Ok(format!(
+            "{}\n{} bytes\n{}\n{}",
+            self.version,
+            data.len(),
+            dom0.fingerprint,
+            self.machine(dom0, daemon, clock).join("\n")
+        ))
+    }
+
+    /// The scale of counted time, for the report.
+    pub fn icount_shift(clock: Clock) -> Option<u32> {
+        (clock == Clock::Counted).then_some(1)
+    }
+}
+
+fn install(progress: &Progress, limit: &Limit) -> Outcome<()> {
+    progress.step("installing QEMU with apt");
+    let apt = |words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.arg("-qq").args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        run(&mut command, limit, "installing QEMU").map(drop)
+    };
+    apt(&["update"])?;
+    apt(&["install", "-y", "--no-install-recommends", "qemu-system-x86"])
+}
+
+fn unpack_qemu(cache: &Path, folder: &Path, progress: &Progress, limit: &Limit) -> Outcome<()> {
+    let apt = Apt::new(cache, progress, limit)?;
+    let roots = ["qemu-system-x86", "qemu-system-data", "qemu-system-common", "seabios"];
+    let roots: Vec<String> = roots.iter().map(|name| (*name).to_string()).collect();
+    let mut packages = apt.with_libraries(&roots)?;
+    // The machine's own C library and loader belong together and stay.
+    packages.retain(|package| !package.starts_with("libc6="));
+    let debs = cache.join("qemu-debs");
+    apt.download(&packages, &debs)?;
+    let part = cache.join("qemu.part");
+    let _ = std::fs::remove_dir_all(&part);
+    make_folder(&part)?;
+    for deb in super::packages::files_of(&debs)? {
+        unpack(&deb, &part, limit)?;
+    }
+    let found = find_file(&part, &|path| path == "usr/bin/qemu-system-x86_64");
+    found.ok_or_else(|| Trouble::Missing {
+        what: "qemu-system-x86_64 in Debian's qemu-system-x86".into(),
+        remedy: "install QEMU by hand".into(),
+    })?;
+    super::trouble::rename(&part, folder)
+}
+
+/// Where com2, dom0's line, goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// To dom0.log, followed by the bed.
+    Log,
+    /// To this terminal.
+    Terminal,
+}
+
+/// What one start of the machine adds to what it is.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The state to go on from, or none to boot.
+    pub state: Option<&'a Path>,
+    /// The job's fw_cfg files, in order.
+    pub job: &'a [PathBuf],
+    /// The seed of the machine's random numbers.
+    pub seed: Option<u64>,
+    /// Where the logs go.
+    pub out: &'a Path,
+    /// Where com2 goes.
+    pub line: Line,
+}
+
+/// A running machine; dropping it ends it and whatever it started.
+#[derive(Debug)]
+pub struct Machine {
+    child: Child,
+    /// Its control connection.
+    pub qmp: Qmp,
+    socket: PathBuf,
+    said: PathBuf,
+}
+
+impl Machine {
+    /// Starts QEMU and connects to it.
+    pub fn start(
+        qemu: &Qemu,
+        dom0: &Dom0,
+        daemon: Daemon,
+        clock: Clock,
+        start: &Start<'_>,
+        limit: &Limit,
+    ) -> Outcome<Machine> {
+        let number = SOCKETS.fetch_add(1, Ordering::Relaxed);
+        // Not below --out: the name of a socket has at most 107 bytes.
+        let socket =
+            std::env::temp_dir().join(format!("tether-{}-{number}.qmp", std::process::id()));
+        let _ = std::fs::remove_file(&socket);
+        let said = start.out.join("qemu.log");
+        make_folder(start.out)?;
+        let log = File::create(&said).map_err(|e| Trouble::io("write qemu.log", e))?;
+        let mut command = qemu.command(find("setpriv").as_deref());
+        command.args(qemu.machine(dom0, daemon, clock));
+        if let Some(seed) = start.seed {
+            command.args(["-seed", &seed.to_string()]);
+        }
+        command.arg("-serial").arg(format!("file:{}", comma(&start.out.join("xen.log"))));
+        match start.line {
+            Line::Log => {
+                // QEMU appends nothing to an old one: the file starts anew.
+                write(&start.out.join("dom0.log"), b"")?;
+                let log = format!("file:{}", comma(&start.out.join("dom0.log")));
+                command.args(["-serial", &log]).stdin(Stdio::null()).stdout(Stdio::null());
+                command.process_group(0);
+            }
+            Line::Terminal => {
+                // In the terminal's own process group, or it could not read.
+                command.args(["-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"]);
+            }
+        }
+        for file in start.job {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            command.arg("-fw_cfg").arg(format!("name=opt/org.tether/{name},file={}", comma(file)));
+        }
+        if let Some(state) = start.state {
+            let path = state.display().to_string().replace('\'', r"'\''");
+            command.arg("-incoming").arg(format!("exec:gzip -dc '{path}'"));
+        }
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
+        command.stderr(log);
+        let mut child = command.spawn().map_err(|e| Trouble::io("start QEMU", e))?;
+        match Qmp::connect(&socket, &mut child, limit) {
+            Ok(qmp) => Ok(Machine { child, qmp, socket, said }),
+            Err(trouble) => {
+                end_group(&mut child);
+                Err(explained(trouble, &said))
+            }
+        }
+    }
+
+    /// Whether it ended by itself.
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// A trouble of this machine, with what QEMU itself said.
+    pub fn trouble(&self, what: &str) -> Trouble {
+        explained(Trouble::Bed { what: what.to_string() }, &self.said)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        end_group(&mut self.child);
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+/// A comma in an option's value is written twice.
+fn comma(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+/// Adds what QEMU wrote to stderr, less its warnings about features that TCG lacks.
+fn explained(trouble: Trouble, said: &Path) -> Trouble {
+    let Trouble::Bed { what } = trouble else { return trouble };
+    let text = String::from_utf8_lossy(&read(said).unwrap_or_default()).into_owned();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.contains("TCG doesn't support requested")).collect();
+    if lines.is_empty() {
+        return Trouble::Bed { what };
+    }
+    Trouble::Bed { what: format!("{what}; QEMU said: {}", lines.join(" | ")) }
+}

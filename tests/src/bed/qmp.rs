@@ -1,0 +1,113 @@
+//! QEMU's control connection, QMP: JSON lines over a socket. [`Qmp`] has the six commands that the
+//! bed needs: stop, cont, migrate, its parameters, query-migrate and query-status, and quit.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::stop::Limit;
+use super::trouble::{Outcome, Trouble};
+
+/// How often QEMU is asked how far it is.
+const POLL: Duration = Duration::from_millis(20);
+/// An answer that takes longer than this is taken for none: QEMU's main loop answers between two
+/// steps of its own, and loading a state is the longest.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Qmp {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+}
+
+impl Qmp {
+    /// Connects as soon as QEMU listens.
+    pub fn connect(socket: &Path, child: &mut Child, limit: &Limit) -> Outcome<Qmp> {
+        let stream = loop {
+            if let Ok(stream) = UnixStream::connect(socket) {
+                break stream;
+            }
+            if !matches!(child.try_wait(), Ok(None)) {
+                return Err(Trouble::Bed { what: "QEMU ended at once".into() });
+            }
+            limit.check("starting QEMU")?;
+            thread::sleep(POLL);
+        };
+        let io = |e| Trouble::io("talk to QEMU", e);
+        stream.set_read_timeout(Some(ANSWER_MAX)).map_err(io)?;
+        let writer = stream.try_clone().map_err(io)?;
+        let mut qmp = Qmp { reader: BufReader::new(stream), writer };
+        qmp.line()?;
+        qmp.command("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    fn line(&mut self) -> Outcome<Value> {
+        let mut line = String::new();
+        let read = self.reader.read_line(&mut line).map_err(|e| Trouble::io("hear QEMU", e))?;
+        if read == 0 {
+            return Err(Trouble::Bed { what: "QEMU closed its control connection".into() });
+        }
+        serde_json::from_str(&line)
+            .map_err(|e| Trouble::Bed { what: format!("QEMU said what is no JSON: {e}") })
+    }
+
+    fn command(&mut self, name: &str, arguments: Value) -> Outcome<Value> {
+        let request = json!({"execute": name, "arguments": arguments});
+        writeln!(self.writer, "{request}").map_err(|e| Trouble::io("talk to QEMU", e))?;
+        loop {
+            // Events come in between; nothing here needs them.
+            let mut answer = self.line()?;
+            if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(Trouble::Bed { what: format!("QEMU refused {name}: {error}") });
+            }
+        }
+    }
+
+    fn status(&mut self, query: &str) -> Outcome<String> {
+        let answer = self.command(query, json!({}))?;
+        Ok(answer.get("status").and_then(Value::as_str).unwrap_or_default().to_string())
+    }
+
+    /// Halts the machine and writes its state to `path`, compressed.
+    pub fn save(&mut self, path: &Path, limit: &Limit) -> Outcome<()> {
+        self.command("stop", json!({}))?;
+        // No reason to go slowly: nothing else runs.
+        self.command("migrate-set-parameters", json!({"max-bandwidth": 1u64 << 40}))?;
+        let path = path.display().to_string().replace('\'', r"'\''");
+        self.command("migrate", json!({"uri": format!("exec:gzip -1 >'{path}'")}))?;
+        loop {
+            match self.status("query-migrate")?.as_str() {
+                "completed" => return Ok(()),
+                "failed" | "cancelled" => {
+                    return Err(Trouble::Bed { what: "QEMU could not save its state".into() });
+                }
+                _ => limit.check("saving the booted bed")?,
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Waits until a state that is being loaded is there, and lets the machine go on.
+    pub fn resume(&mut self, limit: &Limit) -> Outcome<()> {
+        while self.status("query-status")? == "inmigrate" {
+            limit.check("resuming the bed")?;
+            thread::sleep(POLL);
+        }
+        self.command("cont", json!({})).map(drop)
+    }
+
+    /// Asks QEMU to end.
+    pub fn quit(&mut self) -> Outcome<()> {
+        self.command("quit", json!({})).map(drop)
+    }
+}
