@@ -1,11 +1,16 @@
-//! A simulated Xen: one seed decides everything, and the same [`channel::Driver`] runs in it as in
-//! the images.
+//! A simulated Xen: one seed decides everything, and the same `channel::driver::Driver` runs in it
+//! as in the images.
 //!
 //! Inside out: [`page`] and [`chance`] are the ground; [`store`] is the xenstore daemon in its two
-//! kinds; `xen` holds grants, event channels and domains, stricter than the real ones.
+//! kinds; [`xen`] holds grants, event channels and domains, stricter than the real ones;
+//! [`machine`] is what a domain has.
 //! Nothing here reads a clock, a hash order or a thread: a world is a function of its seed.
 
 pub mod chance;
+pub mod clock;
+pub mod faults;
+pub mod machine;
+pub mod oracle;
 pub mod page;
 pub mod store;
 pub mod xen;
