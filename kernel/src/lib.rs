@@ -20,6 +20,7 @@ pub mod abi;
 mod boot;
 pub mod clock;
 pub mod console;
+pub mod counts;
 mod cpu;
 pub mod events;
 pub mod grants;
@@ -32,6 +33,7 @@ pub mod pages;
 #[cfg(feature = "image")]
 mod panic;
 pub mod random;
+pub mod selftest;
 mod shared_info;
 mod singleton;
 pub mod store;

@@ -4,26 +4,25 @@
 //! with another setting than asked for is worth nothing.
 
 use core::fmt;
-use core::num::NonZeroU32;
 
-use heapless::{String, Vec};
+use channel::{LinkName, Step};
+use heapless::Vec;
 use log::LevelFilter;
 
-/// Longest name of a link (docs/protocol.md §2).
-pub const LINK_NAME_BYTES_MAX: usize = 24;
 /// Most links on one command line: what 1,024 bytes hold in names of a few letters.
 pub const LINKS_MAX: usize = 32;
 /// Most bytes a cycle moves each way: 1 GiB, minutes of work at the rates seen.
 const BYTES_MAX: u64 = 1 << 30;
-/// Most pages of one connection: what the references fit in one CONNECT message.
-const PAGES_MAX: u32 = 16;
+/// Most pages of one connection: both libraries have a say.
+const PAGES_MAX: u32 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
+    channel::limits::PAGES_MAX as u32
+} else {
+    grant::PAGES_MAX as u32
+};
 /// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
 const BEAT_MS: core::ops::RangeInclusive<u32> = 10..=60_000;
 /// Longest pause at a step: ten minutes.
 const PAUSE_MS_MAX: u32 = 600_000;
-
-/// A link's name.
-pub type LinkName = String<LINK_NAME_BYTES_MAX>;
 
 /// Do the self-tests run, and what comes after?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,70 +33,6 @@ pub enum Selftest {
     Only,
     /// The job alone.
     Off,
-}
-
-/// Declares the steps at which an image can be told to stop or pause.
-macro_rules! steps {
-    ($($name:ident => $word:literal,)*) => {
-        /// A step of the job, for `stop_at=` and `pause_at=`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Step {
-            $(#[doc = concat!("`", $word, "`")] $name,)*
-        }
-
-        impl Step {
-            /// The step of that name.
-            pub fn of_word(word: &str) -> Option<Step> {
-                match word {
-                    $($word => Some(Step::$name),)*
-                    _ => None,
-                }
-            }
-
-            /// Its name.
-            pub fn word(self) -> &'static str {
-                match self {
-                    $(Step::$name => $word,)*
-                }
-            }
-        }
-    };
-}
-
-steps! {
-    Up => "up",
-    Prepared => "prepared",
-    ConnectSent => "connect-sent",
-    Connected => "connected",
-    DisconnectSent => "disconnect-sent",
-    Released => "released",
-    Got => "got",
-    Mapped => "mapped",
-    Verified => "verified",
-    Stamped => "stamped",
-    Serving => "serving",
-    Unmapped => "unmapped",
-    DisconnectedSent => "disconnected-sent",
-    Streaming => "streaming",
-    Finished => "finished",
-}
-
-/// `stop_at=STEP[:N]`: say so and idle when the step is reached for the N-th time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StopAt {
-    /// Where.
-    pub step: Step,
-    /// At which time, from 1.
-    pub occurrence: NonZeroU32,
-}
-
-/// `pause_at=STEP:MS`: do nothing for that long whenever the step is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PauseAt {
-    /// Where.
-    pub step: Step,
-    /// How long, milliseconds.
-    pub pause_ms: u32,
 }
 
 /// The options, each with its default.
@@ -117,10 +52,10 @@ pub struct Options {
     pub beat_limit: u32,
     /// `selftest=on`.
     pub selftest: Selftest,
-    /// `stop_at=STEP[:N]`.
-    pub stop_at: Option<StopAt>,
-    /// `pause_at=STEP:MS`.
-    pub pause_at: Option<PauseAt>,
+    /// `stop_at=STEP[:N]`: say so and idle when the step is reached for the N-th time (from 1).
+    pub stop_at: Option<(Step, u32)>,
+    /// `pause_at=STEP:MS`: sleep so many milliseconds when the step is reached.
+    pub pause_at: Option<(Step, u32)>,
     /// `log=info`.
     pub log: LevelFilter,
 }
@@ -230,13 +165,13 @@ impl Options {
             }
             "stop_at" => {
                 let (word, occurrence) = value.split_once(':').unwrap_or((value, "1"));
-                let occurrence = NonZeroU32::new(number(occurrence)?)?;
-                self.stop_at = Some(StopAt { step: Step::of_word(word)?, occurrence });
+                let occurrence = number(occurrence).filter(|&n| n >= 1)?;
+                self.stop_at = Some((Step::from_word(word.as_bytes())?, occurrence));
             }
             "pause_at" => {
                 let (word, pause) = value.split_once(':')?;
                 let pause_ms = number(pause).filter(|&ms| ms <= PAUSE_MS_MAX)?;
-                self.pause_at = Some(PauseAt { step: Step::of_word(word)?, pause_ms });
+                self.pause_at = Some((Step::from_word(word.as_bytes())?, pause_ms));
             }
             "log" => {
                 self.log = match value {
@@ -263,13 +198,13 @@ fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
 
 /// Names separated by commas, each once.
 fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
-    let mut links: Vec<LinkName, LINKS_MAX> = Vec::new();
+    let mut links = Vec::new();
     for name in value.split(',') {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if name.is_empty() || !name.bytes().all(allowed) || links.iter().any(|l| l == name) {
+        let name = LinkName::new(name.as_bytes()).ok()?;
+        if links.contains(&name) {
             return None;
         }
-        links.push(LinkName::try_from(name).ok()?).ok()?;
+        links.push(name).ok()?;
     }
     Some(links)
 }

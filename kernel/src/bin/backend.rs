@@ -1,11 +1,14 @@
-//! Placeholder.
+//! The backend: for now it runs the self-tests and ends.
 #![no_std]
 #![no_main]
 
-use kernel::{Machine, Verdict};
+use kernel::{Machine, Verdict, selftest};
 
 kernel::entry!(main);
 
-fn main(_machine: Machine) -> Verdict {
-    Verdict::success("nothing to do yet")
+fn main(mut machine: Machine) -> Verdict {
+    match selftest::run(&mut machine) {
+        Some(verdict) => verdict,
+        None => Verdict::success("nothing else to do yet"),
+    }
 }

@@ -1,0 +1,41 @@
+//! A grant that is mapped: ending it must be refused until it is unmapped. This is what keeps a
+//! page from being reused under a peer's eyes (I1).
+//!
+//! The peer is ourselves again. Mapping a page of one's own takes the page's frame out of its place
+//! and does not put it back, so the page is sacrificed: one of a few hundred.
+
+use grant::{DomId, EndError, GrantTable, SharedPages, Window};
+
+use super::failed::{Failed, hold};
+use crate::grants::ForeignPages;
+use crate::machine::Machine;
+use crate::pages::Pages;
+
+/// What the page holds before it is mapped, and must hold where it is mapped.
+const MARK: u32 = 0x7e7e_0b5e;
+
+pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
+    let page = Pages::allocate(1).ok_or(Failed::Not("page"))?;
+    page.memory().store(0, MARK);
+    let frame = page.frame(0);
+    page.sacrifice();
+    let mut table = GrantTable::new(&mut machine.grants);
+    let peer = DomId(machine.domid);
+    let reference = table.grant(peer, frame).map_err(|_| Failed::Not("grant"))?;
+    let mut window: Window<1> = Window::new();
+    let run = window.map(&mut machine.mapper, peer, &[reference]).map_err(refused)?;
+    let seen = ForeignPages::of(&run).load_u32(0) == MARK;
+    let while_mapped = table.end(reference);
+    window.unmap(&mut machine.mapper, run).map_err(|error| Failed::Unmap(error.why))?;
+    let once_unmapped = table.end(reference);
+    hold("page-seen-through-window", seen)?;
+    hold("refused-while-mapped", matches!(while_mapped, Err(EndError::InUse { .. })))?;
+    hold("ended-once-unmapped", once_unmapped.is_ok())
+}
+
+fn refused(error: grant::MapError) -> Failed {
+    match error {
+        grant::MapError::Refused { why, .. } => Failed::Map(why),
+        _ => Failed::Not("window"),
+    }
+}

@@ -1,0 +1,21 @@
+//! A grant that nobody maps: made, seen in the table, ended by one compare-exchange.
+//!
+//! The peer is ourselves, who does not map it.
+
+use grant::{DomId, EndError, GrantTable};
+
+use super::failed::{Failed, hold};
+use crate::machine::Machine;
+use crate::pages::Pages;
+
+pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
+    let page = Pages::allocate(1).ok_or(Failed::Not("page"))?;
+    let mut table = GrantTable::new(&mut machine.grants);
+    let before = table.active().count();
+    let peer = DomId(machine.domid);
+    let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::Not("grant"))?;
+    hold("grant-active", table.active().count() == before + 1)?;
+    hold("grant-ended", table.end(reference).is_ok())?;
+    hold("ended-once", table.end(reference) == Err(EndError::NotGranted))?;
+    hold("table-as-before", table.active().count() == before)
+}

@@ -1,0 +1,14 @@
+//! The start info: a version with a memory map, and the command line that was parsed.
+//!
+//! Magic and version were checked before anything could be printed; this says what was found.
+
+use super::failed::{Failed, hold};
+use crate::abi::start_info::VERSION_WITH_MEMORY_MAP;
+use crate::machine::Machine;
+
+pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
+    let boot = &machine.boot;
+    log::debug!("start info version {}, {} regions", boot.version, boot.memory_map.len());
+    hold("version", boot.version >= VERSION_WITH_MEMORY_MAP)?;
+    hold("command-line-ascii", boot.command_line.is_ascii())
+}
