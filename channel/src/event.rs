@@ -85,7 +85,7 @@ pub enum ConnectRefused {
     /// The own domain could not prepare it: nothing was sent.
     Here(PrepareError),
     /// The back refused it.
-    ByPeer(RefuseReason),
+    ByBack(RefuseReason),
 }
 
 /// Why a session ended.
@@ -243,7 +243,7 @@ impl ConnectRefused {
             Self::Here(PrepareError::NoGrants) => "no-grants",
             Self::Here(PrepareError::NoPorts) => "no-ports",
             Self::Here(PrepareError::Denied) => "denied-by-xen",
-            Self::ByPeer(reason) => reason.word(),
+            Self::ByBack(reason) => reason.word(),
         }
     }
 }

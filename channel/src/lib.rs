@@ -5,14 +5,14 @@
 //! deadline come out. `docs/protocol.md` is normative, and the code cites its sections.
 //!
 //! From the inside outwards:
-//! - `register`: the one xenstore value through which a side speaks, parsed and emitted;
+//! - [`register`]: the one xenstore value through which a side speaks, parsed and emitted;
 //! - [`message`]: the words of the connection that travel in it;
-//! - `endpoint`: the session (rules S0 to S11): epochs, sequence numbers, up and down;
-//! - `liveness`: beats, and when their absence means death;
-//! - `front`, `back`: the connection (rules C1 to C5 and D1 to D8);
-//! - `link`: one endpoint with its beats and one of the two machines;
+//! - [`endpoint`]: the session (rules S0 to S11): epochs, sequence numbers, up and down;
+//! - [`liveness`]: beats, and when their absence means death;
+//! - [`front`], [`back`]: the connection (rules C1 to C5 and D1 to D8);
+//! - [`link`]: one endpoint with its beats and one of the two machines;
 //! - `store`: a link's wishes as xenstore requests, and the answers as facts;
-//! - `driver`: many links over one xenstore client; the loop step that images and simulation
+//! - [`driver`]: many links over one xenstore client; the loop step that images and simulation
 //!   share.
 //!
 //! What a domain must supply is [`Platform`]. Neighbours: `xenbus/` below (only `store` and
@@ -25,19 +25,32 @@
 #[macro_use]
 extern crate std;
 
+pub mod back;
+pub mod driver;
+pub mod endpoint;
 pub mod epoch;
 pub mod event;
+pub mod front;
 pub mod ids;
 pub mod instant;
 pub mod limits;
+pub mod link;
+pub mod liveness;
 pub mod message;
 pub mod names;
 pub mod platform;
+pub mod queue;
+pub mod register;
 pub mod step;
+mod store;
+#[cfg(test)]
+mod testing;
 
+pub use driver::Driver;
 pub use epoch::{Epoch, EpochSource};
 pub use ids::{DomId, GrantRef, LinkId, Number, Port, Role};
 pub use instant::{Duration, Instant};
+pub use link::Settings;
 pub use names::LinkName;
 pub use platform::Platform;
 pub use step::Step;

@@ -42,8 +42,8 @@ pub const PAGES_MAX: usize = 16;
 /// Default beat period.
 pub const BEAT: Duration = Duration::from_milliseconds(1000);
 
-/// Default number of beats that may be missed; one more counted miss and the peer is dead. Three
-/// may be a busy host or a xenstored that updates itself; four mean it.
+/// Default number of counted misses that mean death. Three may be a busy host or a xenstored that
+/// updates itself; the fourth means it.
 pub const BEATS_MISSED_MAX: u32 = 4;
 
 /// The hello timer backs off to this many beat periods. Guarantee 4's bound contains it, so it
@@ -54,9 +54,15 @@ pub const HELLO_BEATS_MAX: u32 = 8;
 /// on its way and answering it costs two requests less than crossing it.
 pub const FIRST_HELLO_DIVISOR: u32 = 4;
 
-/// A page beat is late when this many periods passed without one: two, since both sides look once a
-/// period and their phases may touch.
-pub const PAGE_BEATS_LATE: u32 = 2;
+/// A page beat is late when this many half periods passed without one. Both sides look once a
+/// period, so two periods may pass between two looks that see one, where their phases touch; the
+/// half is for a busy host.
+pub const PAGE_LATE_HALVES: u32 = 5;
+
+/// Without an introduction, or news of one, it is looked for this many beat periods after the last
+/// look: its event is lost only when this domain slept for long (xenstored drops an event after 20
+/// s).
+pub const INTRODUCTION_BEATS: u32 = 30;
 
 /// A WRITE that the daemon could not do (EAGAIN, ENOMEM, quota) is tried again after a beat period
 /// divided by this.

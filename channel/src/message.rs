@@ -56,13 +56,11 @@ pub enum RefuseReason {
     NoPorts,
     /// Xen forbids it (XSM, SILO).
     Denied,
-    /// The back is about to stop.
-    Stopping,
 }
 
 impl RefuseReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::NoRoom,
         Self::RingSize,
         Self::BadGrant,
@@ -72,7 +70,6 @@ impl RefuseReason {
         Self::BadPort,
         Self::NoPorts,
         Self::Denied,
-        Self::Stopping,
     ];
 
     /// The word in REFUSED.
@@ -87,7 +84,6 @@ impl RefuseReason {
             Self::BadPort => "bad-port",
             Self::NoPorts => "no-ports",
             Self::Denied => "denied-by-xen",
-            Self::Stopping => "stopping",
         }
     }
 

@@ -217,6 +217,8 @@ pub trait Platform: EpochSource {
 
     /// The present moment of a clock that never steps back.
     fn now(&mut self) -> Instant;
+    /// The own domid, which the permissions of the own mailbox name first.
+    fn domid(&mut self) -> DomId;
     /// Xenstore's ring page.
     fn store_ring(&mut self) -> &mut Self::Ring;
     /// Sends the event that tells xenstored to look at the ring.

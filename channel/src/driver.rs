@@ -1,0 +1,358 @@
+//! The loop step that images and simulation share: many links over one xenstore client and one
+//! watch. It takes what came, lets time pass, looks at the pages, and submits what the links wish,
+//! in turn, so that no link can starve another (docs/protocol.md §5, §12).
+//!
+//! The contract is one loop: [`Driver::step`]; [`Driver::poll_event`] until `None` (asserted); move
+//! data; wait for an event channel or for [`Driver::deadline`]. Calling it early is harmless.
+
+mod intake;
+
+use xenbus::{Client, Counts, Ended, Refusal, RequestId};
+
+use crate::endpoint::SendError;
+use crate::event::Event;
+use crate::front::ConnectError;
+use crate::ids::{LinkId, Number, Role};
+use crate::instant::{Duration, Instant};
+use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
+use crate::link::{Link, Settings};
+use crate::names::LinkName;
+use crate::platform::Platform;
+use crate::store::Errand;
+
+const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
+
+/// Something that happened to xenstore, which concerns all links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreEvent {
+    /// A request has waited for long. Nobody is dead for that; the links wait with it.
+    Silent,
+    /// It answers again.
+    Answering,
+    /// The watch was refused, for instance for want of quota: everything goes on, at the pace of
+    /// timers.
+    WatchRefused(Refusal),
+    /// The daemon broke the protocol or gave this domain up: no link can go on.
+    Ended(Ended),
+}
+
+/// Why a link was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// This driver has no more places.
+    Full,
+    /// There is a link of that name.
+    NameTaken,
+    /// A beat of less than a millisecond, no miss allowed, or not 1 to 16 pages.
+    Settings,
+}
+
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    id: RequestId,
+    what: Purpose,
+    issued: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Reset,
+    Watch,
+    Link(LinkId, Errand),
+}
+
+/// Whether the watch is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watching {
+    /// Nothing was asked for yet.
+    Not,
+    /// RESET_WATCHES is under way or answered, WATCH is next.
+    Reset,
+    /// WATCH is under way or answered.
+    Asked,
+}
+
+/// Up to `LINKS` links of one domain.
+pub struct Driver<const LINKS: usize> {
+    client: Client,
+    links: [Link; LINKS],
+    used: usize,
+    watching: Watching,
+    /// The event that every registration brings: the reads go out with it anyway.
+    first_fire_due: bool,
+    pending: [Option<Pending>; REQUESTS_MAX],
+    /// The link whose turn it is to submit first.
+    turn: usize,
+    /// The link whose events are told first.
+    told: usize,
+    silent: bool,
+    ended_told: bool,
+    watch_refused: Option<Refusal>,
+    store_event: Option<StoreEvent>,
+    quarantined: u32,
+    sweep_at: Instant,
+    /// The client took no more at the last try: the next reply makes room.
+    blocked: bool,
+    scratch: [u8; MESSAGE_BYTES_MAX],
+}
+
+impl<const LINKS: usize> Driver<LINKS> {
+    /// No link, nothing asked of xenstore.
+    pub const fn new() -> Self {
+        Self {
+            client: Client::new(),
+            links: [const { Link::VACANT }; LINKS],
+            used: 0,
+            watching: Watching::Not,
+            first_fire_due: false,
+            pending: [const { None }; REQUESTS_MAX],
+            turn: 0,
+            told: 0,
+            silent: false,
+            ended_told: false,
+            watch_refused: None,
+            store_event: None,
+            quarantined: 0,
+            sweep_at: Instant::START,
+            blocked: false,
+            scratch: [0; MESSAGE_BYTES_MAX],
+        }
+    }
+
+    // What the user wants.
+
+    /// Adds a link. It begins with the next [`Driver::step`].
+    ///
+    /// # Errors
+    /// See [`AddError`].
+    pub fn add_link(
+        &mut self,
+        name: LinkName,
+        role: Role,
+        settings: Settings,
+        platform: &mut impl Platform,
+    ) -> Result<LinkId, AddError> {
+        if !settings.is_valid() {
+            return Err(AddError::Settings);
+        }
+        if self.links().any(|link| link.name == name) {
+            return Err(AddError::NameTaken);
+        }
+        let id = LinkId(u16::try_from(self.used).map_err(|_| AddError::Full)?);
+        let place = self.links.get_mut(self.used).ok_or(AddError::Full)?;
+        *place = Link::new(id, name, role, settings, platform.fresh_epoch());
+        self.used += 1;
+        Ok(id)
+    }
+
+    /// Front: asks for a connection (rule C1). What comes of it is an event.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(
+        &mut self,
+        link: LinkId,
+        platform: &mut impl Platform,
+    ) -> Result<Number, ConnectError> {
+        let number = self.link_mut(link).connect()?;
+        self.act(link, platform);
+        Ok(number)
+    }
+
+    /// Either: asks for the connection's end (rules C3 and D6).
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn disconnect(
+        &mut self,
+        link: LinkId,
+        platform: &mut impl Platform,
+    ) -> Result<(), ConnectError> {
+        self.link_mut(link).disconnect()?;
+        self.act(link, platform);
+        Ok(())
+    }
+
+    /// Sends an application message, delivered exactly once in this session.
+    ///
+    /// # Errors
+    /// See [`SendError`]; back-pressure says when to try again.
+    pub fn send(&mut self, link: LinkId, message: &[u8]) -> Result<(), SendError> {
+        self.link_mut(link).send(message)
+    }
+
+    /// Restarts a link's endpoint in place (rule S0): a new epoch, nothing remembered.
+    pub fn restart(&mut self, link: LinkId, platform: &mut impl Platform) {
+        let now = platform.now();
+        self.link_mut(link).restart(now, platform);
+    }
+
+    /// The domain was suspended and is back, perhaps as another one: ring, domid, grants, ports and
+    /// introductions are new. Every link starts over.
+    pub fn resumed(&mut self, platform: &mut impl Platform) {
+        let now = platform.now();
+        self.forget_store();
+        for link in self.used_links() {
+            link.handle_resumed(now, platform);
+        }
+    }
+
+    // What happened, and what to do next.
+
+    /// Does everything that can be done now.
+    ///
+    /// # Panics
+    /// If the last step's events were not all taken.
+    pub fn step(&mut self, platform: &mut impl Platform) {
+        assert!(self.links().all(Link::is_drained), "poll_event until None, then step");
+        let now = platform.now();
+        if self.watching == Watching::Not {
+            self.begin(platform);
+        }
+        self.take_in(now, platform);
+        for link in self.used_links() {
+            link.handle_step(now, platform);
+        }
+        self.watch_store(now);
+        self.tend_quarantine(now, platform);
+        self.submit_all(now, platform);
+        self.take_in(now, platform);
+        if self.client.doorbell_due() {
+            platform.ring_store_doorbell();
+        }
+    }
+
+    /// The caller was woken by the store's event channel: for the counts.
+    pub fn woke(&mut self) {
+        self.client.woke();
+    }
+
+    /// The next thing that happened on a link. A message is valid until the next call.
+    pub fn poll_event(&mut self) -> Option<(LinkId, Event<'_>)> {
+        let (scratch, used) = (&mut self.scratch, self.used);
+        // The borrow of a found event would last beyond the loop: find the link first.
+        let found = (0..used)
+            .map(|step| (self.told + step) % used)
+            .find(|index| self.links.get(*index).is_some_and(Link::has_event))?;
+        self.told = found;
+        let link = self.links.get_mut(found)?;
+        let id = link.id;
+        link.poll_event(scratch).map(|event| (id, event))
+    }
+
+    /// The next thing that happened to xenstore.
+    pub fn poll_store_event(&mut self) -> Option<StoreEvent> {
+        self.store_event.take()
+    }
+
+    /// When [`Driver::step`] must be called at the latest, if no event channel asks for it before.
+    /// [`Instant::START`] means at once.
+    pub fn deadline(&self) -> Instant {
+        if self.watching == Watching::Not {
+            return Instant::START;
+        }
+        if self.client.ended().is_some() {
+            return Instant::NEVER;
+        }
+        let may_submit =
+            self.client.is_running() && self.client.in_flight() < REQUESTS_MAX && !self.blocked;
+        let mut deadline = self.silence_at();
+        if self.quarantined > 0 {
+            deadline = deadline.min(self.sweep_at);
+        }
+        for link in self.links() {
+            if link.is_restless() || (may_submit && link.has_errand()) {
+                return Instant::START;
+            }
+            deadline = deadline.min(link.deadline());
+        }
+        deadline
+    }
+
+    // Getters.
+
+    /// A link, to ask it for its state.
+    pub fn link(&self, link: LinkId) -> Option<&Link> {
+        self.links().find(|candidate| candidate.id == link)
+    }
+
+    /// The links, in the order in which they were added.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().take(self.used)
+    }
+
+    /// What the xenstore client has counted.
+    pub const fn counts(&self) -> &Counts {
+        self.client.counts()
+    }
+
+    /// Pages in quarantine when last looked.
+    pub const fn quarantined(&self) -> u32 {
+        self.quarantined
+    }
+
+    fn act(&mut self, link: LinkId, platform: &mut impl Platform) {
+        let now = platform.now();
+        self.link_mut(link).settle(now, platform);
+    }
+
+    fn link_mut(&mut self, link: LinkId) -> &mut Link {
+        assert!(link.index() < self.used, "a link of this driver");
+        &mut self.links[link.index()]
+    }
+
+    fn used_links(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.iter_mut().take(self.used)
+    }
+
+    /// When the oldest request under way has waited too long.
+    fn silence_at(&self) -> Instant {
+        if self.silent {
+            return Instant::NEVER;
+        }
+        let oldest = self.pending.iter().flatten().map(|pending| pending.issued).min();
+        oldest.map_or(Instant::NEVER, |issued| issued.after(self.patience()))
+    }
+
+    fn patience(&self) -> Duration {
+        let beat = self.links().map(|link| link.settings.beat).max().unwrap_or(BEAT);
+        beat.times(STORE_SILENT_BEATS)
+    }
+
+    fn watch_store(&mut self, now: Instant) {
+        if self.silence_at() <= now {
+            self.silent = true;
+            self.store_event = Some(StoreEvent::Silent);
+            // If it was the notification that got lost, this one makes up for it.
+            self.client.ring_again();
+        }
+    }
+
+    /// Quarantined pages are tried again once a beat, for ever.
+    fn tend_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
+        let mut grown = 0u32;
+        for link in self.used_links() {
+            grown = grown.saturating_add(link.take_quarantined());
+        }
+        self.quarantined = self.quarantined.saturating_add(grown);
+        if self.quarantined > 0 && self.sweep_at <= now {
+            self.quarantined = platform.sweep_quarantine().pages;
+            self.sweep_at = now.after(BEAT);
+        }
+    }
+
+    /// The ring is another one, or was reset: nothing under way will be answered.
+    fn forget_store(&mut self) {
+        self.pending = [const { None }; REQUESTS_MAX];
+        self.watching = Watching::Not;
+        self.first_fire_due = false;
+        (self.silent, self.blocked, self.ended_told) = (false, false, false);
+    }
+}
+
+impl<const LINKS: usize> Default for Driver<LINKS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

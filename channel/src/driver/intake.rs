@@ -1,0 +1,162 @@
+//! What goes to xenstore and what comes from it: packets to the links they are about, and the
+//! links' requests out in turn. A reply belongs to the request whose id it bears; an event is a
+//! hint, no more.
+
+use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
+
+use super::{Driver, Pending, Purpose, StoreEvent, Watching};
+use crate::ids::LinkId;
+use crate::instant::Instant;
+use crate::limits::REQUESTS_MAX;
+use crate::link::Link;
+use crate::names::{Place, ROOT, WATCH_TOKEN, place};
+use crate::platform::Platform;
+use crate::store::Errand;
+
+impl<const LINKS: usize> Driver<LINKS> {
+    /// The first requests of a life: what ran before in this domain is forgotten by the daemon
+    /// first.
+    pub(super) fn begin(&mut self, platform: &mut impl Platform) {
+        // Replies to somebody else's requests have other ids, as far as chance allows.
+        let first = platform.fresh_epoch().bits() as u32;
+        self.client.start(first);
+        self.watching = Watching::Reset;
+        let now = platform.now();
+        let reset = Request::ResetWatches;
+        self.submit_own(reset, Purpose::Reset, now);
+        let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
+        if self.submit_own(watch, Purpose::Watch, now) {
+            self.watching = Watching::Asked;
+            self.first_fire_due = true;
+        }
+    }
+
+    fn submit_own(&mut self, request: Request<'_>, what: Purpose, now: Instant) -> bool {
+        let Some(place) = self.pending.iter_mut().find(|place| place.is_none()) else {
+            return false;
+        };
+        let Ok(id) = self.client.submit(TransactionId::NONE, request) else { return false };
+        *place = Some(Pending { id, what, issued: now });
+        true
+    }
+
+    /// Moves bytes and takes in every packet that has come.
+    pub(super) fn take_in(&mut self, now: Instant, platform: &mut impl Platform) {
+        while let Some(incoming) = self.client.advance(platform.store_ring()) {
+            match incoming {
+                Incoming::Event(event) => {
+                    route_event(&mut self.links[..self.used], &mut self.first_fire_due, &event)
+                }
+                Incoming::Reply { id, result, .. } => {
+                    let place = self.pending.iter_mut().find(|p| p.is_some_and(|p| p.id == id));
+                    let Some(pending) = place.and_then(Option::take) else { continue };
+                    if core::mem::take(&mut self.silent) {
+                        self.store_event = Some(StoreEvent::Answering);
+                    }
+                    match pending.what {
+                        Purpose::Reset => {}
+                        Purpose::Watch => self.watch_refused = result.err(),
+                        Purpose::Link(link, errand) => {
+                            answer(&mut self.links, link, errand, result, now, platform);
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(refusal) = self.watch_refused.take() {
+            self.store_event = Some(StoreEvent::WatchRefused(refusal));
+        }
+        match self.client.ended() {
+            // The daemon was given this domain anew: everything is asked for once more.
+            Some(Ended::RingReset) => self.start_over(now),
+            Some(ended) if !core::mem::replace(&mut self.ended_told, true) => {
+                self.store_event = Some(StoreEvent::Ended(ended));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Nothing under way will be answered. The next step begins anew.
+    fn start_over(&mut self, now: Instant) {
+        self.forget_store();
+        for link in self.used_links() {
+            link.handle_store_lost(now);
+        }
+    }
+
+    /// Submits what the links wish, one request of each in turn, as long as there is room.
+    pub(super) fn submit_all(&mut self, now: Instant, platform: &mut impl Platform) {
+        self.blocked = false;
+        if self.used == 0 || self.client.ended().is_some() {
+            return;
+        }
+        let own = platform.domid();
+        let mut idle = 0;
+        while idle < self.used && self.client.in_flight() < REQUESTS_MAX {
+            let index = self.turn % self.used;
+            self.turn = (index + 1) % self.used;
+            let link = &mut self.links[index];
+            let Some(errand) = link.next_errand(now) else {
+                idle += 1;
+                continue;
+            };
+            let Some(place) = self.pending.iter_mut().find(|place| place.is_none()) else {
+                return;
+            };
+            let Some(id) = link.submit(errand, now, own, &mut self.client) else {
+                self.blocked = true;
+                return;
+            };
+            *place = Some(Pending { id, what: Purpose::Link(link.id, errand), issued: now });
+            idle = 0;
+        }
+    }
+}
+
+/// Takes an answer to its link.
+fn answer(
+    links: &mut [Link],
+    link: LinkId,
+    errand: Errand,
+    result: Result<Reply<'_>, Refusal>,
+    now: Instant,
+    platform: &mut impl Platform,
+) {
+    if let Some(link) = links.get_mut(link.index()) {
+        link.handle_answer(errand, result, now, platform);
+    }
+}
+
+/// Takes an event to the link that it is about. It is a hint, no more: what is true is read.
+fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent<'_>) {
+    let place = place(event.path.as_bytes());
+    let (name, is_about) = match place {
+        Place::Elsewhere => return,
+        Place::Above => {
+            if core::mem::take(first_fire_due) {
+                return;
+            }
+            for link in links {
+                link.desk.look_again();
+                link.endpoint.handle_hint();
+            }
+            return;
+        }
+        Place::Introduction(name) => (name, About::Introduction),
+        Place::Mailbox(name) => (name, About::Mailbox),
+        Place::Stray(name) => (name, About::Stray),
+    };
+    let Some(link) = links.iter_mut().find(|link| link.name.as_bytes() == name) else { return };
+    match is_about {
+        About::Introduction => link.desk.look_again(),
+        About::Mailbox => link.endpoint.handle_hint(),
+        About::Stray => link.desk.handle_stray(event.path),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    Introduction,
+    Mailbox,
+    Stray,
+}

@@ -1,0 +1,145 @@
+//! What is said to an endpoint and by it: the words of its four kinds of functions.
+//! Plain values; what they lead to is in the rules (docs/protocol.md §4).
+
+use crate::epoch::Epoch;
+use crate::event::{DownReason, Witness};
+use crate::ids::DomId;
+use crate::instant::{Duration, Instant};
+
+/// How fast an endpoint goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pace {
+    /// The beat period.
+    pub beat: Duration,
+    /// How long a newly introduced endpoint leaves the first hello to the peer; zero for one that
+    /// begins.
+    pub first_hello: Duration,
+}
+
+/// What an introduction says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Introduction {
+    /// The peer.
+    pub peer: DomId,
+    /// Tells one introduction from the next.
+    pub number: u32,
+}
+
+/// When an introduction was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Found {
+    /// By the first look: the peer may have written long ago.
+    AtStart,
+    /// Later, by an event: the mailbox was made a moment ago.
+    Later,
+}
+
+/// What an endpoint wants xenstore to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// Make the own mailbox, leaving one that is there alone, and set its permissions.
+    Mend,
+    /// Set the own mailbox's permissions.
+    Permit,
+    /// Read the own mailbox.
+    Read,
+    /// Write the register, as [`Endpoint::emit`] gives it, into the peer's mailbox.
+    Write,
+}
+
+/// What became of a WRITE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriteOutcome {
+    /// It is there.
+    Done,
+    /// No: no such node, or no permission.
+    Refused,
+    /// The daemon could not just now.
+    Later,
+}
+
+/// Why a READ gave no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReadFailure {
+    /// There is no mailbox.
+    Absent,
+    /// The daemon could not just now.
+    Later,
+}
+
+/// What a READ showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reading {
+    /// Nothing that could be a register (rule S10).
+    Garbage,
+    /// An empty mailbox: nobody has written yet.
+    Empty,
+    /// A register, but none of the present session.
+    Hello,
+    /// The peer's register of the present session.
+    Session {
+        /// Its beat.
+        beat: u32,
+    },
+}
+
+/// Something that happened to the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SessionEvent {
+    /// It began.
+    Up {
+        /// The own epoch.
+        my: Epoch,
+        /// The peer's.
+        peer: Epoch,
+    },
+    /// It ended. What was unacknowledged is handed back by [`Endpoint::unknown`].
+    Down {
+        /// Why.
+        reason: DownReason,
+        /// Who says so.
+        witness: Witness,
+    },
+}
+
+/// How life and acknowledgements travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Traffic {
+    /// Both in the register.
+    Register,
+    /// Acknowledgements in the page, beats still in the register too: the peer's page beat has not
+    /// moved yet.
+    Both,
+    /// Both in the page.
+    Page,
+    /// As [`Traffic::Page`], but the peer's page beat is late: the mailbox is polled.
+    Doubt,
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendError {
+    /// There is no session.
+    NotUp,
+    /// Back-pressure: the peer has too much unacknowledged. Room comes with an acknowledgement, an
+    /// event that may come at any time; `try_again` is when the endpoint will have looked at the
+    /// latest.
+    Full {
+        /// Not later than this the endpoint looks for acknowledgements.
+        try_again: Instant,
+    },
+    /// The messages of the last session have not been taken back yet.
+    TakeBackFirst,
+    /// No bytes, or more than a message may have.
+    Length {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A byte that is not printable ASCII.
+    NotPrintable {
+        /// Where it stands.
+        at: usize,
+    },
+    /// The session has used up its sequence numbers.
+    NumbersSpent,
+}

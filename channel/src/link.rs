@@ -1,0 +1,277 @@
+//! One link: an endpoint, its beats, and one of the two connection machines, joined so that each
+//! event of one reaches the others at once and in one order. Also what the link tells its user,
+//! and once only.
+//!
+//! The order within a link is the protocol's (docs/protocol.md §4, §7, §8): the session's end
+//! reaches the machine before anything more is said, so a back has unmapped before its new hello,
+//! and a front has fenced. Neighbours: [`crate::store`] carries its wishes, [`crate::driver`] holds
+//! many.
+
+mod act;
+mod events;
+mod facts;
+mod page;
+
+use crate::back::Back;
+use crate::endpoint::{Endpoint, Pace, SendError};
+use crate::epoch::Epoch;
+use crate::event::Event;
+use crate::front::{ConnectError, Front};
+use crate::ids::{LinkId, Number, Role};
+use crate::instant::{Duration, Instant};
+use crate::limits::{
+    BEAT, BEATS_MISSED_MAX, FIRST_HELLO_DIVISOR, MESSAGE_BYTES_MAX, MESSAGES_BYTES, PAGES_MAX,
+    WINDOW,
+};
+use crate::liveness::Liveness;
+use crate::message::{APPLICATION, APPLICATION_BYTES_MAX};
+use crate::names::LinkName;
+use crate::platform::{PageWords, Platform};
+use crate::store::Desk;
+use events::Events;
+
+/// What may be chosen for a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The beat period, at least a millisecond. Both ends need not agree; the bounds are then those
+    /// of the slower one.
+    pub beat: Duration,
+    /// Counted misses that mean death, at least 1.
+    pub beats_missed_max: u32,
+    /// Pages of a connection, 1 to 16. The front chooses.
+    pub pages: u16,
+}
+
+impl Settings {
+    /// One second, four misses, one page.
+    pub const DEFAULT: Self = Self { beat: BEAT, beats_missed_max: BEATS_MISSED_MAX, pages: 1 };
+
+    /// Whether every value is in its range.
+    pub fn is_valid(&self) -> bool {
+        self.beat >= Duration::from_milliseconds(1)
+            && self.beats_missed_max >= 1
+            && (1..=PAGES_MAX).contains(&usize::from(self.pages))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The link's side of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Machine {
+    /// It grants.
+    Front(Front),
+    /// It maps.
+    Back(Back),
+}
+
+/// One link of a driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) name: LinkName,
+    pub(crate) settings: Settings,
+    pub(crate) endpoint: Endpoint<WINDOW, MESSAGES_BYTES>,
+    pub(crate) liveness: Liveness,
+    pub(crate) desk: Desk,
+    machine: Machine,
+    events: Events,
+    /// Notices given since the last session or introduction, a bit each.
+    noticed: u16,
+    /// When the READ under way was issued.
+    read_issued: Instant,
+    /// While there is a live page: when the next beat is due in it.
+    page_beat_at: Option<Instant>,
+    /// What is published in it.
+    published: PageWords,
+    /// The user has taken a down, and is being handed back what is unknown.
+    handing_back: bool,
+    /// The peer's beat in the page is late.
+    is_doubtful: bool,
+    /// Pages newly in quarantine, for the driver.
+    quarantined: u32,
+}
+
+impl Link {
+    /// A place for a link.
+    pub(crate) const VACANT: Self = Self {
+        id: LinkId(0),
+        name: LinkName::VACANT,
+        settings: Settings::DEFAULT,
+        endpoint: Endpoint::new(
+            Epoch::from_bits(0),
+            Pace { beat: BEAT, first_hello: Duration::ZERO },
+        ),
+        liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
+        desk: Desk::NEW,
+        machine: Machine::Front(Front::IDLE),
+        events: Events::EMPTY,
+        noticed: 0,
+        read_issued: Instant::START,
+        page_beat_at: None,
+        published: PageWords { beat: 0, sent: 0, delivered: 0 },
+        handing_back: false,
+        is_doubtful: false,
+        quarantined: 0,
+    };
+
+    /// A link that waits for its introduction.
+    pub fn new(id: LinkId, name: LinkName, role: Role, settings: Settings, epoch: Epoch) -> Self {
+        assert!(settings.is_valid());
+        let (machine, first_hello) = match role {
+            Role::Front => (Machine::Front(Front::IDLE), Duration::ZERO),
+            Role::Back => (Machine::Back(Back::LOST), settings.beat.divided(FIRST_HELLO_DIVISOR)),
+        };
+        Self {
+            id,
+            name,
+            settings,
+            endpoint: Endpoint::new(epoch, Pace { beat: settings.beat, first_hello }),
+            liveness: Liveness::new(settings.beat, settings.beats_missed_max),
+            machine,
+            ..Self::VACANT
+        }
+    }
+
+    // What the user wants.
+
+    pub(crate) fn connect(&mut self) -> Result<Number, ConnectError> {
+        if !self.endpoint.is_up() {
+            return Err(ConnectError::NotUp);
+        }
+        match &mut self.machine {
+            Machine::Front(front) => front.connect(self.settings.pages),
+            Machine::Back(_) => Err(ConnectError::WrongRole),
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self) -> Result<(), ConnectError> {
+        match &mut self.machine {
+            Machine::Front(front) => front.disconnect(),
+            Machine::Back(back) => back.disconnect(),
+        }
+    }
+
+    pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+        let limit = APPLICATION_BYTES_MAX;
+        let mut bytes = [0; MESSAGE_BYTES_MAX];
+        let end = APPLICATION.len() + message.len();
+        let place = bytes.get_mut(..end).ok_or(SendError::Length { limit })?;
+        let (prefix, body) = place.split_at_mut(APPLICATION.len());
+        prefix.copy_from_slice(APPLICATION);
+        body.copy_from_slice(message);
+        match self.endpoint.send(place) {
+            Ok(_) => Ok(()),
+            Err(SendError::NotPrintable { at }) => {
+                Err(SendError::NotPrintable { at: at.saturating_sub(APPLICATION.len()) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn restart(&mut self, now: Instant, platform: &mut impl Platform) {
+        let was_up = self.endpoint.is_up();
+        self.endpoint.restart(now, platform);
+        if !was_up {
+            self.machine_down();
+        }
+        self.desk.look_again();
+        self.settle(now, platform);
+    }
+
+    // What to do next.
+
+    /// The next thing to tell; a message's bytes go into `scratch`.
+    pub(crate) fn poll_event<'a>(
+        &mut self,
+        scratch: &'a mut [u8; MESSAGE_BYTES_MAX],
+    ) -> Option<Event<'a>> {
+        while self.handing_back {
+            let Some(message) = self.endpoint.unknown() else {
+                self.handing_back = false;
+                break;
+            };
+            let body = message.strip_prefix(APPLICATION).map(|body| copy(body, scratch));
+            self.endpoint.take_back();
+            if let Some(length) = body {
+                return Some(Event::Unknown(&scratch[..length]));
+            }
+        }
+        if let Some(event) = self.events.pop() {
+            self.handing_back = matches!(event, Event::Down { .. });
+            return Some(event);
+        }
+        let length = copy(self.endpoint.message()?.strip_prefix(APPLICATION)?, scratch);
+        self.endpoint.handle_delivered();
+        Some(Event::Message(&scratch[..length]))
+    }
+
+    /// When [`Link::handle_step`] must be called at the latest.
+    pub(crate) fn deadline(&self) -> Instant {
+        let page_beat = self.page_beat_at.unwrap_or(Instant::NEVER);
+        let look = self.desk.look_at();
+        self.endpoint.deadline().min(page_beat).min(self.late_at()).min(look)
+    }
+
+    /// Pages newly in quarantine since the last call.
+    pub(crate) fn take_quarantined(&mut self) -> u32 {
+        core::mem::take(&mut self.quarantined)
+    }
+
+    // Getters.
+
+    /// Whether there is something to tell.
+    pub(crate) fn has_event(&self) -> bool {
+        let unknown = self.handing_back && self.endpoint.unknown().is_some();
+        let message = self.endpoint.message().is_some_and(|first| first.starts_with(APPLICATION));
+        !self.events.is_empty() || unknown || message
+    }
+
+    /// Whether all that happened was told. Messages are another matter: they wait in the register.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether a step would go on at once: a message of the connection waits behind one that its
+    /// user has taken meanwhile.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.endpoint.message().is_some_and(|first| !first.starts_with(APPLICATION))
+    }
+
+    /// Whether xenstore has something to do for the link.
+    pub(crate) fn has_errand(&self) -> bool {
+        // Strays are no reason to hurry.
+        self.next_errand(Instant::START).is_some()
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &LinkName {
+        &self.name
+    }
+
+    /// Its session.
+    pub const fn endpoint(&self) -> &Endpoint<WINDOW, MESSAGES_BYTES> {
+        &self.endpoint
+    }
+
+    /// Its side of the connection.
+    pub const fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Its beats.
+    pub const fn liveness(&self) -> &Liveness {
+        &self.liveness
+    }
+}
+
+/// Copies a message, which is never longer than the scratch, and gives its length.
+fn copy(message: &[u8], scratch: &mut [u8; MESSAGE_BYTES_MAX]) -> usize {
+    let length = message.len().min(scratch.len());
+    scratch[..length].copy_from_slice(&message[..length]);
+    length
+}

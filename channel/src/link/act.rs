@@ -1,0 +1,259 @@
+//! A link does what its machine says, and tells each part what the other brought about. One thing
+//! at a time, the session's events first: nothing is said to a peer, and no message is taken,
+//! before the end of the session it belongs to has been dealt with.
+
+use super::events::ROOM_FOR_MESSAGE;
+use super::{Link, Machine};
+use crate::back::{BackAction, BackState};
+use crate::endpoint::{SendError, SessionEvent};
+use crate::event::{Breach, DownReason, Event, Witness};
+use crate::front::FrontAction;
+use crate::ids::{DomId, Number};
+use crate::instant::Instant;
+use crate::message::{APPLICATION, Control};
+use crate::platform::{Platform, Released, Terms};
+use crate::step::Step;
+
+impl Link {
+    /// Does everything that can be done without xenstore. Ends: each turn takes an event, finishes
+    /// an action or consumes a message, and messages are bounded.
+    pub(crate) fn settle(&mut self, now: Instant, platform: &mut impl Platform) {
+        loop {
+            if let Some(event) = self.endpoint.poll_event() {
+                self.handle_session(now, event, platform);
+            } else if let Some(event) = self.machine_event() {
+                self.handle_machine_event(event, platform);
+            } else if !self.act(now, platform) && !self.take_message(now, platform) {
+                break;
+            }
+        }
+        self.follow_page(now);
+    }
+
+    /// The session's end, told to a machine whose session never began.
+    pub(super) fn machine_down(&mut self) {
+        match &mut self.machine {
+            Machine::Front(front) => front.handle_down(),
+            Machine::Back(back) => back.handle_down(),
+        }
+    }
+
+    fn machine_event(&mut self) -> Option<Event<'static>> {
+        match &mut self.machine {
+            Machine::Front(front) => front.poll_event(),
+            Machine::Back(back) => back.poll_event(),
+        }
+    }
+
+    fn handle_machine_event(&mut self, event: Event<'static>, platform: &mut impl Platform) {
+        if let (Event::Connected { .. }, Machine::Front(_)) = (event, &self.machine) {
+            platform.reached(self.id, Step::Connected);
+        }
+        self.events.push(event);
+    }
+
+    fn handle_session(&mut self, now: Instant, event: SessionEvent, platform: &mut impl Platform) {
+        match event {
+            SessionEvent::Up { my, peer } => {
+                self.liveness.handle_up(now);
+                self.noticed = 0;
+                match &mut self.machine {
+                    Machine::Front(front) => front.handle_up(),
+                    Machine::Back(back) => back.handle_up(),
+                }
+                self.events.push(Event::Up { epoch: my, peer_epoch: peer });
+                platform.reached(self.id, Step::Up);
+            }
+            SessionEvent::Down { reason, witness } => {
+                self.machine_down();
+                let unknown = self.count_unknown();
+                self.events.push(Event::Down { reason, witness, unknown });
+            }
+        }
+    }
+
+    /// Application messages to be handed back. The machine answers for its own.
+    fn count_unknown(&mut self) -> u16 {
+        let is_application = |message: &&[u8]| message.starts_with(APPLICATION);
+        let count = self.endpoint.unknowns().filter(is_application).count();
+        if count == 0 {
+            while self.endpoint.unknown().is_some() {
+                self.endpoint.take_back();
+            }
+        }
+        // At most a window.
+        count as u16
+    }
+
+    /// Takes the next message if it is the connection's; the application's waits for its user.
+    fn take_message(&mut self, now: Instant, platform: &mut impl Platform) -> bool {
+        if self.events.room() < ROOM_FOR_MESSAGE {
+            return false;
+        }
+        let Some(message) = self.endpoint.message() else { return false };
+        if message.starts_with(APPLICATION) {
+            return false;
+        }
+        let control = Control::parse(message);
+        self.endpoint.handle_delivered();
+        let taken = match (&control, &mut self.machine) {
+            (None, _) => Err(Breach::BadMessage),
+            (Some(control), Machine::Front(front)) => front.handle_message(control),
+            (Some(control), Machine::Back(back)) => back.handle_message(control),
+        };
+        match (taken, control) {
+            (Err(breach), _) => {
+                let reason = DownReason::Protocol(breach);
+                self.endpoint.handle_verdict(now, reason, Witness::Register, platform);
+            }
+            (Ok(()), Some(Control::Connect(..))) => platform.reached(self.id, Step::Got),
+            (Ok(()), _) => {}
+        }
+        true
+    }
+
+    /// Does the machine's next action. `false` if there is none, or it has to wait.
+    fn act(&mut self, now: Instant, platform: &mut impl Platform) -> bool {
+        match &self.machine {
+            Machine::Front(front) => match front.poll_action() {
+                Some(action) => self.act_front(now, action, platform),
+                None => false,
+            },
+            Machine::Back(back) => match back.poll_action() {
+                Some(action) => self.act_back(now, action, platform),
+                None => false,
+            },
+        }
+    }
+
+    fn act_front(
+        &mut self,
+        now: Instant,
+        action: FrontAction,
+        platform: &mut impl Platform,
+    ) -> bool {
+        match action {
+            FrontAction::Prepare { number, pages } => {
+                let terms = self.terms(number, pages);
+                let prepared = platform.prepare(self.id, &terms);
+                self.front().handle_prepared(prepared);
+                if prepared.is_ok() {
+                    platform.reached(self.id, Step::Prepared);
+                }
+                true
+            }
+            FrontAction::Say(control) => self.say(now, control, platform),
+            FrontAction::Release => {
+                let released = platform.release(self.id);
+                if let Released::Quarantined { pages } = released {
+                    self.quarantined = self.quarantined.saturating_add(pages.into());
+                }
+                self.front().handle_released(released);
+                platform.reached(self.id, Step::Released);
+                true
+            }
+        }
+    }
+
+    fn act_back(&mut self, now: Instant, action: BackAction, platform: &mut impl Platform) -> bool {
+        match action {
+            BackAction::Map(offer) => {
+                let mapped = platform.map(self.id, self.peer(), &offer);
+                self.back().handle_mapped(mapped);
+                if mapped.is_ok() {
+                    platform.reached(self.id, Step::Mapped);
+                }
+            }
+            BackAction::Verify(number, offer) => {
+                // At most PAGES_MAX references.
+                let terms = self.terms(number, offer.refs.as_slice().len() as u16);
+                let verified = platform.verify(self.id, &terms);
+                self.back().handle_verified(verified);
+                if verified.is_ok() {
+                    platform.reached(self.id, Step::Verified);
+                }
+            }
+            BackAction::Bind(port) => {
+                let bound = platform.bind(self.id, self.peer(), port);
+                self.back().handle_bound(bound);
+            }
+            BackAction::Stamp(number) => {
+                self.stamp(number, platform);
+                self.back().handle_stamped();
+                platform.reached(self.id, Step::Stamped);
+            }
+            BackAction::Say(control) => return self.say(now, control, platform),
+            BackAction::SayClosing(control) => {
+                // The word in the page first: it reaches a front whose event is lost.
+                platform.say_closing(self.id);
+                platform.notify(self.id);
+                return self.say(now, control, platform);
+            }
+            BackAction::Unmap => {
+                let answers = self.back().state() == BackState::Unmapping;
+                platform.unmap(self.id);
+                self.back().handle_unmapped();
+                if answers {
+                    platform.reached(self.id, Step::Unmapped);
+                }
+            }
+        }
+        true
+    }
+
+    /// Puts a control message into the queue; `false` while the queue is full.
+    fn say(&mut self, now: Instant, control: Control, platform: &mut impl Platform) -> bool {
+        match self.endpoint.send(control.emit().as_bytes()) {
+            Ok(_) => {}
+            Err(SendError::NumbersSpent) => {
+                let reason = DownReason::Protocol(Breach::NumbersSpent);
+                self.endpoint.handle_verdict(now, reason, Witness::Own, platform);
+                return true;
+            }
+            Err(SendError::Full { .. } | SendError::TakeBackFirst) => return false,
+            Err(SendError::NotUp | SendError::Length { .. } | SendError::NotPrintable { .. }) => {
+                panic!("a machine speaks in a session only, and in its own words")
+            }
+        }
+        match &mut self.machine {
+            Machine::Front(front) => front.handle_said(),
+            Machine::Back(back) => back.handle_said(),
+        }
+        match control {
+            Control::Connect(..) => platform.reached(self.id, Step::ConnectSent),
+            Control::Disconnect(_) => platform.reached(self.id, Step::DisconnectSent),
+            Control::Connected(_) => platform.reached(self.id, Step::Serving),
+            Control::Disconnected(_) => platform.reached(self.id, Step::DisconnectedSent),
+            Control::Refused(..) | Control::Closing(_) => {}
+        }
+        true
+    }
+
+    fn terms(&self, number: Number, pages: u16) -> Terms {
+        // Both sides name the front's epoch: the back's peer.
+        let epoch = match self.machine {
+            Machine::Front(_) => Some(self.endpoint.epoch()),
+            Machine::Back(_) => self.endpoint.peer_epoch(),
+        };
+        let epoch = epoch.expect("a session has two epochs");
+        Terms { link: self.name, peer: self.peer(), epoch, number, pages }
+    }
+
+    fn peer(&self) -> DomId {
+        self.endpoint.introduction().expect("a session begins with an introduction").peer
+    }
+
+    fn front(&mut self) -> &mut crate::front::Front {
+        match &mut self.machine {
+            Machine::Front(front) => front,
+            Machine::Back(_) => panic!("a front's action in a back's link"),
+        }
+    }
+
+    fn back(&mut self) -> &mut crate::back::Back {
+        match &mut self.machine {
+            Machine::Back(back) => back,
+            Machine::Front(_) => panic!("a back's action in a front's link"),
+        }
+    }
+}

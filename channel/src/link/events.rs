@@ -1,0 +1,74 @@
+//! What a link has to tell, in order, until its user asks. Bounded: each step of the driver adds a
+//! known number at most, and readings that could add more wait until there is room.
+
+use crate::event::Event;
+
+/// Events that a link may have to tell at a time.
+const EVENTS_MAX: usize = 16;
+
+/// Room that must be left before anything is taken in that can be taken in later: a reading ends a
+/// session at most once (two events) and each message in it adds one; a step's other inputs add
+/// four at most.
+pub(super) const ROOM_FOR_READING: usize = 8;
+
+/// Room that must be left before one more message of a reading is looked at.
+pub(super) const ROOM_FOR_MESSAGE: usize = 6;
+
+const _: () = assert!(ROOM_FOR_MESSAGE < ROOM_FOR_READING && ROOM_FOR_READING <= EVENTS_MAX);
+
+/// A ring of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Events {
+    places: [Option<Event<'static>>; EVENTS_MAX],
+    first: u8,
+    count: u8,
+}
+
+impl Events {
+    pub(super) const EMPTY: Self =
+        Self { places: [const { None }; EVENTS_MAX], first: 0, count: 0 };
+
+    /// How many more there is room for.
+    pub(super) const fn room(&self) -> usize {
+        EVENTS_MAX - self.count as usize
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn push(&mut self, event: Event<'static>) {
+        assert!(self.room() > 0, "inputs wait while there is little room");
+        let place = (usize::from(self.first) + usize::from(self.count)) % EVENTS_MAX;
+        self.places[place] = Some(event);
+        self.count += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Event<'static>> {
+        let event = self.places[usize::from(self.first)].take()?;
+        self.first = ((usize::from(self.first) + 1) % EVENTS_MAX) as u8;
+        self.count -= 1;
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENTS_MAX, Events};
+    use crate::event::Event;
+    use crate::ids::Number;
+
+    #[test]
+    fn events_come_out_in_order_round_and_round() {
+        let mut events = Events::EMPTY;
+        for round in 0..3 * EVENTS_MAX as u32 {
+            events.push(Event::Connected { number: Number(round) });
+            events.push(Event::Closing { number: Number(round) });
+            assert_eq!(events.pop(), Some(Event::Connected { number: Number(round) }));
+            assert_eq!(events.pop(), Some(Event::Closing { number: Number(round) }));
+        }
+        assert!(events.is_empty());
+        assert_eq!(events.pop(), None);
+        assert_eq!(events.room(), EVENTS_MAX);
+    }
+}

@@ -1,0 +1,187 @@
+//! The page header of a live connection: what the peer says there, what this side says, and beats
+//! (docs/protocol.md §9, rule Q). Every word read here is the peer's to write, at any time: it is
+//! copied once and can only make this side look, go on or give up, never go wrong.
+
+use super::{Link, Machine};
+use crate::back::BackState;
+use crate::endpoint::Traffic;
+use crate::event::{DownReason, Witness};
+use crate::front::FrontState;
+use crate::ids::Number;
+use crate::instant::Instant;
+use crate::platform::{ClosingWord, Fence, Observation, PageWords, Platform};
+use crate::register::Seq;
+
+impl Link {
+    /// Whether there is a page to say something in: from the connection's beginning to its end.
+    const fn has_live_page(&self) -> bool {
+        match &self.machine {
+            Machine::Front(front) => matches!(
+                front.state(),
+                FrontState::Connected | FrontState::Leaving | FrontState::Disconnecting
+            ),
+            Machine::Back(back) => matches!(
+                back.state(),
+                BackState::Stamped
+                    | BackState::Serving
+                    | BackState::WantsClose
+                    | BackState::Closing
+            ),
+        }
+    }
+
+    /// Whether the port's other end must be there.
+    pub(super) const fn is_bound(&self) -> bool {
+        match &self.machine {
+            Machine::Front(front) => matches!(front.state(), FrontState::Connected),
+            Machine::Back(_) => self.has_live_page(),
+        }
+    }
+
+    /// Whether acknowledgements and beats may travel in the page. A front that is leaving does not
+    /// rely on it: the back may unmap at any moment.
+    const fn is_carried_by_page(&self) -> bool {
+        self.is_bound()
+    }
+
+    /// When a beat in the page is late.
+    pub(super) fn late_at(&self) -> Instant {
+        if self.is_carried_by_page() && self.liveness.page_moved() && !self.is_doubtful {
+            self.liveness.late_at()
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    /// Begins and ends the page's part in the link's life, as the machine says.
+    pub(super) fn follow_page(&mut self, now: Instant) {
+        match (self.page_beat_at, self.has_live_page()) {
+            (None, true) => {
+                self.page_beat_at = Some(now.after(self.settings.beat));
+                self.liveness.handle_page_change(now);
+            }
+            (Some(_), false) => {
+                self.page_beat_at = None;
+                self.published = PageWords::default();
+                self.liveness.handle_page_change(now);
+            }
+            _ => {}
+        }
+        let traffic = self.traffic(now);
+        let was_doubtful = core::mem::replace(&mut self.is_doubtful, traffic == Traffic::Doubt);
+        self.endpoint.set_traffic(now, traffic);
+        if self.is_doubtful && !was_doubtful {
+            // Only the mailbox tells whether the peer lives.
+            self.endpoint.handle_hint();
+        }
+    }
+
+    fn traffic(&self, now: Instant) -> Traffic {
+        if !self.is_carried_by_page() {
+            Traffic::Register
+        } else if !self.liveness.page_moved() {
+            Traffic::Both
+        } else if self.liveness.late_at() <= now {
+            Traffic::Doubt
+        } else {
+            Traffic::Page
+        }
+    }
+
+    /// Reads the page. What there is to say in it follows with the step.
+    pub(super) fn look_at_page(&mut self, now: Instant, platform: &mut impl Platform) {
+        let is_watched = match &self.machine {
+            Machine::Front(front) => front.state() == FrontState::Connecting,
+            Machine::Back(_) => false,
+        };
+        if !is_watched && !self.has_live_page() {
+            return;
+        }
+        if let Some(seen) = platform.observe(self.id) {
+            match &mut self.machine {
+                Machine::Front(_) => self.see_back(now, &seen, platform),
+                Machine::Back(_) => self.see_front(now, &seen, platform),
+            }
+            self.settle(now, platform);
+        }
+    }
+
+    /// C2 and C3: the back's stamp, then what it says.
+    fn see_back(&mut self, now: Instant, seen: &Observation, platform: &mut impl Platform) {
+        let Some(peer) = self.endpoint.peer_epoch() else { return };
+        let Machine::Front(front) = &mut self.machine else { return };
+        // Words beside another stamp are not this session's.
+        if seen.stamp != (peer, front.number()) {
+            return;
+        }
+        front.handle_stamp(seen.stamp, peer);
+        if seen.closing == ClosingWord::Set {
+            front.handle_closing_word();
+        }
+        self.settle(now, platform);
+        self.take_words(now, seen.words, platform);
+    }
+
+    /// D5: the fence first, then what the front says.
+    fn see_front(&mut self, now: Instant, seen: &Observation, platform: &mut impl Platform) {
+        if seen.fence == Fence::Closed {
+            self.endpoint.handle_verdict(now, DownReason::Fenced, Witness::Page, platform);
+            return;
+        }
+        self.take_words(now, seen.words, platform);
+    }
+
+    fn take_words(&mut self, now: Instant, words: PageWords, platform: &mut impl Platform) {
+        if !self.has_live_page() {
+            return;
+        }
+        self.liveness.handle_page_beat(now, words.beat);
+        self.endpoint.handle_page(now, Seq(words.sent), Seq(words.delivered), platform);
+    }
+
+    /// The own beat, and once a period a look at what Xen knows of a silent peer.
+    pub(super) fn beat_in_page(&mut self, now: Instant, platform: &mut impl Platform) {
+        let Some(at) = self.page_beat_at.filter(|at| *at <= now) else { return };
+        let period = self.settings.beat;
+        // From the intended moment, so that beats do not drift; after a long sleep from now on.
+        let next = at.after(period);
+        self.page_beat_at = Some(if next <= now { now.after(period) } else { next });
+        self.liveness.next_beat();
+        let is_silent = now.since(self.liveness.alive_at()) >= period;
+        if is_silent && let Some((reason, witness)) = self.ask_xen(platform) {
+            self.endpoint.handle_verdict(now, reason, witness, platform);
+            self.settle(now, platform);
+        }
+    }
+
+    /// Publishes what has changed. The peer is woken only where it may be blocked without.
+    pub(super) fn publish(&mut self, platform: &mut impl Platform) {
+        if !self.has_live_page() {
+            return;
+        }
+        let words = self.words();
+        if words != self.published {
+            self.published = words;
+            platform.publish(self.id, words);
+        }
+        if self.endpoint.poll_pressing() {
+            platform.notify(self.id);
+        }
+    }
+
+    /// D4: the first words, the stamp last of all, and the front is told.
+    pub(super) fn stamp(&mut self, number: Number, platform: &mut impl Platform) {
+        self.published = self.words();
+        platform.publish(self.id, self.published);
+        platform.stamp(self.id, self.endpoint.epoch(), number);
+        platform.notify(self.id);
+    }
+
+    fn words(&self) -> PageWords {
+        PageWords {
+            beat: self.liveness.beat(),
+            sent: self.endpoint.stored().0,
+            delivered: self.endpoint.delivered().0,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Beats, and when their absence means death (docs/protocol.md §5). A beat is missed only when a
+//! READ that was issued *and* answered a full period after the last sign of life shows none: while
+//! xenstored is silent, or this domain slept, nobody is dead. Neighbours: [`crate::endpoint`] says
+//! when to read, [`crate::link`] asks for the verdict.
+
+use crate::event::Witness;
+use crate::instant::{Duration, Instant};
+use crate::limits::PAGE_LATE_HALVES;
+
+/// Counts one peer's beats and this side's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Liveness {
+    period: Duration,
+    misses_max: u32,
+    own: u32,
+    /// The peer's last beat in the register, in this session.
+    in_register: Option<u32>,
+    /// Its last beat in the page, in this connection.
+    in_page: Option<u32>,
+    page_moved: bool,
+    /// When the last sign of life came.
+    alive: Instant,
+    /// From when on the next miss is measured: the last sign of life, or the last miss.
+    measured: Instant,
+    misses: u32,
+}
+
+/// What a silent READ means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Nothing yet.
+    Alive,
+    /// A beat was missed, not the last that may be.
+    Missed,
+    /// Dead, says the witness.
+    Dead(Witness),
+}
+
+impl Liveness {
+    /// Nothing heard, nothing said. `misses_max` is at least 1.
+    pub const fn new(period: Duration, misses_max: u32) -> Self {
+        assert!(misses_max >= 1);
+        Self {
+            period,
+            misses_max,
+            own: 0,
+            in_register: None,
+            in_page: None,
+            page_moved: false,
+            alive: Instant::START,
+            measured: Instant::START,
+            misses: 0,
+        }
+    }
+
+    /// The own next beat: for a register that is written, or for the page. It may wrap: only its
+    /// change counts.
+    pub fn next_beat(&mut self) -> u32 {
+        self.own = self.own.wrapping_add(1);
+        self.own
+    }
+
+    /// The own last beat.
+    pub const fn beat(&self) -> u32 {
+        self.own
+    }
+
+    /// A session began.
+    pub fn handle_up(&mut self, now: Instant) {
+        (self.in_register, self.in_page, self.page_moved) = (None, None, false);
+        self.sign_of_life(now);
+    }
+
+    /// There is a page to look at from now on, or no longer.
+    pub fn handle_page_change(&mut self, now: Instant) {
+        (self.in_page, self.page_moved) = (None, false);
+        // The peer may need a period to change its way of beating.
+        self.sign_of_life(now);
+    }
+
+    /// A register of the session shows this beat.
+    pub fn handle_register_beat(&mut self, now: Instant, beat: u32) {
+        if self.in_register.replace(beat) != Some(beat) {
+            self.sign_of_life(now);
+        }
+    }
+
+    /// The page shows this beat. The first one only says where the peer's counter stands.
+    pub fn handle_page_beat(&mut self, now: Instant, beat: u32) {
+        if self.in_page.replace(beat).is_some_and(|before| before != beat) {
+            self.page_moved = true;
+            self.sign_of_life(now);
+        }
+    }
+
+    /// A READ of the mailbox, issued at `issued`, was answered, whatever it showed; what it showed
+    /// has been told before.
+    pub fn handle_answer(&mut self, issued: Instant, now: Instant) -> Verdict {
+        if issued < self.measured.after(self.period) {
+            return Verdict::Alive;
+        }
+        self.misses = self.misses.saturating_add(1);
+        self.measured = now;
+        if self.misses < self.misses_max {
+            return Verdict::Missed;
+        }
+        Verdict::Dead(if self.page_moved { Witness::Page } else { Witness::Register })
+    }
+
+    /// Whether the peer's beat in the page has been seen to move: then the register's may stop.
+    pub const fn page_moved(&self) -> bool {
+        self.page_moved
+    }
+
+    /// When a beat in the page that does not come is late.
+    pub fn late_at(&self) -> Instant {
+        self.alive.after(self.period.times(PAGE_LATE_HALVES).divided(2))
+    }
+
+    /// When the last sign of life came.
+    pub const fn alive_at(&self) -> Instant {
+        self.alive
+    }
+
+    /// Misses counted since.
+    pub const fn misses(&self) -> u32 {
+        self.misses
+    }
+
+    fn sign_of_life(&mut self, now: Instant) {
+        self.alive = now;
+        self.measured = now;
+        self.misses = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Liveness, Verdict};
+    use crate::event::Witness;
+    use crate::instant::{Duration, Instant};
+
+    const BEAT: Duration = Duration::from_milliseconds(1000);
+
+    fn at(milliseconds: u64) -> Instant {
+        Instant::START.after(Duration::from_milliseconds(milliseconds))
+    }
+
+    fn started() -> Liveness {
+        let mut liveness = Liveness::new(BEAT, 4);
+        liveness.handle_up(at(0));
+        liveness.handle_register_beat(at(0), 1);
+        liveness
+    }
+
+    #[test]
+    fn only_a_read_issued_a_full_period_after_the_last_beat_counts_as_a_miss() {
+        let mut liveness = started();
+        assert_eq!(liveness.handle_answer(at(999), at(5000)), Verdict::Alive);
+        assert_eq!(liveness.handle_answer(at(5000), at(5001)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(5002), at(5003)), Verdict::Alive, "the same silence");
+    }
+
+    #[test]
+    fn as_many_misses_as_the_limit_mean_death_and_one_beat_forgives_all() {
+        let mut liveness = started();
+        for round in 1..4 {
+            let now = at(round * 1001);
+            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+        }
+        liveness.handle_register_beat(at(3500), 2);
+        for round in 1..4 {
+            let now = at(3500 + round * 1000);
+            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+        }
+        assert_eq!(liveness.handle_answer(at(7500), at(7500)), Verdict::Dead(Witness::Register));
+    }
+
+    #[test]
+    fn however_long_one_slept_oneself_one_answer_is_one_miss() {
+        let mut liveness = started();
+        assert_eq!(liveness.handle_answer(at(1_000_000), at(1_000_001)), Verdict::Missed);
+        assert_eq!(liveness.misses(), 1);
+    }
+
+    #[test]
+    fn the_first_page_beat_is_no_sign_of_life_and_the_second_is() {
+        let mut liveness = started();
+        liveness.handle_page_change(at(10));
+        liveness.handle_page_beat(at(500), 7);
+        liveness.handle_page_beat(at(900), 7);
+        assert!(!liveness.page_moved());
+        assert_eq!(liveness.alive_at(), at(10));
+        liveness.handle_page_beat(at(1000), 6);
+        assert!(liveness.page_moved(), "any change is life, also a counter that wrapped");
+        assert_eq!(liveness.late_at(), at(3500));
+    }
+
+    #[test]
+    fn a_dead_peer_that_beat_in_the_page_is_testified_by_the_page() {
+        let mut liveness = started();
+        liveness.handle_page_change(at(0));
+        liveness.handle_page_beat(at(0), 1);
+        liveness.handle_page_beat(at(1000), 2);
+        for round in 1..4 {
+            let now = at(1000 + round * 1000);
+            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+        }
+        assert_eq!(liveness.handle_answer(at(5000), at(5000)), Verdict::Dead(Witness::Page));
+    }
+}

@@ -1,0 +1,173 @@
+//! A bounded queue of messages in their register form: ` <length>:<bytes>` one after the other in
+//! one buffer. The form is the register's (docs/protocol.md §3), so that emitting a register copies
+//! the buffer and nothing is encoded twice. Used for what is not yet acknowledged and for what is
+//! not yet delivered.
+
+use crate::limits::MESSAGE_OVERHEAD_MAX;
+use crate::names::{decimal, parse_decimal};
+
+/// At most `COUNT` messages in at most `BYTES` bytes, overhead included. Unused bytes are kept
+/// zero, so that equal queues are equal values.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Queue<const COUNT: usize, const BYTES: usize> {
+    bytes: [u8; BYTES],
+    used: u16,
+    count: u8,
+}
+
+/// There is no room for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Splits the first message off `encoded`: its bytes, and what follows it.
+pub fn split_first(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = encoded.strip_prefix(b" ")?;
+    // Looking a few bytes ahead is enough: a longer length is out of range anyway.
+    let colon = rest.iter().take(MESSAGE_OVERHEAD_MAX).position(|&byte| byte == b':')?;
+    let length = parse_decimal(rest.get(..colon)?)? as usize;
+    rest.get(colon + 1..)?.split_at_checked(length)
+}
+
+impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
+    const LIMITS: () =
+        assert!(COUNT >= 1 && COUNT <= u8::MAX as usize && BYTES <= u16::MAX as usize);
+
+    /// No message.
+    pub const EMPTY: Self = Self { bytes: [0; BYTES], used: 0, count: 0 };
+
+    /// Messages in the queue.
+    pub const fn count(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes in use, overhead included.
+    pub const fn used(&self) -> usize {
+        self.used as usize
+    }
+
+    /// All messages in register form.
+    pub fn encoded(&self) -> &[u8] {
+        assert!(self.used() <= BYTES);
+        &self.bytes[..self.used()]
+    }
+
+    /// The oldest message.
+    pub fn first(&self) -> Option<&[u8]> {
+        split_first(self.encoded()).map(|(message, _)| message)
+    }
+
+    /// The messages, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.encoded();
+        core::iter::from_fn(move || {
+            let (message, after) = split_first(rest)?;
+            rest = after;
+            Some(message)
+        })
+    }
+
+    /// Whether a message of `length` bytes would fit.
+    pub fn has_room_for(&self, length: usize) -> bool {
+        self.count() < COUNT && self.used() + encoded_length(length) <= BYTES
+    }
+
+    /// Appends a message.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; nothing changes.
+    pub fn push(&mut self, message: &[u8]) -> Result<(), Full> {
+        const { Self::LIMITS };
+        if !self.has_room_for(message.len()) {
+            return Err(Full);
+        }
+        let mut digits = [0; 10];
+        self.append(b" ");
+        // Shorter than the buffer, whose length is a u16.
+        self.append(decimal(message.len() as u32, &mut digits));
+        self.append(b":");
+        self.append(message);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Drops the oldest message, if there is one.
+    pub fn pop(&mut self) {
+        let Some((_, rest)) = split_first(self.encoded()) else { return };
+        let (kept, gone) = (rest.len(), self.used() - rest.len());
+        assert!(self.count > 0);
+        self.bytes.copy_within(gone..gone + kept, 0);
+        self.bytes[kept..gone + kept].fill(0);
+        self.used = kept as u16;
+        self.count -= 1;
+    }
+
+    /// Drops all.
+    pub fn clear(&mut self) {
+        *self = Self::EMPTY;
+    }
+
+    fn append(&mut self, part: &[u8]) {
+        let start = self.used();
+        let end = start + part.len();
+        assert!(end <= BYTES);
+        self.bytes[start..end].copy_from_slice(part);
+        self.used = end as u16;
+    }
+}
+
+/// Bytes that a message of `length` bytes takes: a blank, its length in decimal, a colon, itself.
+pub const fn encoded_length(length: usize) -> usize {
+    let mut digits = 1;
+    let mut rest = length / 10;
+    while rest > 0 {
+        digits += 1;
+        rest /= 10;
+    }
+    length.saturating_add(digits + 2)
+}
+
+impl<const COUNT: usize, const BYTES: usize> core::fmt::Debug for Queue<COUNT, BYTES> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(core::str::from_utf8(self.encoded()).unwrap_or("?"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Full, Queue, encoded_length};
+    use std::vec::Vec;
+
+    #[test]
+    fn messages_leave_in_the_order_in_which_they_came() {
+        let mut queue = Queue::<3, 32>::EMPTY;
+        for message in [&b"a"[..], b" 1:b", b"cc"] {
+            queue.push(message).unwrap();
+        }
+        assert_eq!(queue.push(b"d"), Err(Full), "three are its limit");
+        assert_eq!(queue.encoded(), b" 1:a 4: 1:b 2:cc");
+        assert_eq!(queue.iter().collect::<Vec<_>>(), [&b"a"[..], b" 1:b", b"cc"]);
+        for message in [&b"a"[..], b" 1:b", b"cc"] {
+            assert_eq!(queue.first(), Some(message));
+            queue.pop();
+        }
+        assert_eq!(queue, Queue::EMPTY, "nothing is left behind, not even in unused bytes");
+    }
+
+    #[test]
+    fn the_byte_limit_counts_the_overhead() {
+        let mut queue = Queue::<8, 13>::EMPTY;
+        assert!(queue.has_room_for(9));
+        assert!(!queue.has_room_for(10), "ten bytes need fourteen");
+        queue.push(b"123456789").unwrap();
+        assert_eq!(queue.push(b""), Err(Full));
+        for length in [0, 1, 9, 10, 99, 100, 999, 1000, 1024] {
+            let text = std::format!(" {length}:");
+            assert_eq!(encoded_length(length), text.len() + length);
+        }
+    }
+}

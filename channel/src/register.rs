@@ -1,0 +1,191 @@
+//! The register: the one xenstore value through which a side speaks (docs/protocol.md §3). Bytes
+//! become a [`Register`] here, once, and everything behind it may trust its shape: parsing never
+//! panics, and what was emitted is what is parsed.
+
+use crate::epoch::{EPOCH_DIGITS, Epoch};
+use crate::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX, WINDOW};
+use crate::names::{decimal, parse_decimal};
+use crate::queue::split_first;
+
+/// The mark of a register, and the version of its grammar.
+const MARK: &[u8] = b"T1";
+
+/// The sequence number of a message: 1 for the first of a session, 0 for "none yet". It never
+/// wraps: a session ends before (docs/protocol.md §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u32);
+
+impl Seq {
+    /// No message.
+    pub const NONE: Self = Self(0);
+
+    /// The last number that a message may have: the one after it must still be a number, because a
+    /// register names it as `first`.
+    pub const LAST: Self = Self(u32::MAX - 1);
+
+    /// The number after this one; itself at the very end, which [`Seq::LAST`] keeps out of reach.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// How many numbers lie after `earlier`, up to and with this one; 0 if it is not earlier.
+    pub const fn after(self, earlier: Self) -> u32 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What goes before the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Header {
+    /// The writer's epoch.
+    pub from: Epoch,
+    /// The reader's epoch as the writer knows it.
+    pub to: Option<Epoch>,
+    /// The last message that the writer has delivered.
+    pub ack: Seq,
+    /// The writer's beat counter. It may wrap: only its change counts.
+    pub beat: u32,
+    /// The number of the first message below, or of the next one to be sent if there is none.
+    pub first: Seq,
+}
+
+/// A register: header, and the messages that its reader may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Register<'a> {
+    /// What goes before the messages.
+    pub header: Header,
+    /// How many messages there are.
+    pub count: u8,
+    /// The messages in register form, checked.
+    pub messages: &'a [u8],
+}
+
+/// What was read is no register. It witnesses nothing (rule S10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotARegister;
+
+impl<'a> Register<'a> {
+    /// Reads a register.
+    ///
+    /// # Errors
+    /// [`NotARegister`] for anything that [`Register::emit`] would not have written.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, NotARegister> {
+        if bytes.len() > REGISTER_BYTES_MAX || !bytes.iter().all(|byte| is_printable(*byte)) {
+            return Err(NotARegister);
+        }
+        let (header, count, messages) = parse_header(bytes).ok_or(NotARegister)?;
+        let register = Self { header, count, messages };
+        if register.is_well_formed() { Ok(register) } else { Err(NotARegister) }
+    }
+
+    /// Writes the register into `out` and gives its length.
+    ///
+    /// # Panics
+    /// If it does not fit: the queue behind `messages` is bounded so that it does.
+    pub fn emit(&self, out: &mut [u8; REGISTER_BYTES_MAX]) -> usize {
+        assert!(self.is_well_formed());
+        let mut writer = Writer { out, length: 0 };
+        writer.put(MARK);
+        writer.put(b" ");
+        writer.put(&self.header.from.digits());
+        writer.put(b" ");
+        match self.header.to {
+            Some(to) => writer.put(&to.digits()),
+            None => writer.put(b"-"),
+        }
+        for number in
+            [self.header.ack.0, self.header.beat, self.header.first.0, u32::from(self.count)]
+        {
+            writer.put(b" ");
+            writer.put(decimal(number, &mut [0; 10]));
+        }
+        writer.put(self.messages);
+        writer.length
+    }
+
+    /// The messages with their numbers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Seq, &'a [u8])> + use<'a> {
+        let mut rest = self.messages;
+        let mut next = self.header.first;
+        core::iter::from_fn(move || {
+            let (message, after) = split_first(rest)?;
+            let seq = next;
+            rest = after;
+            next = next.next();
+            Some((seq, message))
+        })
+    }
+
+    /// Exactly `count` messages of permitted length, and every one of them has a number.
+    fn is_well_formed(&self) -> bool {
+        if usize::from(self.count) > WINDOW || self.header.first == Seq::NONE {
+            return false;
+        }
+        if self.header.first.0.checked_add(u32::from(self.count)).is_none() {
+            return false;
+        }
+        let mut rest = self.messages;
+        for _ in 0..self.count {
+            match split_first(rest) {
+                Some((message, after)) if (1..=MESSAGE_BYTES_MAX).contains(&message.len()) => {
+                    rest = after;
+                }
+                _ => return false,
+            }
+        }
+        rest.is_empty()
+    }
+}
+
+/// Whether a byte may stand in a register: `xenstore-ls` then shows the truth.
+pub const fn is_printable(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e)
+}
+
+/// The header's fields, the count, and the rest.
+fn parse_header(bytes: &[u8]) -> Option<(Header, u8, &[u8])> {
+    let rest = bytes.strip_prefix(MARK)?.strip_prefix(b" ")?;
+    let (from, rest) = rest.split_at_checked(EPOCH_DIGITS)?;
+    let from = Epoch::parse(from)?;
+    let rest = rest.strip_prefix(b" ")?;
+    let (to, rest) = match rest.strip_prefix(b"-") {
+        Some(rest) => (None, rest),
+        None => {
+            let (to, rest) = rest.split_at_checked(EPOCH_DIGITS)?;
+            (Some(Epoch::parse(to)?), rest)
+        }
+    };
+    let (ack, rest) = parse_number(rest)?;
+    let (beat, rest) = parse_number(rest)?;
+    let (first, rest) = parse_number(rest)?;
+    let (count, rest) = parse_number(rest)?;
+    let header = Header { from, to, ack: Seq(ack), beat, first: Seq(first) };
+    Some((header, u8::try_from(count).ok()?, rest))
+}
+
+/// A blank and a number, and what follows.
+fn parse_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let rest = bytes.strip_prefix(b" ")?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+    let (digits, rest) = rest.split_at_checked(end)?;
+    Some((parse_decimal(digits)?, rest))
+}
+
+struct Writer<'a> {
+    out: &'a mut [u8; REGISTER_BYTES_MAX],
+    length: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        assert!(end <= REGISTER_BYTES_MAX);
+        self.out[self.length..end].copy_from_slice(part);
+        self.length = end;
+    }
+}
+
+#[cfg(test)]
+#[path = "register_tests.rs"]
+mod tests;

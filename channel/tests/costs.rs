@@ -1,0 +1,100 @@
+//! What the channel costs in xenstore requests, both ends together. These are budgets: a change
+//! that breaks one of them is a change of the design.
+
+mod support;
+
+use channel::Role;
+use support::world::{BACK, FRONT};
+use support::{Happened, World};
+
+/// RESET_WATCHES of each end is boot, not channel.
+const BOOT_REQUESTS: u64 = 2;
+
+#[test]
+fn cold_up_costs_at_most_twelve_requests_when_introduced_after_both_started() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.settle();
+    assert!(world.has(FRONT, &Happened::Waiting));
+    world.introduce(FRONT, BACK, "a");
+    world.settle();
+    assert!(world.is_up(FRONT) && world.is_up(BACK));
+    assert_eq!(world.requests_of_all() - BOOT_REQUESTS, 12);
+}
+
+#[test]
+fn cold_up_costs_at_most_twelve_requests_when_introduced_before_either_started() {
+    for front_first in [true, false] {
+        let mut world = World::new(1);
+        world.create(FRONT, Role::Front, "a");
+        world.create(BACK, Role::Back, "a");
+        world.introduce(FRONT, BACK, "a");
+        let (first, second) = if front_first { (FRONT, BACK) } else { (BACK, FRONT) };
+        world.domain(second).is_paused = true;
+        world.settle();
+        world.domain(second).is_paused = false;
+        assert!(!world.is_up(first));
+        world.settle();
+        assert!(world.is_up(FRONT) && world.is_up(BACK));
+        let cost = world.requests_of_all() - BOOT_REQUESTS;
+        assert!(cost <= 12, "{cost}, front first: {front_first}");
+    }
+}
+
+#[test]
+fn connect_costs_four_requests_and_disconnect_four() {
+    let mut world = World::up(1);
+    for cycle in 1..=20 {
+        let before = world.requests_of_all();
+        world.connect();
+        world.settle();
+        assert!(world.has(FRONT, &Happened::Connected(cycle)));
+        let connected = world.requests_of_all();
+        assert_eq!(connected - before, 4, "connect {cycle}");
+        world.disconnect(FRONT);
+        world.settle();
+        assert_eq!(world.requests_of_all() - connected, 4, "disconnect {cycle}");
+        assert_eq!(world.xen.borrow().held(), 0);
+    }
+}
+
+#[test]
+fn a_connected_link_with_nothing_outstanding_makes_no_request() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    let before = world.requests_of_all();
+    world.run_seconds(600);
+    assert_eq!(world.requests_of_all() - before, 0);
+    assert!(world.is_up(FRONT) && world.is_up(BACK));
+}
+
+#[test]
+fn an_idle_link_that_is_up_beats_once_a_second_each_way_and_no_more() {
+    let mut world = World::up(1);
+    world.run_seconds(2);
+    let before = world.requests_of_all();
+    world.run_seconds(60);
+    let cost = world.requests_of_all() - before;
+    // A WRITE of one and a READ of the other each second, both ways; polls may add a READ.
+    assert!((4 * 58..=6 * 61).contains(&cost), "{cost}");
+    assert!(world.is_up(FRONT) && world.is_up(BACK));
+}
+
+#[test]
+fn the_nodes_and_watches_of_a_link_do_not_grow() {
+    let mut world = World::up(1);
+    let nodes = |world: &World| {
+        let xen = world.xen.borrow();
+        [FRONT, BACK].map(|it| (xen.store.count_nodes(it), xen.store.count_watches(it)))
+    };
+    let before = nodes(&world);
+    for _ in 0..10 {
+        world.connect();
+        world.settle();
+        world.disconnect(FRONT);
+        world.run_seconds(3);
+    }
+    assert_eq!(nodes(&world), before);
+    assert_eq!(before[0].1, 1, "one watch whatever the number of links");
+}
