@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(20);
 const SAID_BYTES_MAX: usize = 1_000;
 
 /// Runs to the end and returns what went to stdout; fails where the exit code is not 0.
-pub fn run(command: &mut Command, limit: &Limit, during: &str) -> Outcome<String> {
+pub(super) fn run(command: &mut Command, limit: &Limit, during: &str) -> Outcome<String> {
     let line = line_of(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command, limit: &Limit, during: &str) -> Outcome<String
 }
 
 /// Ends a process and all that it started, and waits for it. It must lead its own group.
-pub fn end_group(child: &mut Child) {
+pub(super) fn end_group(child: &mut Child) {
     // By `kill`, as sending a signal to a group takes unsafe code or another crate.
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
@@ -57,7 +57,7 @@ pub fn end_group(child: &mut Child) {
 }
 
 /// Whether a program of this name can be started.
-pub fn find(name: &str) -> Option<std::path::PathBuf> {
+pub(super) fn find(name: &str) -> Option<std::path::PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

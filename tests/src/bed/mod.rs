@@ -2,9 +2,11 @@
 //!
 //! A run goes through these in order: [`options`] and [`layout`]; [`packages`], [`dom0`] and
 //! [`qemu`] make a machine; [`beds`] boots and keeps it; [`images`] and [`job`] say what to do;
-//! [`play`] does it; [`guest`], [`leaks`], [`report`] and [`verdict`] say what came of it.
+//! [`play`] does it; [`assemble`] makes [`guest`], [`timeline`], [`leaks`] and [`verdict`] of what it
+//! left, [`report`] and [`show`] say it. [`session`] holds all that together.
 //! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
 
+pub mod assemble;
 pub mod beds;
 mod command;
 pub mod cpio;
@@ -22,6 +24,11 @@ pub mod play;
 pub mod progress;
 pub mod qemu;
 pub mod qmp;
+pub mod report;
+pub mod session;
+pub mod show;
+pub mod stats;
 pub mod stop;
+pub mod timeline;
 pub mod trouble;
 pub mod verdict;

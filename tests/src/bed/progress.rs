@@ -15,9 +15,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A spinner where stderr is a terminal, else plain lines; `prefix` tells runs apart.
-    pub fn new(prefix: &str) -> Progress {
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}: ") };
+    /// A spinner where stderr is a terminal, else plain lines.
+    pub fn on_stderr() -> Progress {
         let spinner = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             let style = ProgressStyle::with_template("{spinner} {elapsed:>4} {msg}");
@@ -25,7 +24,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Progress { prefix, started: Instant::now(), spinner }
+        Progress { prefix: String::new(), started: Instant::now(), spinner }
     }
 
     /// Says nothing, ever: for runs inside tests, which have their own output.
@@ -35,6 +34,11 @@ impl Progress {
             started: Instant::now(),
             spinner: Some(ProgressBar::hidden()),
         }
+    }
+
+    /// The same line or lines, with something before each that tells runs apart.
+    pub fn with_prefix(&self, prefix: &str) -> Progress {
+        Progress { prefix: format!("{prefix}: "), ..self.clone() }
     }
 
     /// A new step: one line that stays.

@@ -1,46 +1,176 @@
-//! skeleton
+//! `run-xen.sh`: reads the command line, runs the bed, prints what came of it. The library's module
+//! `bed` does the work; here are the order of things, stdout and the exit code.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::thread;
+
 use clap::Parser;
-use tests::bed::*;
-fn main() {
-    let o = options::Options::parse();
-    let limit = stop::Limit::seconds(o.timeout);
-    stop::listen().unwrap();
-    let progress = progress::Progress::new("");
-    let l = layout::Layout::new(o.out.as_deref()).unwrap();
-    let r = (|| {
-        let p = packages::Packages::ready(&l.cache(), &progress, &limit)?;
-        let d =
-            dom0::Dom0::ready(&l.cache(), &p, &l.dom0_scripts().join("init"), &progress, &limit)?;
-        let q = qemu::Qemu::ready(&l.cache(), &progress, &limit)?;
-        let _ = images::build(&l, &limit);
-        let job = job::Job { scenario: o.scenario.clone(), cycles: o.cycles, settings: vec![] };
-        let s = play::Setting { layout: l.clone(), qemu: q, dom0: d };
-        play::on_bed(
-            &s,
-            play::Choice {
-                daemon: o.daemon.daemons()[0],
-                clock: o.clock,
-                seed: o.seed_in_force(),
-                line: qemu::Line::Log,
-            },
-            &job,
-            &progress,
-            &limit,
-        )
-    })();
-    progress.finish();
-    match r {
-        Ok(p) => {
-            println!("{:?} {:?} {} s", p.facts, p.kept, p.wall_s);
-            let g = guest::Guest::all(&p);
-            println!("{:?}", leaks::Leaks::find(&p.results, &g));
-            for (n, _) in p.results.iter() {
-                println!("{n}");
-            }
-            for g in g {
-                println!("{}", g.console);
-            }
+use clap::error::ErrorKind;
+use tests::bed::assemble::Findings;
+use tests::bed::job::Job;
+use tests::bed::layout::{Claim, Layout};
+use tests::bed::options::{Command, Options};
+use tests::bed::play::{Choice, Played, Setting, on_bed};
+use tests::bed::progress::Progress;
+use tests::bed::qemu::Line;
+use tests::bed::session::{Session, Wish, empty_report, join, save_report, wishes};
+use tests::bed::show::tables;
+use tests::bed::stop::{Limit, listen};
+use tests::bed::trouble::{Outcome, Trouble};
+use tests::bed::verdict::{Judgement, Verdict};
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(refused) => {
+            let _ = refused.print();
+            return match refused.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => end(&judged(Verdict::Error, "bad-command-line")),
+            };
         }
-        Err(t) => println!("{t}"),
+    };
+    let judgement = carry_out(&options).unwrap_or_else(|trouble| {
+        eprintln!("run-xen.sh: {trouble}");
+        judged(Verdict::Error, trouble.reason())
+    });
+    end(&judgement)
+}
+
+fn judged(verdict: Verdict, reason: &str) -> Judgement {
+    Judgement { verdict, reason: reason.to_string() }
+}
+
+/// The verdict line, last on stdout, and the exit code.
+fn end(judgement: &Judgement) -> ExitCode {
+    println!("VERDICT {} {}", judgement.verdict.word(), judgement.reason);
+    ExitCode::from(judgement.verdict.exit_code())
+}
+
+fn carry_out(options: &Options) -> Outcome<Judgement> {
+    match options.command() {
+        Command::Unknown => {
+            eprintln!("run-xen.sh: no command {}; try --help", options.command);
+            return Ok(judged(Verdict::Error, "bad-command-line"));
+        }
+        Command::NotThereYet => {
+            return Err(Trouble::NotThereYet { command: options.command.clone() });
+        }
+        Command::Run | Command::Shell => {}
     }
+    if options.native && !std::path::Path::new("/proc/xen/capabilities").exists() {
+        eprintln!(
+            "run-xen.sh: --native: this machine is not a Xen dom0 (no /proc/xen/capabilities)"
+        );
+        return Ok(judged(Verdict::Skip, "not-a-xen-dom0"));
+    }
+    listen()?;
+    let limit = Limit::seconds(options.timeout);
+    let layout = Layout::new(options.out.as_deref())?;
+    let _claim = Claim::take(&layout.out)?;
+    let progress = Progress::on_stderr();
+    let out = layout.out.clone();
+    let result = match options.command() {
+        Command::Shell => shell(options, layout, &progress, &limit),
+        _ => runs(options, layout, &progress, &limit),
+    };
+    progress.finish();
+    if let Err(trouble) = &result {
+        // An earlier run's report must not be taken for this one's.
+        let judgement = judged(Verdict::Error, trouble.reason());
+        save_report(&out, &empty_report(&judgement, ""))?;
+    }
+    result
+}
+
+fn runs(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Judgement> {
+    let session = Session::prepare(layout, options.native, progress, limit)?;
+    let wishes = wishes(options, &session.layout);
+    let jobs =
+        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let played = play_all(&session, &wishes, jobs.max(1), progress, limit);
+    progress.finish();
+    let mut reports = Vec::new();
+    let mut judgement = Judgement::new("all-done-and-nothing-left");
+    for (wish, outcome) in wishes.iter().zip(played) {
+        let (played, findings) = outcome?;
+        let report = session.report(wish, &played, &findings);
+        let text = save_report(&wish.out, &report)?;
+        if options.json {
+            println!("{text}");
+        } else {
+            if wishes.len() > 1 {
+                println!("\n== xenstored: {}", wish.daemon.name());
+            }
+            print!("{}", tables(&findings, &report, &session.images, wish.clock));
+        }
+        judgement.add(report.verdict, report.reason.clone());
+        reports.push((wish.daemon, report));
+    }
+    if wishes.len() > 1 {
+        save_report(&session.layout.out, &join(session.frame(&judgement), &reports))?;
+    }
+    Ok(judgement)
+}
+
+/// Plays every run, at most `jobs` at once.
+fn play_all(
+    session: &Session,
+    wishes: &[Wish],
+    jobs: usize,
+    progress: &Progress,
+    limit: &Limit,
+) -> Vec<Outcome<(Played, Findings)>> {
+    let mut outcomes = Vec::new();
+    for group in wishes.chunks(jobs) {
+        thread::scope(|scope| {
+            let threads: Vec<_> = group
+                .iter()
+                .map(|wish| {
+                    let progress = match wishes {
+                        [_] => progress.clone(),
+                        _ => progress.with_prefix(wish.daemon.name()),
+                    };
+                    scope.spawn(move || session.play(wish, &progress, limit))
+                })
+                .collect();
+            for thread in threads {
+                let stopped = || Trouble::Bed { what: "a run panicked".into() };
+                outcomes.push(thread.join().unwrap_or_else(|_| Err(stopped())));
+            }
+        });
+    }
+    outcomes
+}
+
+/// dom0's root shell on this terminal.
+fn shell(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Judgement> {
+    let session = Session::prepare(layout, options.native, progress, limit)?;
+    let Some((setting, _)) = &session.machine else {
+        eprintln!("run-xen.sh: shell: this machine is the dom0; its own shell serves");
+        return Ok(judged(Verdict::Skip, "native-has-a-shell"));
+    };
+    let setting = Setting { layout: session.layout.clone(), ..setting.clone() };
+    let job = Job { scenario: "shell".into(), cycles: options.cycles, settings: Vec::new() };
+    let choice = Choice {
+        daemon: options.daemon.daemons()[0],
+        clock: options.clock,
+        seed: options.seed_in_force(),
+        line: Line::Terminal,
+    };
+    progress.finish();
+    on_bed(&setting, choice, &job, progress, limit)?;
+    Ok(Judgement::new("shell-ended"))
 }

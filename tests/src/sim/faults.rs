@@ -160,9 +160,9 @@ impl Matrix {
 
     /// Cells in which nothing has happened yet.
     pub fn empty_cells(&self) -> Vec<(Step, Fault)> {
-        let cells = Step::ALL.into_iter().flat_map(|step| {
-            Fault::ALL.into_iter().map(move |fault| (step, fault))
-        });
+        let cells = Step::ALL
+            .into_iter()
+            .flat_map(|step| Fault::ALL.into_iter().map(move |fault| (step, fault)));
         cells.filter(|(step, fault)| self.at(*step, *fault) == 0).collect()
     }
 

@@ -3,7 +3,7 @@
 //! An entry is changed with its flags invalid or by compare-exchange, or not at all while somebody
 //! maps its page; a page that is mapped is neither granted anew nor written as if it were free.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use grant::{
@@ -26,11 +26,18 @@ pub struct Entries {
 pub struct WindowMapper {
     xen: Xen,
     life: Life,
-    /// What makes the views of mapped slots unusable.
-    switches: [Option<Rc<Cell<bool>>>; WINDOW_SLOTS],
+    switchboard: Switchboard,
     /// A fault: Xen refuses the next map, or unmap, once.
     refuse_map: bool,
     refuse_unmap: bool,
+}
+
+/// What makes the views of mapped slots unusable, slot by slot. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Switchboard {
+    xen: Xen,
+    life: Life,
+    switches: Rc<RefCell<[Option<Rc<Cell<bool>>>; WINDOW_SLOTS]>>,
 }
 
 /// Which operation of a window fails once.
@@ -50,8 +57,15 @@ impl Xen {
 
     /// The window of a domain.
     pub fn window(&self, life: Life) -> WindowMapper {
-        let switches = [const { None }; WINDOW_SLOTS];
-        WindowMapper { xen: self.clone(), life, switches, refuse_map: false, refuse_unmap: false }
+        let switches = Rc::new(RefCell::new([const { None }; WINDOW_SLOTS]));
+        let switchboard = Switchboard { xen: self.clone(), life, switches };
+        WindowMapper {
+            xen: self.clone(),
+            life,
+            switchboard,
+            refuse_map: false,
+            refuse_unmap: false,
+        }
     }
 
     /// A view of a domain's own pages, by guest frame number.
@@ -195,8 +209,15 @@ impl WindowMapper {
         }
     }
 
+    /// What makes views of this window.
+    pub fn switchboard(&self) -> Switchboard {
+        self.switchboard.clone()
+    }
+}
+
+impl Switchboard {
     /// A view of `count` slots from `first` on, all of them mapped.
-    pub fn view(&mut self, first: usize, count: usize) -> SimPages {
+    pub fn view(&self, first: usize, count: usize) -> SimPages {
         let state = self.xen.0.borrow();
         let window = &state.domains[self.life.0].window;
         let pages = (first..first + count).map(|slot| {
@@ -205,8 +226,8 @@ impl WindowMapper {
         });
         let view = SimPages::new(pages.collect());
         drop(state);
-        for slot in first..first + count {
-            self.switches[slot] = Some(view.switch());
+        for switch in &mut self.switches.borrow_mut()[first..first + count] {
+            *switch = Some(view.switch());
         }
         view
     }
@@ -238,7 +259,7 @@ impl Mapper for WindowMapper {
         let mapping = mapping.expect("a slot is unmapped that holds nothing");
         assert!(mapping.handle == handle.0, "a mapping is undone by another one's handle");
         // Even if Xen refuses, nobody may touch the pages any more.
-        if let Some(switch) = self.switches[slot].take() {
+        if let Some(switch) = self.switchboard.switches.borrow_mut()[slot].take() {
             switch.set(false);
         }
         if core::mem::take(&mut self.refuse_unmap) {
@@ -276,7 +297,7 @@ mod tests {
         let mut entries = granted(&xen, front);
         let mut window = xen.window(back);
         let handle = window.map(DomId(1), GrantRef(8), 3).expect("granted");
-        let view = window.view(3, 1);
+        let view = window.switchboard().view(3, 1);
         view.store_u32(0, 7);
         assert_eq!(xen.own_pages(front, &[1]).load_u32(0), 7);
         let flags = entries.flags(GrantRef(8));
@@ -295,7 +316,7 @@ mod tests {
         let _entries = granted(&xen, front);
         let mut window = xen.window(back);
         let handle = window.map(DomId(1), GrantRef(8), 0).expect("granted");
-        let view = window.view(0, 1);
+        let view = window.switchboard().view(0, 1);
         window.unmap(handle, 0).expect("mapped");
         view.load_u32(0);
     }

@@ -14,8 +14,8 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use super::page::Page;
-pub use events::{PortInfo, SendError};
-pub use grants::{Entries, MapFailure, WindowMapper};
+pub use events::{BindError, PortInfo, SendError};
+pub use grants::{Entries, MapFailure, Switchboard, WindowMapper};
 pub use pages::{Counter, SimPages};
 
 /// Which life of which domain, ever. Never reused in a world.

@@ -1,0 +1,313 @@
+//! From what a run left to its report: [`assemble`].
+//!
+//! The verdict comes about here too: what the job in dom0 said, what each guest said or did, what
+//! was left behind, and what was moved. A figure over its budget is shown, and is no failure.
+
+use std::collections::BTreeMap;
+
+use super::facts::Fact;
+use super::guest::{End, Guest};
+use super::images::Image;
+use super::leaks::Leaks;
+use super::options::{Clock, Daemon};
+use super::play::Played;
+use super::report::{
+    Budget, Check, Counts, DomainLine, DownLine, Events, ImageLine, SelfTest, Sides, Stage,
+    Transfer, WakeUps,
+};
+use super::stats::{Spread, histogram};
+use super::timeline::{ClockOffset, Moment, cycles};
+use super::verdict::{Judgement, Verdict};
+
+/// What one run comes to; the frame around it (command, commit, machine) is the invocation's.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// The outcome.
+    pub judgement: Judgement,
+    /// The guests.
+    pub guests: Vec<Guest>,
+    /// The cycles.
+    pub timeline: Vec<Moment>,
+    /// How far T0 may be off.
+    pub t0_uncertainty_ns: Option<u64>,
+    /// Durations and counts.
+    pub stages: BTreeMap<String, Stage>,
+    /// What was moved.
+    pub transfer: Option<Transfer>,
+    /// What was left behind.
+    pub leaks: Leaks,
+    /// Figures against limits.
+    pub budgets: Vec<Budget>,
+    /// Single checks of the scenario.
+    pub checks: Vec<Check>,
+}
+
+/// How a run was started, for its report.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// dom0's daemon.
+    pub daemon: Daemon,
+    /// The machine's clock.
+    pub clock: Clock,
+    /// The command that does it again.
+    pub replay: String,
+}
+
+/// Works out everything that one run shows.
+pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings {
+    let guests = Guest::all(played);
+    let offset = ClockOffset::find(&played.facts);
+    let timeline = match origin.clock {
+        Clock::Counted => cycles(&guests, offset),
+        // Its times mean nothing: no latencies are given.
+        Clock::Real => Vec::new(),
+    };
+    let leaks = Leaks::find(&played.results, &guests);
+    let stages = stages(&guests, &timeline);
+    let transfer = transfer(&guests);
+    let checks = checks(&played.facts, origin);
+    let mut judgement = Judgement::new("all-done-and-nothing-left");
+    judge_job(&played.facts, &mut judgement);
+    for guest in &guests {
+        guest.judge(&mut judgement);
+    }
+    for check in &checks {
+        if check.skipped {
+            judgement.add(Verdict::Skip, format!("{}-was-skipped", check.name));
+        } else if !check.ok {
+            judgement.add(Verdict::Failure, check.name.clone());
+        }
+    }
+    if let Some(transfer) = transfer
+        && transfer.checksums_ok < transfer.cycles
+    {
+        judgement.add(Verdict::Failure, "wrong-bytes");
+    }
+    if leaks.total() > 0 {
+        judgement.add(Verdict::Failure, "something-leaked");
+    }
+    let budgets = budgets(images, &stages, &leaks);
+    let t0_uncertainty_ns = offset.map(ClockOffset::uncertainty_ns);
+    Findings {
+        judgement,
+        guests,
+        timeline,
+        t0_uncertainty_ns,
+        stages,
+        transfer,
+        leaks,
+        budgets,
+        checks,
+    }
+}
+
+/// The job must have come to its end.
+fn judge_job(facts: &[Fact], judgement: &mut Judgement) {
+    for fact in facts.iter().filter(|fact| fact.word == "fail") {
+        judgement.add(Verdict::Failure, fact.text("reason"));
+    }
+    match facts.iter().find(|fact| fact.word == "end").and_then(|fact| fact.number("code")) {
+        Some(0) => {}
+        Some(code) => judgement.add(Verdict::Error, format!("job-ended-with-{code}")),
+        None => judgement.add(Verdict::Error, "job-did-not-end"),
+    }
+}
+
+fn checks(facts: &[Fact], origin: &Origin) -> Vec<Check> {
+    facts
+        .iter()
+        .filter(|fact| fact.word == "check")
+        .map(|fact| Check {
+            name: fact.text("name").to_string(),
+            daemon: origin.daemon.name().to_string(),
+            ok: fact.yes("ok"),
+            skipped: fact.text("ok") == "skipped",
+            detail: fact.text("detail").to_string(),
+            replay: origin.replay.clone(),
+        })
+        .collect()
+}
+
+/// Cycles that went through, of all frontends. One that the end of a session cut short is told by
+/// the guest as not ok, and is done again or judged by the guest itself.
+fn transfer(guests: &[Guest]) -> Option<Transfer> {
+    let done: Vec<&Fact> = guests
+        .iter()
+        .filter(|guest| guest.role == "frontend")
+        .flat_map(|guest| guest.of("cycle"))
+        .filter(|fact| fact.yes("ok") || fact.text("reason") == "wrong-bytes")
+        .collect();
+    Some(Transfer {
+        cycles: done.len() as u64,
+        bytes_each_way: done.iter().find_map(|fact| fact.number("bytes"))?,
+        checksums_ok: done.iter().filter(|fact| fact.yes("ok")).count() as u64,
+    })
+}
+
+/// Stages of the timeline, by name, first and last moment.
+const STAGES: [(&str, &str, &str); 4] =
+    [("boot", "T0", "T1"), ("up", "T1", "T2"), ("connect", "T3", "T4"), ("disconnect", "T6", "T8")];
+
+fn stages(guests: &[Guest], timeline: &[Moment]) -> BTreeMap<String, Stage> {
+    let mut stages = BTreeMap::new();
+    for (name, from, to) in STAGES {
+        // Once a frontend for what happens once a life.
+        let mut lives = Vec::new();
+        let durations: Vec<u64> = timeline
+            .iter()
+            .filter(|moment| {
+                let once = matches!(name, "boot" | "up");
+                let first = !lives.contains(&moment.fe_incarnation);
+                lives.push(moment.fe_incarnation);
+                !once || first
+            })
+            .filter_map(|moment| moment.span(from, to))
+            .collect();
+        let xs_requests = sides(guests, name, "xs.");
+        let hypercalls = sides(guests, name, "hc.");
+        if durations.is_empty() && xs_requests.is_none() {
+            continue;
+        }
+        let stage = Stage {
+            n: durations.len(),
+            ns: Spread::of(&durations),
+            hist: histogram(&durations),
+            xs_requests,
+            hypercalls,
+        };
+        stages.insert(name.to_string(), stage);
+    }
+    stages
+}
+
+/// The average of one stage's counts, of the guests of each role that lived to print them.
+fn sides(guests: &[Guest], stage: &str, prefix: &str) -> Option<Sides> {
+    let of = |role: &str| {
+        let mut sum = 0_u64;
+        let mut times = 0_u64;
+        let lines = guests.iter().filter(|guest| guest.role == role);
+        for fact in lines.flat_map(|guest| guest.of("counts")) {
+            if fact.text("stage") == stage {
+                times = times.saturating_add(fact.number("n").unwrap_or(0));
+                let values = fact.pairs.iter().filter(|(key, _)| key.starts_with(prefix));
+                for value in values.filter_map(|(_, value)| value.parse::<u64>().ok()) {
+                    sum = sum.saturating_add(value);
+                }
+            }
+        }
+        (times > 0).then(|| sum.div_ceil(times))
+    };
+    Some(Sides { fe: of("frontend")?, be: of("backend")? })
+}
+
+/// Limits of issue "Two images on real Xen", section "Figures to reach".
+fn budgets(images: &[Image], stages: &BTreeMap<String, Stage>, leaks: &Leaks) -> Vec<Budget> {
+    let mut budgets = Vec::new();
+    let mut add = |name: &str, unit: &'static str, value: u64, limit: u64| {
+        let ok = value <= limit;
+        budgets.push(Budget {
+            name: name.to_string(),
+            unit,
+            value: value as f64,
+            limit: limit as f64,
+            ok,
+        });
+    };
+    for image in images.iter().filter(|image| image.memory_mib.is_some()) {
+        add(&format!("{} image, stripped", image.name), "bytes", image.bytes, 65_536);
+        add(&format!("{} memory", image.name), "MiB", image.memory_mib.unwrap_or(0), 2);
+    }
+    let both = |name: &str| {
+        let sides = stages.get(name)?.xs_requests?;
+        Some(sides.fe.saturating_add(sides.be))
+    };
+    if let Some(up) = both("up") {
+        add("channel up, both ends", "requests", up, 12);
+    }
+    if let Some(connect) = both("connect") {
+        add("connect, both ends", "requests", connect, 4);
+        if let Some(disconnect) = both("disconnect") {
+            let sum = connect.saturating_add(disconnect);
+            add("connect and disconnect, both ends", "requests", sum, 8);
+        }
+    }
+    for (name, value) in [
+        ("leaked grants", leaks.grants),
+        ("leaked ports", leaks.ports),
+        ("leaked nodes", leaks.nodes),
+        ("leaked domains", leaks.domains),
+    ] {
+        if let Some(value) = value {
+            add(name, "count", value, 0);
+        }
+    }
+    budgets
+}
+
+/// One guest for the report; `console` names the file with what it printed.
+pub fn domain_line(guest: &Guest, console: String) -> DomainLine {
+    let total = guest.of("counts").filter(|fact| fact.text("stage") == "total").last();
+    DomainLine {
+        role: guest.role.clone(),
+        incarnation: guest.incarnation,
+        domid: guest.domid,
+        end: guest.end,
+        verdict: match guest.end {
+            End::Crash => Some(Verdict::Crash),
+            _ => guest.verdict(),
+        },
+        console,
+        selftests: guest
+            .of("selftest")
+            .map(|fact| SelfTest {
+                name: fact.text("name").to_string(),
+                ok: fact.yes("ok"),
+                ns: fact.number("ns"),
+            })
+            .collect(),
+        counts: total.map(counts),
+        down: guest
+            .of("down")
+            .map(|fact| DownLine {
+                link: fact.text("link").to_string(),
+                reason: fact.text("reason").to_string(),
+                witness: fact.text("witness").to_string(),
+                t_ns: fact.number("t_ns"),
+            })
+            .collect(),
+        clock_steps_back: guest.of("clock").find_map(|fact| fact.number("steps_back")),
+    }
+}
+
+/// The counts of one line.
+fn counts(fact: &Fact) -> Counts {
+    let with_prefix = |prefix: &str| -> BTreeMap<String, u64> {
+        let pairs = fact.pairs.iter();
+        pairs
+            .filter_map(|(key, value)| {
+                Some((key.strip_prefix(prefix)?.to_string(), value.parse().ok()?))
+            })
+            .collect()
+    };
+    let pair = |left: &str, right: &str| Some((fact.number(left)?, fact.number(right)?));
+    Counts {
+        xs_requests: with_prefix("xs."),
+        xs_events: pair("events.useful", "events.spurious")
+            .map(|(useful, spurious)| Events { useful, spurious }),
+        doorbells: fact.number("doorbells"),
+        wakeups: pair("wakeups.useful", "wakeups.empty")
+            .map(|(useful, empty)| WakeUps { useful, empty }),
+        hypercalls: with_prefix("hc."),
+    }
+}
+
+/// One image for the report.
+pub fn image_line(image: &Image) -> ImageLine {
+    ImageLine {
+        name: image.name.clone(),
+        path: image.path.display().to_string(),
+        sha256: image.sha256.clone(),
+        stripped_bytes: image.bytes,
+        memory_mib: image.memory_mib,
+    }
+}

@@ -1,0 +1,274 @@
+//! One invocation, from options to exit code: [`Session`].
+//!
+//! It prepares what runs share once, plays one run per daemon, writes their reports and logs, and
+//! joins their verdicts.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use super::assemble::{Findings, Origin, assemble, domain_line, image_line};
+use super::beds::Kept;
+use super::command::run;
+use super::dom0::Dom0;
+use super::images::{self, Image};
+use super::job::Job;
+use super::layout::Layout;
+use super::leaks::Leaks;
+use super::options::{Clock, Daemon, Options};
+use super::packages::Packages;
+use super::play::{Choice, Played, Setting, natively, on_bed};
+use super::progress::Progress;
+use super::qemu::{Line, Qemu};
+use super::report::{BedLine, Budget, Check, Report, SCHEMA};
+use super::stop::Limit;
+use super::trouble::{Outcome, write};
+use super::verdict::{Judgement, Verdict};
+
+/// What all runs of an invocation share, ready to be used.
+#[derive(Debug)]
+pub struct Session {
+    /// The folders.
+    pub layout: Layout,
+    /// What is run.
+    pub images: Vec<Image>,
+    /// The machine; none on a host that is a dom0 itself.
+    pub machine: Option<(Setting, Packages)>,
+    started: Instant,
+    started_utc: String,
+}
+
+/// One run of a session.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// dom0's daemon.
+    pub daemon: Daemon,
+    /// The machine's clock.
+    pub clock: Clock,
+    /// Its seed.
+    pub seed: Option<u64>,
+    /// What to do.
+    pub job: Job,
+    /// Where its report and logs go.
+    pub out: PathBuf,
+}
+
+/// Limit of a run on a prepared machine with its bed kept, of issue "Two images on real Xen".
+const WALL_KEPT_S: f64 = 60.0;
+/// Limit of the first run, downloads among it.
+const WALL_FIRST_S: f64 = 360.0;
+
+impl Session {
+    /// Fetches, builds and boots nothing that is there already.
+    pub fn prepare(
+        layout: Layout,
+        native: bool,
+        progress: &Progress,
+        limit: &Limit,
+    ) -> Outcome<Session> {
+        let started = Instant::now();
+        let date = run(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]), limit, "date")?;
+        let machine = if native { None } else { Some(machine(&layout, progress, limit)?) };
+        progress.step("building the images");
+        let images = images::build(&layout, limit)?;
+        let started_utc = date.trim().to_string();
+        Ok(Session { layout, images, machine, started, started_utc })
+    }
+
+    /// Plays one run and works out what it shows; the guests' consoles go to its folder.
+    pub fn play(
+        &self,
+        wish: &Wish,
+        progress: &Progress,
+        limit: &Limit,
+    ) -> Outcome<(Played, Findings)> {
+        let layout = self.layout.with_out(wish.out.clone())?;
+        let played = match &self.machine {
+            Some((setting, _)) => {
+                let setting = Setting { layout, ..setting.clone() };
+                let choice = Choice {
+                    daemon: wish.daemon,
+                    clock: wish.clock,
+                    seed: wish.seed,
+                    line: Line::Log,
+                };
+                on_bed(&setting, choice, &wish.job, progress, limit)?
+            }
+            None => natively(&layout, &wish.job, progress, limit)?,
+        };
+        let origin =
+            Origin { daemon: wish.daemon, clock: wish.clock, replay: replay(wish, &self.machine) };
+        let findings = assemble(&played, &origin, &self.images);
+        for guest in &findings.guests {
+            write(&wish.out.join(format!("{}.log", guest.name())), guest.console.as_bytes())?;
+        }
+        Ok((played, findings))
+    }
+
+    /// The report of one run.
+    pub fn report(&self, wish: &Wish, played: &Played, findings: &Findings) -> Report {
+        let mut report = self.frame(&findings.judgement);
+        let resumed = played.kept.map(|kept| kept == Kept::Found);
+        report.bed = Some(self.bed_line(wish, resumed));
+        report.domains = findings
+            .guests
+            .iter()
+            .map(|guest| {
+                let console = wish.out.join(format!("{}.log", guest.name()));
+                domain_line(guest, console.display().to_string())
+            })
+            .collect();
+        report.timeline.clone_from(&findings.timeline);
+        report.stages.clone_from(&findings.stages);
+        report.transfer = findings.transfer;
+        report.leaks = findings.leaks.clone();
+        report.budgets.clone_from(&findings.budgets);
+        report.budgets.push(self.wall_budget(resumed));
+        report.checks.clone_from(&findings.checks);
+        report
+    }
+
+    /// A report with nothing but what is the same for all.
+    pub fn frame(&self, judgement: &Judgement) -> Report {
+        let mut report = empty_report(judgement, &self.started_utc);
+        let git = |words: &[&str]| {
+            let mut git = Command::new("git");
+            git.args(words).current_dir(&self.layout.workspace);
+            run(&mut git, &Limit::seconds(10), "asking git").ok()
+        };
+        report.commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
+        report.dirty = git(&["status", "--porcelain"]).map(|text| !text.trim().is_empty());
+        report.wall_s = self.started.elapsed().as_secs_f64();
+        report.images = self.images.iter().map(image_line).collect();
+        report
+    }
+
+    fn bed_line(&self, wish: &Wish, resumed: Option<bool>) -> BedLine {
+        let machine = self.machine.as_ref();
+        BedLine {
+            kind: if machine.is_some() { "qemu" } else { "native" },
+            xen: machine.map(|(_, packages)| packages.manifest.xen.clone()),
+            qemu: machine.map(|(setting, _)| setting.qemu.version.clone()),
+            dom0: machine.map(|(_, packages)| packages.manifest.linux.clone()),
+            daemon: wish.daemon.name().to_string(),
+            clock: if machine.is_some() { wish.clock.name() } else { "real" }.to_string(),
+            icount_shift: machine.and_then(|_| Qemu::icount_shift(wish.clock)),
+            seed: wish.seed,
+            resumed,
+        }
+    }
+
+    fn wall_budget(&self, resumed: Option<bool>) -> Budget {
+        let value = self.started.elapsed().as_secs_f64();
+        let (name, limit) = match resumed {
+            Some(false) => ("wall time, first run", WALL_FIRST_S),
+            _ => ("wall time, bed kept", WALL_KEPT_S),
+        };
+        let value = (value * 10.0).round() / 10.0;
+        Budget { name: name.into(), unit: "s", value, limit, ok: value <= limit }
+    }
+}
+
+/// Everything that a machine is made of.
+fn machine(layout: &Layout, progress: &Progress, limit: &Limit) -> Outcome<(Setting, Packages)> {
+    // One at a time: whoever comes second finds it done.
+    let _claim = super::layout::Claim::wait(&layout.cache())?;
+    let cache = layout.cache();
+    let packages = Packages::ready(&cache, progress, limit)?;
+    let init = layout.dom0_scripts().join("init");
+    let dom0 = Dom0::ready(&cache, &packages, &init, progress, limit)?;
+    let qemu = Qemu::ready(&cache, progress, limit)?;
+    Ok((Setting { layout: layout.clone(), qemu, dom0 }, packages))
+}
+
+/// A report that says nothing but how it ended.
+pub fn empty_report(judgement: &Judgement, started_utc: &str) -> Report {
+    Report {
+        schema: SCHEMA,
+        verdict: judgement.verdict,
+        exit: judgement.verdict.exit_code(),
+        reason: judgement.reason.clone(),
+        command: std::env::args().collect(),
+        commit: None,
+        dirty: None,
+        started_utc: started_utc.to_string(),
+        wall_s: 0.0,
+        bed: None,
+        images: Vec::new(),
+        domains: Vec::new(),
+        timeline: Vec::new(),
+        stages: std::collections::BTreeMap::new(),
+        transfer: None,
+        leaks: Leaks::default(),
+        budgets: Vec::new(),
+        checks: Vec::new(),
+    }
+}
+
+/// Writes report.json.
+pub fn save_report(out: &Path, report: &Report) -> Outcome<String> {
+    let text = serde_json::to_string_pretty(report).expect("a report is plain data");
+    write(&out.join("report.json"), text.as_bytes())?;
+    Ok(text)
+}
+
+/// Joins the reports of several daemons: one check each, the worst verdict.
+pub fn join(mut frame: Report, runs: &[(Daemon, Report)]) -> Report {
+    for (daemon, run) in runs {
+        frame.checks.push(Check {
+            name: format!(
+                "{} under {}",
+                run.command.get(1).map_or("run", |_| "run"),
+                daemon.name()
+            ),
+            daemon: daemon.name().to_string(),
+            ok: run.verdict == Verdict::Success,
+            skipped: run.verdict == Verdict::Skip,
+            detail: run.reason.clone(),
+            replay: format!("./run-xen.sh --daemon {}", daemon.name()),
+        });
+        frame.domains.extend(run.domains.iter().cloned());
+        frame.budgets.extend(run.budgets.iter().cloned().map(|budget| Budget {
+            name: format!("{} ({})", budget.name, daemon.name()),
+            ..budget
+        }));
+    }
+    frame
+}
+
+/// The runs that the options ask for.
+pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
+    let daemons = options.daemon.daemons();
+    let wish = |daemon: &Daemon| Wish {
+        daemon: *daemon,
+        clock: options.clock,
+        seed: options.seed_in_force(),
+        job: Job {
+            scenario: options.scenario.clone(),
+            cycles: options.cycles,
+            settings: Vec::new(),
+        },
+        out: match daemons {
+            [_] => layout.out.clone(),
+            _ => layout.out.join(daemon.name()),
+        },
+    };
+    daemons.iter().map(wish).collect()
+}
+
+fn replay(wish: &Wish, machine: &Option<(Setting, Packages)>) -> String {
+    let mut line = "./run-xen.sh".to_string();
+    if wish.job.scenario != "main" {
+        line.push_str(&format!(" --scenario {}", wish.job.scenario));
+    }
+    if machine.is_none() {
+        line.push_str(" --native");
+        return line;
+    }
+    line.push_str(&format!(" --daemon {} --clock {}", wish.daemon.name(), wish.clock.name()));
+    if let Some(seed) = wish.seed {
+        line.push_str(&format!(" --seed {seed}"));
+    }
+    line.push_str(&format!(" --cycles {}", wish.job.cycles));
+    line
+}

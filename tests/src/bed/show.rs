@@ -1,0 +1,199 @@
+//! Tables for people, on stdout: images, timeline, counts, budgets, in that order.
+
+use std::fmt::Write;
+
+use super::assemble::{Findings, domain_line};
+use super::images::Image;
+use super::options::Clock;
+use super::report::Report;
+use super::timeline::Moment;
+
+/// Everything that a run found, as text.
+pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clock) -> String {
+    let mut text = String::new();
+    show_images(&mut text, images);
+    match clock {
+        Clock::Counted => show_timeline(&mut text, findings),
+        Clock::Real => text.push_str("\nReal clock: no latencies are given.\n"),
+    }
+    show_stages(&mut text, findings);
+    show_counts(&mut text, findings);
+    show_budgets(&mut text, report);
+    for detail in &findings.leaks.details {
+        line(&mut text, format_args!("LEFT BEHIND: {detail}"));
+    }
+    text
+}
+
+fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{what}");
+}
+
+fn show_images(text: &mut String, images: &[Image]) {
+    line(text, format_args!("Images (stripped)"));
+    for image in images {
+        let memory = image.memory_mib.map(|mib| format!(", memory = {mib} MiB"));
+        let memory = memory.unwrap_or_default();
+        line(text, format_args!("  {:<12} {:>7} bytes{memory}", image.name, image.bytes));
+    }
+}
+
+const MOMENTS: [(&str, &str); 9] = [
+    ("T0", "xl create"),
+    ("T1", "first instruction"),
+    ("T2", "channel up"),
+    ("T3", "connect asked"),
+    ("T4", "connected"),
+    ("T5", "first byte"),
+    ("T6", "disconnect asked"),
+    ("T7", "disconnected"),
+    ("T8", "all given back"),
+];
+
+/// The first cycle of each pair of incarnations, in milliseconds since T0.
+fn show_timeline(text: &mut String, findings: &Findings) {
+    let mut firsts: Vec<&Moment> = Vec::new();
+    for moment in &findings.timeline {
+        let pair = (moment.fe_incarnation, moment.be_incarnation);
+        if !firsts.iter().any(|first| (first.fe_incarnation, first.be_incarnation) == pair) {
+            firsts.push(moment);
+        }
+    }
+    if firsts.is_empty() {
+        return;
+    }
+    line(text, format_args!("\nTimeline: first cycle of each pair, ms since the frontend's T0"));
+    let mut head = format!("  {:<21}", "");
+    for first in &firsts {
+        let pair = format!("FE.{}-BE.{}", first.fe_incarnation, first.be_incarnation);
+        let _ = write!(head, " {pair:>12}");
+    }
+    line(text, format_args!("{head}"));
+    for (moment, name) in MOMENTS {
+        let mut row = format!("  {moment} {name:<18}");
+        for first in &firsts {
+            let start = if first.t_ns.contains_key("T0") { "T0" } else { "T1" };
+            match first.span(start, moment) {
+                Some(ns) => {
+                    let _ = write!(row, " {:>12}", millis(ns));
+                }
+                None => {
+                    let _ = write!(row, " {:>12}", "-");
+                }
+            }
+        }
+        line(text, format_args!("{row}"));
+    }
+    if let Some(ns) = findings.t0_uncertainty_ns {
+        line(text, format_args!("  T0 is dom0's clock put on Xen's: right to {} ms", millis(ns)));
+    }
+}
+
+/// Nanoseconds as milliseconds with three places.
+fn millis(ns: u64) -> String {
+    format!("{}.{:03}", ns / 1_000_000, ns / 1_000 % 1_000)
+}
+
+fn show_stages(text: &mut String, findings: &Findings) {
+    if findings.stages.is_empty() {
+        return;
+    }
+    line(text, format_args!("\nStages (us; requests and hypercalls of one, rounded up, FE + BE)"));
+    line(
+        text,
+        format_args!(
+            "  {:<11} {:>4} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
+            "", "n", "min", "p50", "p99", "max", "requests", "hypercalls"
+        ),
+    );
+    for (name, stage) in &findings.stages {
+        let micros = |pick: fn(&super::stats::Spread) -> u64| {
+            stage.ns.as_ref().map_or("-".into(), |ns| format!("{:.1}", pick(ns) as f64 / 1e3))
+        };
+        let sides = |sides: Option<super::report::Sides>| {
+            sides.map_or("-".into(), |sides| format!("{} + {}", sides.fe, sides.be))
+        };
+        line(
+            text,
+            format_args!(
+                "  {name:<11} {:>4} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
+                stage.n,
+                micros(|ns| ns.min),
+                micros(|ns| ns.p50),
+                micros(|ns| ns.p99),
+                micros(|ns| ns.max),
+                sides(stage.xs_requests),
+                sides(stage.hypercalls),
+            ),
+        );
+    }
+    if let Some(transfer) = findings.transfer {
+        line(
+            text,
+            format_args!(
+                "  {} cycles of {} bytes each way, {} right at both ends",
+                transfer.cycles, transfer.bytes_each_way, transfer.checksums_ok
+            ),
+        );
+    }
+}
+
+fn show_counts(text: &mut String, findings: &Findings) {
+    line(text, format_args!("\nGuests, and what each counted in its life"));
+    for guest in &findings.guests {
+        let domain = domain_line(guest, String::new());
+        let verdict = domain.verdict.map_or("no verdict", |verdict| verdict.word());
+        let passed = domain.selftests.iter().filter(|test| test.ok).count();
+        let end = format!("{:?}", guest.end).to_lowercase();
+        line(
+            text,
+            format_args!(
+                "  {:<11} domid {:<3} {end}, {verdict}, self-tests {passed} of {}",
+                guest.name(),
+                guest.domid,
+                domain.selftests.len()
+            ),
+        );
+        for down in &domain.down {
+            line(
+                text,
+                format_args!(
+                    "    link {} down: {}, seen by {}",
+                    down.link, down.reason, down.witness
+                ),
+            );
+        }
+        let Some(counts) = domain.counts else { continue };
+        let list = |counts: &std::collections::BTreeMap<String, u64>| {
+            let words: Vec<String> =
+                counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            words.join(", ")
+        };
+        line(text, format_args!("    requests: {}", list(&counts.xs_requests)));
+        let events = counts
+            .xs_events
+            .map(|events| format!("events {} + {} spurious; ", events.useful, events.spurious));
+        let doorbells = counts.doorbells.map(|count| format!("doorbells {count}; "));
+        let wake_ups = counts
+            .wakeups
+            .map(|wake| format!("wake-ups {} + {} with nothing to do", wake.useful, wake.empty));
+        let rest: String = [events, doorbells, wake_ups].into_iter().flatten().collect();
+        line(text, format_args!("    {rest}"));
+        line(text, format_args!("    hypercalls: {}", list(&counts.hypercalls)));
+    }
+}
+
+fn show_budgets(text: &mut String, report: &Report) {
+    line(text, format_args!("\nBudgets"));
+    for budget in &report.budgets {
+        let mark = if budget.ok { "ok  " } else { "OVER" };
+        line(
+            text,
+            format_args!(
+                "  {mark} {:<34} {:>8} of {} {}",
+                budget.name, budget.value, budget.limit, budget.unit
+            ),
+        );
+    }
+}

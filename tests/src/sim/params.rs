@@ -1,0 +1,146 @@
+//! What one seed decides before anything happens: who is there, how fast everything is, how much
+//! traffic, which faults. Swarm testing: extremes are drawn as often as the ordinary.
+
+use super::chance::Chance;
+use super::clock::{MS, SECOND};
+use super::store::Flavour;
+
+/// A link of the world: its name and the places of its two ends.
+#[derive(Clone, Debug)]
+pub struct LinkPlan {
+    /// Its name.
+    pub name: &'static str,
+    /// The frontend's place.
+    pub front: usize,
+    /// The backend's place.
+    pub back: usize,
+}
+
+/// A span of which one is drawn each time.
+pub type Span = (u64, u64);
+
+/// How the users of the links behave.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// Nanoseconds between two bursts of messages at one side.
+    pub gap_ns: Span,
+    /// Messages of a burst.
+    pub burst: Span,
+    /// Bytes that fill a message up.
+    pub padding: Span,
+    /// Bytes each way of a connection.
+    pub stream_bytes: Span,
+    /// Nanoseconds from the end of one connection to the wish for the next.
+    pub rest_ns: Span,
+    /// In so many cases of a million a backend closes before the frontend does.
+    pub back_closes_ppm: u32,
+    /// In so many cases of a million a frontend disconnects before all is done.
+    pub front_hurries_ppm: u32,
+}
+
+/// Everything that a seed decides beforehand.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// The daemon.
+    pub flavour: Flavour,
+    /// Places for domains: each holds one life after the other.
+    pub places: usize,
+    /// Links.
+    pub links: Vec<LinkPlan>,
+    /// The beat period of all links.
+    pub beat_ns: u64,
+    /// Missed beats that mean death.
+    pub beats_missed_max: u32,
+    /// Pages of a connection.
+    pub pages: u16,
+    /// How long a pass of the daemon takes.
+    pub daemon_ns: Span,
+    /// How long a doorbell takes to reach anybody.
+    pub doorbell_ns: Span,
+    /// How long a step of domain 0 takes.
+    pub dom0_ns: Span,
+    /// How long a domain takes to boot.
+    pub boot_ns: Span,
+    /// How long a dead domain's place stays empty.
+    pub vacant_ns: Span,
+    /// Most bytes that the daemon moves at once.
+    pub chunk: Span,
+    /// In so many cases of a million the world goes on for a moment as a step is reached.
+    pub interleave_ppm: u32,
+    /// Whether a new domain gets the number of the last one there, if it is free.
+    pub same_domid_ppm: u32,
+    /// Nanoseconds between two stray faults.
+    pub stray_ns: Span,
+    /// How long faults go on.
+    pub faulty_ns: u64,
+    /// The users.
+    pub traffic: Traffic,
+}
+
+/// Names of links; one of them as long as a name may be.
+const NAMES: [&str; 3] = ["a", "bulk", "As_long_as_a_name_may_be"];
+
+impl Params {
+    /// Draws them.
+    pub fn draw(chance: &mut Chance) -> Self {
+        let (places, links) = draw_topology(chance);
+        let beat_ns = *chance.pick(&[50 * MS, 200 * MS, SECOND, SECOND]);
+        let daemon = *chance.pick(&[20_000, 100_000, 400_000, 2 * MS]);
+        let doorbell = *chance.pick(&[2_000, 20_000, 200_000]);
+        Params {
+            flavour: *chance.pick(&[Flavour::C, Flavour::Ocaml]),
+            places,
+            links,
+            beat_ns,
+            beats_missed_max: chance.between(2, 5) as u32,
+            pages: chance.between(1, 2) as u16,
+            daemon_ns: (daemon, daemon * chance.between(1, 4)),
+            doorbell_ns: (doorbell / 2, doorbell * chance.between(1, 5)),
+            dom0_ns: *chance.pick(&[(MS / 10, MS), (MS, 20 * MS), (MS, 300 * MS)]),
+            boot_ns: *chance.pick(&[(MS, 10 * MS), (MS, 2 * SECOND)]),
+            vacant_ns: (0, beat_ns * *chance.pick(&[1, 4, 20])),
+            chunk: *chance.pick(&[(1024, 1024), (1024, 1024), (1, 1024), (1, 40)]),
+            interleave_ppm: *chance.pick(&[0, 50_000, 500_000]),
+            same_domid_ppm: *chance.pick(&[0, 500_000, 1_000_000]),
+            stray_ns: (beat_ns / 10, beat_ns * *chance.pick(&[1, 5, 20])),
+            faulty_ns: beat_ns * chance.between(10, 60),
+            traffic: Traffic::draw(chance, beat_ns),
+        }
+    }
+}
+
+impl Traffic {
+    fn draw(chance: &mut Chance, beat_ns: u64) -> Self {
+        let quick = beat_ns / 200;
+        Traffic {
+            gap_ns: *chance.pick(&[(quick, quick * 4), (beat_ns / 20, beat_ns), (beat_ns, beat_ns * 8)]),
+            burst: *chance.pick(&[(1, 1), (1, 4), (6, 12)]),
+            padding: *chance.pick(&[(0, 0), (0, 30), (0, 30), (0, 1000)]),
+            stream_bytes: *chance.pick(&[(0, 0), (1, 300), (1000, 6000)]),
+            rest_ns: *chance.pick(&[(0, 0), (0, beat_ns / 4), (beat_ns, beat_ns * 4)]),
+            back_closes_ppm: *chance.pick(&[0, 100_000, 500_000]),
+            front_hurries_ppm: *chance.pick(&[0, 100_000, 500_000]),
+        }
+    }
+}
+
+fn draw_topology(chance: &mut Chance) -> (usize, Vec<LinkPlan>) {
+    let plan = |number: usize, front, back| LinkPlan { name: NAMES[number], front, back };
+    match chance.below(6) {
+        // One link: most of the world's time goes into it.
+        0..=2 => (2, vec![plan(0, 0, 1)]),
+        // Two domains, up to three links, not all in the same direction.
+        3 => {
+            let count = chance.between(2, 3) as usize;
+            let link = |number| {
+                let front = usize::from(chance.below(4) == 0);
+                plan(number, front, 1 - front)
+            };
+            (2, (0..count).map(link).collect())
+        }
+        // Two frontends of one backend.
+        4 => (3, vec![plan(0, 0, 2), plan(1, 1, 2)]),
+        // One frontend of two backends.
+        _ => (3, vec![plan(0, 0, 1), plan(1, 0, 2)]),
+    }
+}
