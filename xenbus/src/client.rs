@@ -2,90 +2,22 @@
 //! once. It owns the buffers and matches replies by request id, in whatever order they come;
 //! it never waits, never allocates and never touches the page but inside [`Client::advance`].
 
-use core::fmt;
-
 use crate::counts::Counts;
 use crate::decoder::{Decoder, Progress};
 use crate::error::{Ended, Malformed, Refusal, Reported};
 use crate::outgoing::{NotKept, Outgoing};
-use crate::path::{PathError, TokenError};
 use crate::reply::{Reply, WatchEvent};
 use crate::request::{Request, RequestKind, TransactionId};
 use crate::ring::{Doorbell, Features, RECONNECT, ReplyRing, RequestRing, RingPage, RingWord};
+use crate::slots::Slots;
+use crate::submit::{ReconnectError, SubmitError};
 use crate::wire::{Header, op};
 
-/// How many requests may wait for their replies. C xenstored stops reading from a domain with 20
-/// requests outstanding, and says nothing; four below that leave room for those whose events other
-/// domains have not taken yet.
-pub const IN_FLIGHT_MAX: usize = 16;
+pub use crate::slots::{IN_FLIGHT_MAX, RequestId};
 
 /// How many packets that nobody waits for one call of [`Client::advance`] drops before it gives
 /// the daemon up. Four times what oxenstored keeps outstanding for a domain.
 const DROPPED_PER_TURN_MAX: u32 = 4096;
-
-/// A request under way. Never zero: that is the id of events.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RequestId(u32);
-
-impl RequestId {
-    /// The id on the wire.
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-/// Why a request was not accepted. Nothing of it has been or will be sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SubmitError {
-    /// Too much is in flight. Submit again after the next reply.
-    Full,
-    /// [`Client::start`] has not been called.
-    NotStarted,
-    /// The connection is over.
-    Ended(Ended),
-    /// The path is none. The caller's fault, like all below.
-    Path(PathError),
-    /// The token is none.
-    Token(TokenError),
-    /// More than a packet may carry.
-    TooLong {
-        /// Bytes of payload that it would have.
-        bytes: usize,
-    },
-    /// A list of permissions without any.
-    NoPermissions,
-    /// This request cannot stand in a transaction.
-    InTransaction,
-    /// This request needs a transaction.
-    NoTransaction,
-}
-
-impl fmt::Display for SubmitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SubmitError::Full => f.write_str("too much is in flight"),
-            SubmitError::NotStarted => f.write_str("the client has not been started"),
-            SubmitError::Ended(ended) => write!(f, "the connection is over: {ended}"),
-            SubmitError::Path(error) => error.fmt(f),
-            SubmitError::Token(error) => error.fmt(f),
-            SubmitError::TooLong { bytes } => write!(f, "the request has {bytes} bytes"),
-            SubmitError::NoPermissions => f.write_str("the list of permissions is empty"),
-            SubmitError::InTransaction => f.write_str("not allowed in a transaction"),
-            SubmitError::NoTransaction => f.write_str("only allowed in a transaction"),
-        }
-    }
-}
-
-impl core::error::Error for SubmitError {}
-
-/// Why the ring cannot be reset.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ReconnectError {
-    /// The daemon does not offer it. C xenstored does not: a guest cannot get its connection back.
-    NotOffered,
-    /// [`Client::start`] has not been called.
-    NotStarted,
-}
 
 /// A packet from the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,19 +35,8 @@ pub enum Incoming<'a> {
     Event(WatchEvent<'a>),
 }
 
-/// A request under way; `id` 0 is none. Zero as a whole when free, so that a client starts as
-/// nothing but zeros and takes no room in an image.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    id: u32,
-    kind: RequestKind,
-}
-
-impl Slot {
-    const FREE: Slot = Slot { id: 0, kind: RequestKind::Read };
-}
-
-/// Where the connection stands. `repr(u32)` keeps `Idle` zero, see [`Slot`].
+/// Where the connection stands. `repr(u32)` keeps `Idle` zero: a client starts as nothing but zeros
+/// and so takes no room in an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 enum Phase {
@@ -168,7 +89,7 @@ pub struct Client {
     /// A wake-up was reported and has brought nothing yet.
     waking: bool,
     next_id: u32,
-    slots: [Slot; IN_FLIGHT_MAX],
+    slots: Slots,
     counts: Counts,
 }
 
@@ -185,7 +106,7 @@ impl Client {
             doorbell: false,
             waking: false,
             next_id: 0,
-            slots: [Slot::FREE; IN_FLIGHT_MAX],
+            slots: Slots::new(),
             counts: Counts::new(),
         }
     }
@@ -218,15 +139,15 @@ impl Client {
         }
         request.check(transaction)?;
         let kind = request.kind();
-        let id = self.unused_id();
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == 0) else {
+        if self.slots.in_flight() == IN_FLIGHT_MAX {
             self.counts.back_pressure += 1;
             return Err(SubmitError::Full);
-        };
+        }
+        let id = self.slots.unused_id(self.next_id);
         self.outgoing.begin();
         request.write_payload(&mut self.outgoing);
-        let header =
-            Header { op: kind.op(), request: id, transaction: transaction.number(), length: 0 };
+        let (request, transaction) = (id.number(), transaction.number());
+        let header = Header { op: kind.op(), request, transaction, length: 0 };
         match self.outgoing.finish(header) {
             Ok(()) => {}
             Err(NotKept::TooLong { bytes }) => return Err(SubmitError::TooLong { bytes }),
@@ -235,12 +156,12 @@ impl Client {
                 return Err(SubmitError::Full);
             }
         }
-        *slot = Slot { id, kind };
-        self.next_id = id.wrapping_add(1);
+        self.slots.occupy(id, kind);
+        self.next_id = id.number().wrapping_add(1);
         if let Some(count) = self.counts.requests.get_mut(kind as usize) {
             *count += 1;
         }
-        Ok(RequestId(id))
+        Ok(id)
     }
 
     /// Moves bytes both ways and returns the next packet. Call it after submitting and after each
@@ -279,7 +200,7 @@ impl Client {
 
     /// How many requests wait for their replies.
     pub fn in_flight(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.id != 0).count()
+        self.slots.in_flight()
     }
 
     /// Whether the ring is in use: started, and not waiting for the daemon to reset it.
@@ -326,16 +247,7 @@ impl Client {
         self.decoder.reset();
         self.handed_up = false;
         self.doorbell = false;
-        self.slots = [Slot::FREE; IN_FLIGHT_MAX];
-    }
-
-    /// An id that is neither zero nor under way. Ends: there are more ids than slots.
-    fn unused_id(&self) -> u32 {
-        let mut id = self.next_id;
-        while id == 0 || self.slots.iter().any(|slot| slot.id == id) {
-            id = id.wrapping_add(1);
-        }
-        id
+        self.slots = Slots::new();
     }
 
     /// One round: what the page says about itself, then out, then in.
@@ -445,13 +357,13 @@ impl Client {
             self.counts.malformed_packets += 1;
             return Packet::Dropped;
         }
-        let waiting = self.slots.iter_mut().find(|slot| slot.id != 0 && slot.id == header.request);
-        let Some(slot) = waiting else {
-            self.counts.unknown_replies += 1;
-            return Packet::Dropped;
-        };
-        let Slot { id, kind } = core::mem::replace(slot, Slot::FREE);
-        Packet::Reply { id: RequestId(id), kind }
+        match self.slots.release(header.request) {
+            Some((id, kind)) => Packet::Reply { id, kind },
+            None => {
+                self.counts.unknown_replies += 1;
+                Packet::Dropped
+            }
+        }
     }
 
     /// Makes a value of the packet in the decoder.

@@ -3,7 +3,8 @@
 
 use crate::request::RequestKind;
 
-/// Everything counted since [`crate::Client::new`]. A later [`crate::Client::start`] goes on counting.
+/// Everything counted since [`crate::Client::new`]; a later [`crate::Client::start`] goes on
+/// counting.
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// Requests submitted, by kind.

@@ -1,9 +1,11 @@
 //! What can go wrong, what it means and whose fault it is. [`Errno`] is the table of the protocol,
-//! [`Refusal`] one request that was not carried out, [`Ended`] a connection that cannot be trusted
-//! any more. [`Cause`] and [`Fault`] sort them, because the same cause has different names under
-//! different daemons: a quota is ENOSPC, E2BIG or EQUOTA.
+//! [`Refusal`] one request that was not carried out, [`Ended`] a connection that is over.
+//! [`Cause`] and [`Fault`] sort them, because the same cause has different names under different
+//! daemons: a quota is ENOSPC, E2BIG or EQUOTA.
 
 use core::fmt;
+
+pub use crate::ended::{Ended, Reported};
 
 /// The error names of the protocol (xs_wire.h, `xsd_errors`), and EQUOTA, which oxenstored sends
 /// although the table lacks it (tools/ocaml/xenstored/process.ml).
@@ -333,108 +335,3 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
-
-/// What the daemon left in the page's error word (xs_wire.h, XENSTORE_ERROR_*).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reported {
-    /// The event channel does not work.
-    Communication,
-    /// Our indices could not be true.
-    RingIndex,
-    /// One of our packets was too long.
-    Protocol,
-    /// A code that is not known yet; new ones may be added.
-    Other(u32),
-}
-
-impl Reported {
-    /// The meaning of a code; 0 means that all is well.
-    pub const fn of_code(code: u32) -> Option<Reported> {
-        match code {
-            0 => None,
-            1 => Some(Reported::Communication),
-            2 => Some(Reported::RingIndex),
-            3 => Some(Reported::Protocol),
-            other => Some(Reported::Other(other)),
-        }
-    }
-}
-
-/// Why the connection cannot be used any more. Nothing in flight is answered: whether it was
-/// carried out is not known. Only [`crate::Client::start`] or [`crate::Client::reconnect`] leads on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// The daemon's producer index of replies claims more than a ring.
-    ReplyIndex {
-        /// How many bytes it claims.
-        used: u32,
-    },
-    /// The daemon's consumer index of requests claims to have taken what we never sent.
-    RequestIndex {
-        /// How many bytes would be in the ring.
-        used: u32,
-    },
-    /// The daemon announced a packet longer than any may be.
-    PacketTooLong {
-        /// The length that it announced.
-        bytes: u32,
-    },
-    /// Somebody else changed our own indices: the domain was introduced anew, or restored.
-    RingReset,
-    /// The daemon reported that it gave up.
-    Reported(Reported),
-    /// The daemon sent nothing but packets that nobody asked for.
-    Flooded,
-}
-
-impl Ended {
-    /// What stands behind it.
-    pub const fn cause(&self) -> Cause {
-        match self {
-            Ended::ReplyIndex { .. }
-            | Ended::RequestIndex { .. }
-            | Ended::PacketTooLong { .. }
-            | Ended::Flooded => Cause::DaemonBrokeProtocol,
-            Ended::RingReset => Cause::Busy,
-            Ended::Reported(Reported::RingIndex | Reported::Protocol) => Cause::Invalid,
-            Ended::Reported(_) => Cause::DaemonFailed,
-        }
-    }
-
-    /// One word for logs.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Ended::ReplyIndex { .. } => "reply-index",
-            Ended::RequestIndex { .. } => "request-index",
-            Ended::PacketTooLong { .. } => "packet-too-long",
-            Ended::RingReset => "ring-reset",
-            Ended::Reported(Reported::Communication) => "reported-communication",
-            Ended::Reported(Reported::RingIndex) => "reported-ring-index",
-            Ended::Reported(Reported::Protocol) => "reported-protocol",
-            Ended::Reported(Reported::Other(_)) => "reported-other",
-            Ended::Flooded => "flooded",
-        }
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ended::ReplyIndex { used } => {
-                write!(f, "the daemon's reply index claims {used} bytes in a ring of 1024")
-            }
-            Ended::RequestIndex { used } => {
-                write!(f, "the daemon's request index leaves {used} bytes in a ring of 1024")
-            }
-            Ended::PacketTooLong { bytes } => {
-                write!(f, "the daemon announced a payload of {bytes} bytes")
-            }
-            Ended::Reported(Reported::Other(code)) => {
-                write!(f, "the daemon reported error {code}")
-            }
-            other => f.write_str(other.word()),
-        }
-    }
-}
-
-impl core::error::Error for Ended {}

@@ -6,7 +6,7 @@
 //! - [`blocking`]: one request at a time, as in a boot-time test or a small image;
 //! - [`directory`], [`transaction`], [`watch`], [`stall`]: what needs more than one packet;
 //! - [`Client`]: up to [`IN_FLIGHT_MAX`] requests behind one doorbell, replies in any order;
-//! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: what is said, and what went wrong;
+//! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: what is said, what went wrong;
 //! - [`decoder`], [`ring`], [`wire`]: bytes.
 //!
 //! The caller's contract is short: after each [`Client::submit`] and after each wake-up, call
@@ -30,6 +30,7 @@ pub mod client;
 pub mod counts;
 pub mod decoder;
 pub mod directory;
+mod ended;
 pub mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
@@ -39,15 +40,18 @@ pub mod permission;
 pub mod reply;
 pub mod request;
 pub mod ring;
+mod slots;
 pub mod stall;
+mod submit;
 pub mod transaction;
 pub mod watch;
 pub mod wire;
 
-pub use client::{Client, IN_FLIGHT_MAX, Incoming, ReconnectError, RequestId, SubmitError};
+pub use client::{Client, IN_FLIGHT_MAX, Incoming, RequestId};
 pub use counts::Counts;
 pub use error::{Cause, Ended, Errno, Fault, Refusal};
 pub use permission::{Access, DomId, Permission};
 pub use reply::{Reply, WatchEvent};
-pub use request::{Outcome, Request, RequestKind, TransactionId};
+pub use request::{Outcome, REQUEST_NAMES, Request, RequestKind, TransactionId};
 pub use ring::{RingPage, RingWord};
+pub use submit::{ReconnectError, SubmitError};

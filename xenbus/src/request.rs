@@ -2,10 +2,10 @@
 //! once and writes its payload straight into the outgoing buffer. Neighbours: `outgoing` holds the
 //! bytes, [`crate::reply`] is what comes back.
 
-use crate::client::SubmitError;
 use crate::outgoing::Outgoing;
 use crate::path::{check_path, check_token};
 use crate::permission::{DomId, Permission};
+use crate::submit::SubmitError;
 use crate::wire::{Decimal, op};
 
 /// A transaction of the daemon, or none.
@@ -246,6 +246,18 @@ impl RequestKind {
         }
     }
 }
+
+/// The names of all kinds, in the order of [`RequestKind::ALL`] and so of
+/// [`crate::Counts::requests`].
+pub const REQUEST_NAMES: [&str; RequestKind::COUNT] = {
+    let mut names = [""; RequestKind::COUNT];
+    let mut place = 0;
+    while place < RequestKind::COUNT {
+        names[place] = RequestKind::ALL[place].name();
+        place += 1;
+    }
+    names
+};
 
 /// Where a kind of request may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]

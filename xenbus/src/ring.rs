@@ -252,17 +252,13 @@ impl ReplyRing {
     /// Looks how far the daemon has got.
     ///
     /// # Errors
-    /// [`Ended::ReplyIndex`] if its index cannot be true.
+    /// [`Ended::ReplyIndex`] if its index cannot be true: more than a ring ahead of what it knows
+    /// to be taken, or behind where it was before.
     pub fn look(&mut self, page: &impl RingPage) -> Result<(), Ended> {
         let producer = RingIndex(page.load(RingWord::ReplyProducer));
-        // Against what the daemon may rely on, which is what we published.
         let used = producer.since(self.published);
-        if used > RING_BYTES {
+        if used > RING_BYTES || used < self.seen.since(self.published) {
             return Err(Ended::ReplyIndex { used });
-        }
-        // An index that goes back behind what was already taken is a lie too.
-        if producer.since(self.consumed) > RING_BYTES {
-            return Err(Ended::ReplyIndex { used: producer.since(self.consumed) });
         }
         self.seen = producer;
         Ok(())

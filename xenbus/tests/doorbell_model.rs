@@ -150,7 +150,7 @@ fn adding_to_a_ring_that_is_being_read(barrier: Barrier) {
     assert!(seen == second || rang, "the daemon sleeps on a request that it has not seen");
 }
 
-/// Runs a scenario in every interleaving; says with which words it failed in one of them, if it did.
+/// Runs a scenario in every interleaving; says with which words it failed in one of them, if so.
 fn failure(scenario: fn(Barrier), barrier: Barrier) -> Option<String> {
     let outcome = std::panic::catch_unwind(move || loom::model(move || scenario(barrier)));
     let payload = outcome.err()?;

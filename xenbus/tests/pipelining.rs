@@ -120,6 +120,26 @@ fn a_request_without_room_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_buffer_holds_exactly_what_it_holds() {
+    // Two packets of 4096 bytes each, headers included, fill it to the last byte.
+    let value = pattern(4096 - 16 - 2);
+    let mut bench = Bench::new();
+    bench.submit(Request::Write { path: "a", value: &value });
+    let longer = pattern(value.len() + 1);
+    let one_too_many = Request::Write { path: "b", value: &longer };
+    assert_eq!(bench.client.submit(NONE, one_too_many), Err(SubmitError::Full));
+    let id = bench.submit(Request::Write { path: "b", value: &value });
+    assert_eq!(bench.client.submit(NONE, Request::ResetWatches), Err(SubmitError::Full));
+    let mut sent = Vec::new();
+    while bench.round().1 {
+        sent.extend(bench.daemon_reads());
+    }
+    assert_eq!(sent.len(), 8192);
+    let last = packet(op::WRITE, id.number(), &[b"b\0", &value[..]].concat());
+    assert!(sent.ends_with(&last));
+}
+
+#[test]
 fn events_pass_between_replies_without_disturbing_them() {
     let mut bench = Bench::new();
     let id = bench.submit(Request::Read { path: "a" });

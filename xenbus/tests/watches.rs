@@ -90,10 +90,12 @@ fn removing_a_watch_twice_does_not_remove_its_successor() {
 fn tokens_that_were_never_given_are_unknown() {
     let mut watches: Watches<2, 2> = Watches::new();
     watches.add().unwrap();
-    for token in ["", "t", "w", "w0", "w0.", "w.1", "w0.2", "w9.9", "w0.0", "w300.1", "x0.1"] {
+    for token in
+        ["", "t", "w", "w0", "w0.", "w.1", "w0.2", "w9.9", "w0.0", "w1.0", "w300.1", "x0.1"]
+    {
         assert_eq!(watches.note(&WatchEvent { path: "a", token }), Noted::Unknown, "{token}");
     }
-    let unknown = 11;
+    let unknown = 12;
     let none = WatchCounts { marked: 0, merged: 0, overflowed: 0, late: 0, unknown };
     assert_eq!(*watches.counts(), none);
 }

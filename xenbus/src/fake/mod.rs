@@ -1,8 +1,10 @@
 //! A small xenstored in memory, for tests and examples: [`FakePage`] is the ring page,
-//! [`FakeDaemon`] serves it, and [`FakePort`] joins them with a clock that jumps. It is strict where
-//! real daemons are: it sleeps until it is notified, and gives up a guest that breaks the protocol.
+//! [`FakeDaemon`] serves it, and [`FakePort`] joins them with a clock that jumps. It is strict
+//! where real daemons are: it sleeps until it is notified, and gives up a guest that breaks the
+//! protocol.
 //! It is no model of timing, of quotas shared between domains, or of a second guest.
 
+mod answer;
 mod daemon;
 mod page;
 mod port;

@@ -1,0 +1,165 @@
+//! One request at a time, each waited for: what a boot-time test or a small image wants. A
+//! [`Store`] borrows a [`Client`] and a [`Port`], which is the ring page with an event channel and
+//! a clock. Nothing here is needed by programs that drive the client themselves.
+
+mod error;
+mod nodes;
+mod transacting;
+mod watching;
+
+use core::time::Duration;
+
+use crate::client::{Client, Incoming, RequestId};
+use crate::error::{Malformed, Refusal};
+use crate::reply::Reply;
+use crate::request::{Request, TransactionId};
+use crate::ring::RingPage;
+use crate::stall::{Patience, STALL_BOUND_NS, Verdict};
+use crate::watch::Watches;
+
+pub use error::StoreError;
+
+/// The ring page, its event channel and a clock.
+pub trait Port: RingPage {
+    /// Notifies the daemon on the store's event channel.
+    fn notify(&mut self);
+    /// Sleeps until the daemon notifies us or the clock reaches `deadline_ns`. A notification that
+    /// came since the last wait ends it at once; waking early without reason is harmless.
+    fn wait(&mut self, deadline_ns: u64);
+    /// The clock, in nanoseconds from any beginning. It never goes back.
+    fn now(&mut self) -> u64;
+}
+
+/// What the page, the channel and the client are together: a store to talk to.
+///
+/// ```
+/// use xenbus::{Client, blocking::Store, fake::FakePort};
+///
+/// let (mut client, mut port) = (Client::new(), FakePort::new());
+/// client.start(1);
+/// let mut store = Store::new(&mut client, &mut port);
+/// store.write("data/greeting", b"hello")?;
+/// let mut value = [0; 16];
+/// assert_eq!(store.read("data/greeting", &mut value)?, b"hello");
+/// # Ok::<(), xenbus::blocking::StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct Store<'a, P: Port> {
+    client: &'a mut Client,
+    port: &'a mut P,
+    watches: Watches,
+    /// The transaction that requests are made in.
+    transaction: TransactionId,
+    stall_bound_ns: u64,
+}
+
+impl<'a, P: Port> Store<'a, P> {
+    /// A store over a client that has been started. Replies to requests that were in flight before
+    /// are dropped.
+    pub fn new(client: &'a mut Client, port: &'a mut P) -> Store<'a, P> {
+        Store {
+            client,
+            port,
+            watches: Watches::new(),
+            transaction: TransactionId::NONE,
+            stall_bound_ns: STALL_BOUND_NS,
+        }
+    }
+
+    /// Gives up on an answer after `bound` instead of [`STALL_BOUND_NS`].
+    #[must_use]
+    pub fn with_stall_bound(mut self, bound: Duration) -> Store<'a, P> {
+        self.stall_bound_ns = bound.as_nanos() as u64;
+        self
+    }
+
+    /// The client, for its counts.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    /// The port.
+    pub fn port(&mut self) -> &mut P {
+        self.port
+    }
+
+    /// Makes any request and has `take` read the reply.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn ask<T>(
+        &mut self,
+        request: Request<'_>,
+        take: impl FnOnce(Reply<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let id = self.submit(request)?;
+        self.answer(id, |result| result.map_err(StoreError::Refused).and_then(take))?
+    }
+
+    /// Makes a request that is answered with no more than that it is done.
+    fn order(&mut self, request: Request<'_>) -> Result<(), StoreError> {
+        self.ask(request, |reply| match reply {
+            Reply::Done => Ok(()),
+            _ => Err(unexpected()),
+        })
+    }
+
+    fn submit(&mut self, request: Request<'_>) -> Result<RequestId, StoreError> {
+        self.client.submit(self.transaction, request).map_err(StoreError::Submit)
+    }
+
+    /// Waits for the answer to one request and has `take` read it.
+    fn answer<T>(
+        &mut self,
+        wanted: RequestId,
+        take: impl FnOnce(Result<Reply<'_>, Refusal>) -> T,
+    ) -> Result<T, StoreError> {
+        let mut patience = Patience::new(self.stall_bound_ns, self.port.now());
+        let mut take = Some(take);
+        let mut answer = None;
+        loop {
+            self.round(|id, result| {
+                if id == wanted {
+                    answer = take.take().map(|take| take(result));
+                }
+            });
+            if let Some(answer) = answer {
+                return Ok(answer);
+            }
+            if let Some(ended) = self.client.ended() {
+                return Err(StoreError::Ended(ended));
+            }
+            match patience.look(self.client, self.port.now()) {
+                Verdict::Stalled(stalled) => return Err(StoreError::Stalled(stalled)),
+                Verdict::RingAgain => {
+                    self.client.ring_again();
+                    continue;
+                }
+                Verdict::Fine => {}
+            }
+            self.port.wait(patience.deadline_ns());
+            self.client.woke();
+        }
+    }
+
+    /// Handles all that can be handled now: events are noted, replies given to `each`.
+    fn round(&mut self, mut each: impl FnMut(RequestId, Result<Reply<'_>, Refusal>)) {
+        while let Some(incoming) = self.client.advance(self.port) {
+            match incoming {
+                Incoming::Reply { id, result, .. } => each(id, result),
+                Incoming::Event(event) => {
+                    self.watches.note(&event);
+                }
+            }
+        }
+        if self.client.doorbell_due() {
+            self.port.notify();
+        }
+    }
+}
+
+/// [`Reply::parse`] gives each kind of request its kind of reply, so this is never seen; it costs
+/// less than a panic.
+const fn unexpected() -> StoreError {
+    StoreError::Refused(Refusal::Malformed(Malformed::Acknowledgement))
+}

@@ -1,0 +1,168 @@
+//! The operations of a [`Store`] on nodes: values, children, permissions. Each is one request that
+//! is waited for, a long list of children excepted.
+
+use super::{Store, StoreError, unexpected};
+use crate::blocking::Port;
+use crate::directory::{Listing, Step};
+use crate::permission::{DomId, Permission};
+use crate::reply::{Names, Reply};
+use crate::request::Request;
+
+impl<P: Port> Store<'_, P> {
+    /// Copies the value of a node to the front of `into` and returns that part of it.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn read<'b>(&mut self, path: &str, into: &'b mut [u8]) -> Result<&'b [u8], StoreError> {
+        let length = self.ask(Request::Read { path }, |reply| match reply {
+            Reply::Value(value) => copy(value, into),
+            _ => Err(unexpected()),
+        })?;
+        Ok(into.get(..length).unwrap_or(&[]))
+    }
+
+    /// Replaces the value of a node, creating it where it is missing.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn write(&mut self, path: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.order(Request::Write { path, value })
+    }
+
+    /// Creates a node where it is missing.
+    ///
+    /// ```
+    /// # use xenbus::{Client, blocking::Store, fake::FakePort};
+    /// # let (mut client, mut port) = (Client::new(), FakePort::new());
+    /// # client.start(1);
+    /// # let mut store = Store::new(&mut client, &mut port);
+    /// store.make_directory("data/box")?;
+    /// assert_eq!(store.read("data/box", &mut [0; 1])?, b"");
+    /// # Ok::<(), xenbus::blocking::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn make_directory(&mut self, path: &str) -> Result<(), StoreError> {
+        self.order(Request::MakeDirectory { path })
+    }
+
+    /// Removes a node and all below it.
+    ///
+    /// ```
+    /// # use xenbus::{Client, Errno, blocking::Store, fake::FakePort};
+    /// # let (mut client, mut port) = (Client::new(), FakePort::new());
+    /// # client.start(1);
+    /// # let mut store = Store::new(&mut client, &mut port);
+    /// store.write("data/x/y", b"1")?;
+    /// store.remove("data/x")?;
+    /// assert!(store.read("data/x/y", &mut [0; 1]).unwrap_err().is(Errno::Enoent));
+    /// # Ok::<(), xenbus::blocking::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn remove(&mut self, path: &str) -> Result<(), StoreError> {
+        self.order(Request::Remove { path })
+    }
+
+    /// The names of a node's children, kept in `buffer`: each takes its length and one byte.
+    ///
+    /// ```
+    /// # use xenbus::{Client, blocking::Store, fake::FakePort};
+    /// # let (mut client, mut port) = (Client::new(), FakePort::new());
+    /// # client.start(1);
+    /// # let mut store = Store::new(&mut client, &mut port);
+    /// store.write("data/a", b"1")?;
+    /// store.write("data/b", b"2")?;
+    /// assert!(store.directory("data", &mut [0; 64])?.eq(["a", "b"]));
+    /// # Ok::<(), xenbus::blocking::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn directory<'b>(
+        &mut self,
+        path: &str,
+        buffer: &'b mut [u8],
+    ) -> Result<Names<'b>, StoreError> {
+        let mut listing = Listing::new(path);
+        loop {
+            let id = self.submit(listing.request())?;
+            let step = self.answer(id, |result| listing.answer(result, buffer))?;
+            if step.map_err(StoreError::List)? == Step::Complete {
+                return Ok(listing.names(buffer));
+            }
+        }
+    }
+
+    /// The permissions of a node, copied to the front of `into`.
+    ///
+    /// ```
+    /// # use xenbus::{Client, DomId, Permission, blocking::Store, fake::FakePort};
+    /// # let (mut client, mut port) = (Client::new(), FakePort::new());
+    /// # client.start(1);
+    /// # let mut store = Store::new(&mut client, &mut port);
+    /// let wanted = [Permission::owner(DomId(1)), Permission::read(DomId(2))];
+    /// store.write("data/x", b"1")?;
+    /// store.set_permissions("data/x", &wanted)?;
+    /// let mut room = [Permission::owner(DomId(0)); 4];
+    /// assert_eq!(store.permissions("data/x", &mut room)?, wanted);
+    /// # Ok::<(), xenbus::blocking::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn permissions<'b>(
+        &mut self,
+        path: &str,
+        into: &'b mut [Permission],
+    ) -> Result<&'b [Permission], StoreError> {
+        let count = self.ask(Request::GetPermissions { path }, |reply| match reply {
+            Reply::Permissions(permissions) => {
+                let needed = permissions.count();
+                let room = into.get_mut(..needed).ok_or(StoreError::BufferTooSmall { needed })?;
+                for (place, permission) in room.iter_mut().zip(permissions) {
+                    *place = permission;
+                }
+                Ok(needed)
+            }
+            _ => Err(unexpected()),
+        })?;
+        Ok(into.get(..count).unwrap_or(&[]))
+    }
+
+    /// Replaces the permissions of a node; the first names its owner.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn set_permissions(
+        &mut self,
+        path: &str,
+        permissions: &[Permission],
+    ) -> Result<(), StoreError> {
+        self.order(Request::SetPermissions { path, permissions })
+    }
+
+    /// The home of a domain, copied to the front of `into`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn domain_path<'b>(
+        &mut self,
+        domain: DomId,
+        into: &'b mut [u8],
+    ) -> Result<&'b [u8], StoreError> {
+        let length = self.ask(Request::GetDomainPath(domain), |reply| match reply {
+            Reply::DomainPath(path) => copy(path.as_bytes(), into),
+            _ => Err(unexpected()),
+        })?;
+        Ok(into.get(..length).unwrap_or(&[]))
+    }
+}
+
+fn copy(value: &[u8], into: &mut [u8]) -> Result<usize, StoreError> {
+    let needed = value.len();
+    into.get_mut(..needed).ok_or(StoreError::BufferTooSmall { needed })?.copy_from_slice(value);
+    Ok(needed)
+}

@@ -1,0 +1,75 @@
+//! The requests that wait for their replies: a fixed table, searched from the front. Sixteen words
+//! to look at are less work than anything cleverer.
+
+use crate::request::RequestKind;
+
+/// How many requests may wait for their replies. C xenstored stops reading from a domain with 20
+/// requests outstanding, and says nothing; four below that leave room for those whose events other
+/// domains have not taken yet.
+pub const IN_FLIGHT_MAX: usize = 16;
+
+/// A request under way. Never zero: that is the id of events.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RequestId(u32);
+
+impl RequestId {
+    /// The id on the wire.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// A request under way. Zero as a whole when free.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// 0 is none.
+    id: u32,
+    kind: RequestKind,
+}
+
+impl Slot {
+    const FREE: Slot = Slot { id: 0, kind: RequestKind::Read };
+}
+
+/// All requests under way.
+#[derive(Debug)]
+pub(crate) struct Slots([Slot; IN_FLIGHT_MAX]);
+
+impl Slots {
+    /// No request under way.
+    pub(crate) const fn new() -> Slots {
+        Slots([Slot::FREE; IN_FLIGHT_MAX])
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.0.iter().filter(|slot| slot.id != 0).count()
+    }
+
+    /// The first id from `wanted` on that is neither zero nor under way. There are more ids than
+    /// slots, so the search ends.
+    pub(crate) fn unused_id(&self, wanted: u32) -> RequestId {
+        let mut id = wanted;
+        while id == 0 || self.0.iter().any(|slot| slot.id == id) {
+            id = id.wrapping_add(1);
+        }
+        RequestId(id)
+    }
+
+    /// Puts a request into a free slot, of which there must be one.
+    pub(crate) fn occupy(&mut self, id: RequestId, kind: RequestKind) {
+        assert!(id.0 != 0);
+        let free = self.0.iter_mut().find(|slot| slot.id == 0);
+        assert!(free.is_some());
+        if let Some(slot) = free {
+            *slot = Slot { id: id.0, kind };
+        }
+    }
+
+    /// Takes out the request that a reply with this id answers, if there is one.
+    pub(crate) fn release(&mut self, id: u32) -> Option<(RequestId, RequestKind)> {
+        let slot = self.0.iter_mut().find(|slot| slot.id != 0 && slot.id == id)?;
+        let Slot { id, kind } = core::mem::replace(slot, Slot::FREE);
+        Some((RequestId(id), kind))
+    }
+}
