@@ -76,3 +76,20 @@ fn some_answers_keep_the_rest_from_counting_as_a_stall() {
     assert_eq!(patience.look(&bench.client, 1498), Verdict::Fine);
     assert!(matches!(patience.look(&bench.client, 1999), Verdict::Stalled(_)));
 }
+
+#[test]
+fn what_a_live_update_held_back_is_answered_after_it() {
+    let (mut bench, mut patience) = silent();
+    bench.submit(Request::TransactionStart);
+    bench.submit(Request::Watch { path: "data", token: "t" });
+    assert_eq!(bench.settle(), []);
+    assert_eq!(patience.look(&bench.client, 400), Verdict::Fine);
+    // The new daemon looks at every ring by itself; our doorbell went to the old one.
+    bench.daemon.reading = Reading::On;
+    bench.daemon.serve(&mut bench.page);
+    bench.client.woke();
+    let got = bench.settle();
+    assert_eq!(got.len(), 4, "three replies and the first event of the watch");
+    assert_eq!(patience.look(&bench.client, 401), Verdict::Fine);
+    assert_eq!((bench.daemon.watches(), bench.daemon.transactions()), (1, 1));
+}
