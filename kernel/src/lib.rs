@@ -16,6 +16,8 @@
 
 #![no_std]
 
+extern crate alloc;
+
 pub mod abi;
 mod boot;
 pub mod clock;
@@ -26,12 +28,14 @@ pub mod events;
 pub mod grants;
 pub mod heap;
 pub mod hypercall;
+pub mod job;
 mod machine;
 mod memory;
 pub mod options;
 pub mod pages;
 #[cfg(feature = "image")]
 mod panic;
+pub mod platform;
 pub mod random;
 pub mod selftest;
 mod shared_info;

@@ -14,10 +14,10 @@ pub const LINKS_MAX: usize = 32;
 /// Most bytes a cycle moves each way: 1 GiB, minutes of work at the rates seen.
 const BYTES_MAX: u64 = 1 << 30;
 /// Most pages of one connection: both libraries have a say.
-const PAGES_MAX: u32 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
-    channel::limits::PAGES_MAX as u32
+const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
+    channel::limits::PAGES_MAX as u16
 } else {
-    grant::PAGES_MAX as u32
+    grant::PAGES_MAX as u16
 };
 /// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
 const BEAT_MS: core::ops::RangeInclusive<u32> = 10..=60_000;
@@ -45,7 +45,7 @@ pub struct Options {
     /// `bytes=1048576`: bytes that a cycle moves each way.
     pub bytes: u64,
     /// `pages=1`: pages of a connection.
-    pub pages: u32,
+    pub pages: u16,
     /// `beat_ms=1000`: the beat's period.
     pub beat_ms: u32,
     /// `beat_limit=4`: periods without a beat before the peer is taken for dead.
@@ -102,12 +102,12 @@ pub enum Problem {
 impl fmt::Display for OptionError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.problem {
-            Problem::Unknown => "unknown",
-            Problem::NoValue => "without value",
-            Problem::Value => "malformed",
-            Problem::Repeated => "given twice",
+            Problem::Unknown => "unknown option",
+            Problem::NoValue => "option without value",
+            Problem::Value => "malformed option",
+            Problem::Repeated => "repeated option",
         };
-        write!(f, "option {problem}: {}", self.word)
+        write!(f, "{problem} {}", self.word)
     }
 }
 

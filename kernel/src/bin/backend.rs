@@ -1,14 +1,5 @@
-//! The backend: for now it runs the self-tests and ends.
+//! The backend: serves whoever is introduced to it, until the toolstack ends it.
 #![no_std]
 #![no_main]
 
-use kernel::{Machine, Verdict, selftest};
-
-kernel::entry!(main);
-
-fn main(mut machine: Machine) -> Verdict {
-    match selftest::run(&mut machine) {
-        Some(verdict) => verdict,
-        None => Verdict::success("nothing else to do yet"),
-    }
-}
+kernel::entry!(kernel::job::backend);

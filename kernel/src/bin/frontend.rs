@@ -1,14 +1,6 @@
-//! The frontend: for now it runs the self-tests and ends.
+//! The frontend: connects, sends its bytes and gets them back transformed, disconnects; as often as
+//! its command line says.
 #![no_std]
 #![no_main]
 
-use kernel::{Machine, Verdict, selftest};
-
-kernel::entry!(main);
-
-fn main(mut machine: Machine) -> Verdict {
-    match selftest::run(&mut machine) {
-        Some(verdict) => verdict,
-        None => Verdict::success("nothing else to do yet"),
-    }
-}
+kernel::entry!(kernel::job::frontend);

@@ -20,6 +20,9 @@ const REPLY_STREAM: u64 = 0x7465_7468_6572_0003;
 const WORD_BYTES: u64 = 8;
 
 impl Pattern {
+    /// The streams of no connection at all.
+    pub const NONE: Self = Self { request: 0, reply: 0 };
+
     /// The streams of connection `number` in the session of these two epochs.
     pub fn new(front_epoch: u128, back_epoch: u128, number: u32) -> Self {
         let mut seed = u64::from(number);

@@ -1,0 +1,189 @@
+//! The backend's service: whatever comes is checked, transformed and sent back, on every link.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use channel::event::{End, Event};
+use channel::{Epoch, Instant, LinkId, Step};
+use grant::{BackConnection, Readiness, SharedPages, TransferError, Wish};
+use xenbus::Counts;
+
+use super::pattern::Pattern;
+use super::stages::{Stage, Stages};
+use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use crate::platform::XenPlatform;
+use crate::{Verdict, trace};
+
+/// One link's service.
+#[derive(Clone, Copy)]
+struct Course {
+    epochs: (Epoch, Epoch),
+    serving: bool,
+    number: u32,
+    pattern: Pattern,
+    served: u64,
+    wrong: bool,
+}
+
+impl Course {
+    const NEW: Self = Self {
+        epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
+        serving: false,
+        number: 0,
+        pattern: Pattern::NONE,
+        served: 0,
+        wrong: false,
+    };
+
+    /// Serves one unit: no more than the answer has room for. Gives the bytes served.
+    fn serve_unit<P: SharedPages>(
+        &mut self,
+        end: &mut BackConnection<P>,
+        unit: &mut [u8; UNIT_BYTES],
+    ) -> Result<usize, TransferError> {
+        let room = end.room()?.min(UNIT_BYTES);
+        let read = end.read(&mut unit[..room])?;
+        let bytes = &mut unit[..read];
+        self.wrong |= !self.pattern.is_request(self.served, bytes);
+        self.pattern.transform(self.served, bytes);
+        let written = end.write(bytes)?;
+        // Only we take room away, and it was there before.
+        assert!(written == read, "the answer fits into the room found");
+        self.served += read as u64;
+        Ok(read)
+    }
+}
+
+/// What the backend does on its links.
+pub struct Service {
+    bytes: u64,
+    courses: Vec<Course>,
+    stages: Stages,
+    ended: Option<Stage>,
+    unit: [u8; UNIT_BYTES],
+}
+
+impl Service {
+    /// Serves `links` links. `bytes` is what a connection is expected to carry; only the
+    /// step named `streaming` depends on it.
+    pub fn new(bytes: u64, links: usize, counts: &Counts) -> Self {
+        Self {
+            bytes,
+            courses: vec![Course::NEW; links],
+            stages: Stages::new(counts),
+            ended: None,
+            unit: [0; UNIT_BYTES],
+        }
+    }
+
+    fn note_end(&mut self, link: LinkId, end: End, xen: &XenPlatform) {
+        let course = &mut self.courses[link.index()];
+        if !course.serving {
+            return;
+        }
+        course.serving = false;
+        if end == End::InOrder {
+            trace!(
+                "served link={} k={} bytes={} ok={}",
+                xen.link_name(link),
+                course.number,
+                course.served,
+                u8::from(!course.wrong)
+            );
+            self.ended = Some(Stage::Disconnect);
+        }
+    }
+}
+
+impl Job for Service {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
+        let course = &mut self.courses[link.index()];
+        match *event {
+            Event::Up { epoch, peer_epoch } => {
+                course.epochs = (peer_epoch, epoch);
+                self.ended = Some(Stage::Up);
+            }
+            Event::Connected { number } => {
+                course.serving = true;
+                course.number = number.0;
+                course.pattern =
+                    Pattern::new(course.epochs.0.bits(), course.epochs.1.bits(), number.0);
+                (course.served, course.wrong) = (0, false);
+                self.ended = Some(Stage::Connect);
+            }
+            Event::Disconnected { end, .. } => self.note_end(link, end, xen),
+            Event::Down { .. } => course.serving = false,
+            _ => {}
+        }
+    }
+
+    fn wish(&mut self, driver: &mut ImageDriver, _xen: &mut XenPlatform) {
+        if let Some(stage) = self.ended.take() {
+            self.stages.end(stage, driver.counts());
+        }
+    }
+
+    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
+        let mut pumped = Pumped::Dry;
+        for index in 0..self.courses.len() {
+            let link = LinkId(index as u16);
+            let course = &mut self.courses[index];
+            if !course.serving {
+                continue;
+            }
+            match pump_one(course, self.bytes, link, xen, &mut self.unit) {
+                Ok(Pumped::Dry) => {}
+                Ok(Pumped::More) => pumped = Pumped::More,
+                Err(TransferError::Fenced) => course.serving = false,
+                Err(TransferError::Ring(error)) => {
+                    log::error!("link {}: {error}", xen.link_name(link));
+                    course.serving = false;
+                }
+            }
+        }
+        pumped
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::NEVER
+    }
+
+    fn print_counts(&self, driver: &ImageDriver) {
+        self.stages.print(driver.counts());
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        None
+    }
+}
+
+fn pump_one(
+    course: &mut Course,
+    total: u64,
+    link: LinkId,
+    xen: &mut XenPlatform,
+    unit: &mut [u8; UNIT_BYTES],
+) -> Result<Pumped, TransferError> {
+    let Some(end) = xen.back(link) else { return Ok(Pumped::Dry) };
+    let half = total / 2;
+    let before = course.served;
+    for _ in 0..UNITS_PER_TURN {
+        if course.serve_unit(end, unit)? == 0 {
+            break;
+        }
+    }
+    // The first byte of a burst wakes: how many come is the front's to know. Where the answers find
+    // no room, an empty ring does.
+    let blocked = end.room()? == 0;
+    let wish = if blocked {
+        Wish { readable: 0, writable: u32::MAX }
+    } else {
+        Wish { readable: 1, writable: 0 }
+    };
+    let sleep = end.before_sleep(wish)?;
+    xen.notify_if(link, sleep.notify);
+    if before < half && course.served >= half {
+        xen.reached_by_job(link, Step::Streaming);
+    }
+    Ok(if sleep.readiness == Readiness::Ready { Pumped::More } else { Pumped::Dry })
+}

@@ -1,0 +1,302 @@
+//! The frontend's cycles: connect, send the bytes and get them back transformed, disconnect, all
+//! grants ended; as often as the command line says, on each link.
+//!
+//! A cycle that a session's end cuts short does not count: it is begun again in the next session.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use channel::event::{End, Event};
+use channel::platform::Released;
+use channel::{Epoch, Instant, LinkId, Step};
+use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
+use xenbus::Counts;
+
+use super::pattern::Pattern;
+use super::stages::{Stage, Stages};
+use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use crate::platform::XenPlatform;
+use crate::{Verdict, clock, trace};
+
+/// How long a refused link rests before it asks again: what refused it needs time to change.
+const REFUSED_REST_NS: u64 = 200_000_000;
+
+/// Where a link is in its cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No session.
+    Down,
+    /// Up, nothing asked, and nothing is before this moment.
+    Idle { until_ns: u64 },
+    /// CONNECT asked for.
+    Connecting,
+    /// Data flow.
+    Streaming,
+    /// DISCONNECT asked for.
+    Disconnecting,
+}
+
+/// Nanoseconds of the timeline's moments T2 to T6; T7 and T8 are the platform's.
+#[derive(Clone, Copy, Debug)]
+struct Moments {
+    up: u64,
+    connect_asked: u64,
+    connected: u64,
+    first_byte: u64,
+    disconnect_asked: u64,
+}
+
+/// One link's course.
+#[derive(Clone, Copy)]
+struct Course {
+    phase: Phase,
+    epochs: (Epoch, Epoch),
+    number: u32,
+    pattern: Pattern,
+    sent: u64,
+    received: u64,
+    wrong: bool,
+    done: u32,
+    moments: Moments,
+}
+
+impl Course {
+    const NEW: Self = Self {
+        phase: Phase::Down,
+        epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
+        number: 0,
+        pattern: Pattern::NONE,
+        sent: 0,
+        received: 0,
+        wrong: false,
+        done: 0,
+        moments: Moments {
+            up: 0,
+            connect_asked: 0,
+            connected: 0,
+            first_byte: 0,
+            disconnect_asked: 0,
+        },
+    };
+
+    fn begin(&mut self, number: u32) {
+        self.number = number;
+        self.pattern = Pattern::new(self.epochs.0.bits(), self.epochs.1.bits(), number);
+        (self.sent, self.received, self.wrong) = (0, 0, false);
+        self.moments.connected = clock::now_ns();
+        self.moments.first_byte = 0;
+        self.phase = Phase::Streaming;
+    }
+
+    /// Moves one unit each way. Gives the bytes moved.
+    fn move_unit<P: SharedPages>(
+        &mut self,
+        total: u64,
+        end: &mut FrontConnection<P>,
+        unit: &mut [u8; UNIT_BYTES],
+    ) -> Result<u64, RingError> {
+        let room = end.room()?.min(UNIT_BYTES);
+        let wanted = usize::try_from(total - self.sent).unwrap_or(usize::MAX).min(room);
+        let out = &mut unit[..wanted];
+        self.pattern.fill_request(self.sent, out);
+        let written = end.write(out)?;
+        self.sent += written as u64;
+
+        let read = end.read(unit)?;
+        let into = &mut unit[..read];
+        if read > 0 && self.moments.first_byte == 0 {
+            self.moments.first_byte = clock::now_ns();
+        }
+        self.wrong |= !self.pattern.is_reply(self.received, into);
+        self.received += read as u64;
+        Ok((written + read) as u64)
+    }
+
+    /// What to be woken for: room while there is something to send, and whatever the peer owes.
+    fn wish(&self, total: u64) -> Wish {
+        let owed = u32::try_from(self.sent - self.received.min(self.sent)).unwrap_or(u32::MAX);
+        Wish { readable: owed, writable: if self.sent < total { u32::MAX } else { 0 } }
+    }
+}
+
+/// What the frontend does: so many cycles of so many bytes on each of its links.
+pub struct Cycles {
+    cycles: u32,
+    bytes: u64,
+    courses: Vec<Course>,
+    stages: Stages,
+    ended: Option<Stage>,
+    unit: [u8; UNIT_BYTES],
+    failure: Option<&'static str>,
+}
+
+impl Cycles {
+    /// `cycles` cycles (0: until told to end) of `bytes` bytes each way on each of `links` links.
+    pub fn new(cycles: u32, bytes: u64, links: usize, counts: &Counts) -> Self {
+        Self {
+            cycles,
+            bytes,
+            courses: vec![Course::NEW; links],
+            stages: Stages::new(counts),
+            ended: None,
+            unit: [0; UNIT_BYTES],
+            failure: None,
+        }
+    }
+
+    fn finished(&self, course: &Course) -> bool {
+        self.cycles > 0 && course.done >= self.cycles
+    }
+
+    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform) {
+        let course = &mut self.courses[link.index()];
+        let times = xen.release_times();
+        let whole = course.sent == self.bytes && course.received == self.bytes;
+        let ok = whole && !course.wrong && released == Released::Freed;
+        if ok {
+            course.done += 1;
+        } else {
+            self.failure = Some(if course.wrong { "wrong-bytes" } else { "incomplete-cycle" });
+        }
+        let moments = course.moments;
+        trace!(
+            "cycle link={} n={} k={} t2={} t3={} t4={} t5={} t6={} t7={} t8={} bytes={} ok={}",
+            xen.link_name(link),
+            course.done,
+            course.number,
+            moments.up,
+            moments.connect_asked,
+            moments.connected,
+            moments.first_byte,
+            moments.disconnect_asked,
+            times.begun_ns,
+            times.done_ns,
+            course.received,
+            u8::from(ok)
+        );
+        course.phase = Phase::Idle { until_ns: 0 };
+        self.ended = Some(Stage::Disconnect);
+    }
+}
+
+impl Job for Cycles {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
+        let course = &mut self.courses[link.index()];
+        match *event {
+            Event::Up { epoch, peer_epoch } => {
+                course.epochs = (epoch, peer_epoch);
+                course.moments.up = clock::now_ns();
+                course.phase = Phase::Idle { until_ns: 0 };
+                self.ended = Some(Stage::Up);
+            }
+            Event::Down { .. } => course.phase = Phase::Down,
+            Event::Connected { number } => {
+                course.begin(number.0);
+                self.ended = Some(Stage::Connect);
+            }
+            Event::Refused { .. } => {
+                let until_ns = clock::now_ns() + REFUSED_REST_NS;
+                course.phase = Phase::Idle { until_ns };
+            }
+            Event::Closing { .. } => course.phase = Phase::Disconnecting,
+            Event::Disconnected { end: End::InOrder, released, .. } => {
+                self.note_end(link, released, xen);
+            }
+            _ => {}
+        }
+    }
+
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform) {
+        if let Some(stage) = self.ended.take() {
+            self.stages.end(stage, driver.counts());
+        }
+        for index in 0..self.courses.len() {
+            let link = LinkId(index as u16);
+            let course = &mut self.courses[index];
+            let finished = self.cycles > 0 && course.done >= self.cycles;
+            match course.phase {
+                Phase::Idle { until_ns } if !finished && clock::now_ns() >= until_ns => {
+                    self.stages.begin(driver.counts());
+                    course.moments.connect_asked = clock::now_ns();
+                    // Refused at once only while a former connection has no terminal answer yet:
+                    // then the link is asked again at the next turn.
+                    if driver.connect(link, xen).is_ok() {
+                        course.phase = Phase::Connecting;
+                    }
+                }
+                Phase::Streaming if course.received == self.bytes => {
+                    self.stages.begin(driver.counts());
+                    course.moments.disconnect_asked = clock::now_ns();
+                    if driver.disconnect(link, xen).is_ok() {
+                        course.phase = Phase::Disconnecting;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
+        let mut pumped = Pumped::Dry;
+        for index in 0..self.courses.len() {
+            let link = LinkId(index as u16);
+            let course = &mut self.courses[index];
+            if course.phase != Phase::Streaming {
+                continue;
+            }
+            match pump_one(course, self.bytes, link, xen, &mut self.unit) {
+                Ok(Pumped::Dry) => {}
+                Ok(Pumped::More) => pumped = Pumped::More,
+                Err(error) => {
+                    log::error!("link {}: {error}", xen.link_name(link));
+                    self.failure = Some("ring-broken-by-peer");
+                }
+            }
+        }
+        pumped
+    }
+
+    fn deadline(&self) -> Instant {
+        let resting = self.courses.iter().filter_map(|course| match course.phase {
+            Phase::Idle { until_ns } if !self.finished(course) => Some(until_ns),
+            _ => None,
+        });
+        resting.min().map_or(Instant::NEVER, Instant::from_nanoseconds)
+    }
+
+    fn print_counts(&self, driver: &ImageDriver) {
+        self.stages.print(driver.counts());
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        if let Some(reason) = self.failure {
+            return Some(Verdict::failure(reason));
+        }
+        let done = self.courses.iter().all(|course| self.finished(course));
+        done.then_some(Verdict::success("all cycles done"))
+    }
+}
+
+fn pump_one(
+    course: &mut Course,
+    total: u64,
+    link: LinkId,
+    xen: &mut XenPlatform,
+    unit: &mut [u8; UNIT_BYTES],
+) -> Result<Pumped, RingError> {
+    let Some(end) = xen.front(link) else { return Ok(Pumped::Dry) };
+    let half = total / 2;
+    let before = course.received;
+    for _ in 0..UNITS_PER_TURN {
+        if course.move_unit(total, end, unit)? == 0 {
+            break;
+        }
+    }
+    let sleep = end.before_sleep(course.wish(total))?;
+    xen.notify_if(link, sleep.notify);
+    if before < half && course.received >= half {
+        xen.reached_by_job(link, Step::Streaming);
+    }
+    let more = sleep.readiness == Readiness::Ready || course.received == total;
+    Ok(if more { Pumped::More } else { Pumped::Dry })
+}

@@ -1,0 +1,123 @@
+//! What the two images do once they are up: the frontend's cycles, the backend's service, and the
+//! loop around both.
+//!
+//! The loop is the one of docs/protocol.md §1: step the driver, look at what happened, move data,
+//! sleep until something happens or the driver's deadline. The protocol itself is `channel/`'s.
+
+mod back;
+mod front;
+mod image;
+mod pattern;
+mod stages;
+
+use channel::event::Event;
+use channel::{Driver, Instant, LinkId, Platform};
+
+pub use back::Service;
+pub use front::Cycles;
+pub use image::{backend, frontend};
+
+use crate::Verdict;
+use crate::platform::XenPlatform;
+
+/// The driver of an image.
+pub type ImageDriver = Driver<4>;
+
+/// Bytes moved at once: the unit of work between two looks at the fence. More than a page's ring.
+const UNIT_BYTES: usize = 2048;
+
+/// Units that one link may move before the others and the driver have their turn.
+const UNITS_PER_TURN: usize = 16;
+
+/// What an image does with its links.
+pub trait Job {
+    /// Takes note of what happened. Nothing is done to the link from here.
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform);
+
+    /// Asks the driver for what the job wants next: connect, disconnect.
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform);
+
+    /// Moves data on every connected link, as much as goes in one turn.
+    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped;
+
+    /// When the job itself wants to look again at the latest.
+    fn deadline(&self) -> Instant;
+
+    /// The verdict, once there is nothing left to do.
+    fn verdict(&self) -> Option<Verdict>;
+
+    /// Prints what was counted and what is still held: the last lines before the verdict.
+    fn print_counts(&self, driver: &ImageDriver);
+}
+
+/// Whether a turn of moving data left more to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pumped {
+    /// Every link waits for its peer; who must be told has been.
+    Dry,
+    /// There is more to do at once.
+    More,
+}
+
+/// Runs the job until it has a verdict or the toolstack asks for the domain's end.
+pub fn run<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform) -> Verdict {
+    loop {
+        driver.step(xen);
+        take_events(job, driver, xen);
+        job.wish(driver, xen);
+        let more_happened = take_events(job, driver, xen);
+        if let Some(verdict) = job.verdict() {
+            job.print_counts(driver);
+            return verdict;
+        }
+        let until = match job.pump(xen) {
+            Pumped::Dry if !more_happened => driver.deadline().min(job.deadline()),
+            Pumped::Dry | Pumped::More => Instant::START,
+        };
+        if xen.now() < until {
+            xen.wait(until);
+        }
+    }
+}
+
+/// Takes all events. True if there were any.
+fn take_events<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform) -> bool {
+    let mut any = false;
+    while let Some((link, event)) = driver.poll_event() {
+        any = true;
+        announce(xen.link_name(link), &event);
+        job.handle_event(link, &event, xen);
+    }
+    any
+}
+
+/// Prints what happened on a link, for people and for programs.
+fn announce(link: &str, event: &Event<'_>) {
+    let now = crate::clock::now_ns();
+    match *event {
+        Event::Waiting => log::info!("link {link}: waiting to be introduced"),
+        Event::Introduced { peer, number } => {
+            crate::trace!("introduced link={link} peer={} number={number}", peer.0);
+        }
+        Event::Up { epoch, peer_epoch } => {
+            let (own, theirs) = (epoch.bits() >> 96, peer_epoch.bits() >> 96);
+            crate::trace!("up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x}");
+        }
+        Event::Down { reason, witness, unknown } => {
+            let (reason, witness) = (reason.word(), witness.word());
+            crate::trace!(
+                "down link={link} reason={reason} witness={witness} t_ns={now} unknown={unknown}"
+            );
+        }
+        Event::Refused { number, reason } => {
+            crate::trace!("refused link={link} k={} reason={}", number.0, reason.word());
+        }
+        Event::Notice(notice) => log::warn!("link {link}: {}", notice.word()),
+        Event::Connected { number } => log::debug!("link {link}: connected, number {}", number.0),
+        Event::Closing { number } => log::debug!("link {link}: peer closes {}", number.0),
+        Event::Disconnected { number, .. } => {
+            log::debug!("link {link}: disconnected, number {}", number.0);
+        }
+        Event::Message(_) | Event::Unknown(_) => {}
+    }
+}

@@ -1,0 +1,301 @@
+//! What the channel's driver needs of this domain, over real Xen: [`channel::Platform`].
+//!
+//! The driver decides when; this does it, and keeps the domain's books: which page sets are free, in
+//! use or in quarantine, which window slots hold a peer's pages, which port belongs to which link.
+//! The books belong to the domain and outlive any endpoint (docs/protocol.md §11). Conversions
+//! between the libraries' own number types happen here and nowhere else.
+
+mod back;
+mod front;
+mod stops;
+
+use alloc::vec::Vec;
+
+use channel::platform::{
+    BindError, MapError, Observation, Offer, PeerState, PortState, PrepareError, QuarantineState,
+    Released, Terms, VerifyError,
+};
+use channel::{DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Number, Platform, Port, Step};
+use grant::{BackConnection, FrontConnection, GrantTable, Notify, PageSet, Quarantine, Window};
+
+use xenbus::blocking::Port as _;
+
+use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
+use crate::hypercall::event_channel::{self, Status};
+use crate::store::StoreRing;
+use crate::{clock, events, random};
+
+pub use stops::Stops;
+
+/// Slots of the foreign window that links may use: two pages for each of the most links that an
+/// image takes, or fewer links with more pages.
+const WINDOW_SLOTS: usize = 256;
+
+/// Page sets that may be in use or in quarantine together. A front that is killed and restarted by
+/// its peer's misbehaviour runs out here, by name, instead of running out of memory.
+const PAGE_SETS_MAX: usize = 16;
+
+/// One link's end of its connection.
+struct End {
+    front: Option<FrontConnection<OwnPages>>,
+    back: Option<BackConnection<ForeignPages>>,
+    port: Option<event_channel::Port>,
+    name: LinkName,
+}
+
+/// Times of the last release, for the timeline: nanoseconds of the clamped clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReleaseTimes {
+    /// When the release began: the peer's last word was just read.
+    pub begun_ns: u64,
+    /// When every grant was ended and the port closed.
+    pub done_ns: u64,
+}
+
+/// This domain, as the driver sees it.
+pub struct XenPlatform {
+    domid: DomId,
+    store: StoreRing,
+    table: GrantTable<GrantFrames>,
+    quarantine: Quarantine<OwnPages, PAGE_SETS_MAX>,
+    spare: Vec<PageSet<OwnPages>>,
+    window: Window<WINDOW_SLOTS>,
+    mapper: WindowMapper,
+    ends: Vec<End>,
+    stops: Stops,
+    ports: Vec<event_channel::Port>,
+    released: ReleaseTimes,
+}
+
+impl XenPlatform {
+    /// Takes over what the links of this domain will need. Nothing is granted or mapped yet.
+    pub fn new(
+        domid: u16,
+        store: StoreRing,
+        frames: GrantFrames,
+        mapper: WindowMapper,
+        stops: Stops,
+    ) -> Self {
+        Self {
+            domid: DomId(domid),
+            store,
+            table: GrantTable::new(frames),
+            quarantine: Quarantine::new(),
+            spare: Vec::new(),
+            window: Window::new(),
+            mapper,
+            ends: Vec::new(),
+            stops,
+            ports: Vec::new(),
+            released: ReleaseTimes::default(),
+        }
+    }
+
+    /// The front end of a link's data, while it is connected.
+    pub fn front(&mut self, link: LinkId) -> Option<&mut FrontConnection<OwnPages>> {
+        self.ends[link.index()].front.as_mut()
+    }
+
+    /// The back end of a link's data, while it is connected.
+    pub fn back(&mut self, link: LinkId) -> Option<&mut BackConnection<ForeignPages>> {
+        self.ends[link.index()].back.as_mut()
+    }
+
+    /// Rings the other end of a link if the byte rings say so.
+    pub fn notify_if(&mut self, link: LinkId, notify: Notify) {
+        if notify == Notify::Due {
+            self.notify(link);
+        }
+    }
+
+    /// Makes a place for the next link. Called in the order in which the driver is given them.
+    pub fn add_link(&mut self, name: LinkName) {
+        self.ends.push(End { front: None, back: None, port: None, name });
+    }
+
+    /// The name given by [`Self::add_link`].
+    pub fn link_name(&self, link: LinkId) -> &str {
+        self.ends[link.index()].name.as_str()
+    }
+
+    /// Sleeps until xenstore's port or a connection's is pending, or `until`. All pending bits are
+    /// cleared here, before anybody looks at what they announced.
+    pub fn wait(&mut self, until: Instant) {
+        self.ports.clear();
+        self.ports.push(self.store.port());
+        self.ports.extend(self.ends.iter().filter_map(|end| end.port));
+        events::wait(&self.ports, until.nanoseconds());
+        for port in &self.ports {
+            events::take_pending(*port);
+        }
+    }
+
+    /// A step of the job, not of the protocol, was reached.
+    pub fn reached_by_job(&mut self, link: LinkId, step: Step) {
+        self.reached(link, step);
+    }
+
+    /// When the last release began and ended.
+    pub const fn release_times(&self) -> ReleaseTimes {
+        self.released
+    }
+
+    /// What is still held, for the leak line: grants, foreign mappings, ports, quarantined pages.
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            grants: self.table.active().count(),
+            mappings: self.window.mapped(),
+            ports: self.ends.iter().filter(|end| end.port.is_some()).count(),
+            quarantined: self.quarantine.state().pages,
+        }
+    }
+
+    fn close_port(&mut self, link: LinkId) {
+        if let Some(port) = self.ends[link.index()].port.take() {
+            // Closing a port of one's own fails only for a number that never was one: our bug.
+            assert!(event_channel::close(port).is_ok(), "the port was ours and open");
+        }
+    }
+}
+
+/// What a domain holds on to, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    /// Grants not ended, quarantined ones included.
+    pub grants: usize,
+    /// Slots of the window with a peer's page.
+    pub mappings: usize,
+    /// Connections' ports.
+    pub ports: usize,
+    /// Pages in quarantine.
+    pub quarantined: usize,
+}
+
+impl EpochSource for XenPlatform {
+    fn fresh_epoch(&mut self) -> Epoch {
+        Epoch::from_bits(random::draw_u128())
+    }
+}
+
+impl Platform for XenPlatform {
+    type Ring = StoreRing;
+
+    fn now(&mut self) -> Instant {
+        Instant::from_nanoseconds(clock::now_ns())
+    }
+
+    fn domid(&mut self) -> DomId {
+        self.domid
+    }
+
+    fn store_ring(&mut self) -> &mut StoreRing {
+        &mut self.store
+    }
+
+    fn ring_store_doorbell(&mut self) {
+        self.store.notify();
+    }
+
+    fn prepare(&mut self, link: LinkId, terms: &Terms) -> Result<Offer, PrepareError> {
+        self.prepare_front(link, terms)
+    }
+
+    fn release(&mut self, link: LinkId) -> Released {
+        self.released.begun_ns = clock::now_ns();
+        let released = self.release_front(link);
+        self.released.done_ns = clock::now_ns();
+        released
+    }
+
+    fn map(&mut self, link: LinkId, peer: DomId, offer: &Offer) -> Result<(), MapError> {
+        self.map_back(link, peer, offer)
+    }
+
+    fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
+        self.verify_back(link, terms)
+    }
+
+    fn bind(&mut self, link: LinkId, peer: DomId, port: Port) -> Result<(), BindError> {
+        self.bind_back(link, peer, port)
+    }
+
+    fn stamp(&mut self, link: LinkId, epoch: Epoch, number: Number) {
+        self.stamp_back(link, epoch, number);
+    }
+
+    fn unmap(&mut self, link: LinkId) {
+        self.unmap_back(link);
+    }
+
+    fn notify(&mut self, link: LinkId) {
+        if let Some(port) = self.ends[link.index()].port {
+            // Sending to a dead peer succeeds silently; to an unbound port it is refused. Neither
+            // is news: the witnesses of the peer's death are others.
+            let _ = event_channel::send(port);
+        }
+    }
+
+    fn publish(&mut self, link: LinkId, words: channel::platform::PageWords) {
+        let words =
+            grant::PageWords { beat: words.beat, sent: words.sent, delivered: words.delivered };
+        let end = &self.ends[link.index()];
+        match (&end.front, &end.back) {
+            (Some(front), _) => front.publish(words),
+            (None, Some(back)) => back.publish(words),
+            (None, None) => {}
+        }
+    }
+
+    fn say_closing(&mut self, link: LinkId) {
+        let end = &self.ends[link.index()];
+        match (&end.front, &end.back) {
+            (Some(front), _) => front.say_closing(),
+            (None, Some(back)) => back.say_closing(),
+            (None, None) => {}
+        }
+    }
+
+    fn observe(&mut self, link: LinkId) -> Option<Observation> {
+        let end = &self.ends[link.index()];
+        match (&end.front, &end.back) {
+            (Some(connection), _) => Some(front::observation(&connection.observe())),
+            (None, Some(connection)) => Some(back::observation(&connection.observe())),
+            (None, None) => None,
+        }
+    }
+
+    fn port_state(&mut self, link: LinkId) -> PortState {
+        match self.ends[link.index()].port.map(event_channel::status) {
+            Some(Ok(Status::Interdomain)) => PortState::Bound,
+            Some(Ok(Status::Unbound)) => PortState::Unbound,
+            Some(Ok(Status::Closed | Status::Other) | Err(_)) | None => PortState::Unknown,
+        }
+    }
+
+    fn peer_exists(&mut self, peer: DomId) -> PeerState {
+        if event_channel::domain_exists(peer.0) { PeerState::Exists } else { PeerState::Gone }
+    }
+
+    fn sweep_quarantine(&mut self) -> QuarantineState {
+        self.sweep()
+    }
+
+    fn reached(&mut self, link: LinkId, step: Step) {
+        self.stops.reached(link, step);
+    }
+}
+
+/// The words of a page header as the channel has them.
+fn words(words: grant::PageWords) -> channel::platform::PageWords {
+    channel::platform::PageWords { beat: words.beat, sent: words.sent, delivered: words.delivered }
+}
+
+/// Terms as the page header has them.
+fn header_terms(terms: &Terms) -> grant::Terms {
+    grant::Terms {
+        epoch: grant::Epoch(terms.epoch.bytes()),
+        number: terms.number.0,
+        // Both libraries take 1 to 24 bytes; the channel has checked them.
+        link: grant::LinkTag::new(terms.link.as_str()).expect("a link name fits its field"),
+    }
+}
