@@ -57,7 +57,8 @@ enum Packet {
     Dropped,
 }
 
-/// The client of one ring page.
+/// The client of one ring page. It can be cloned together with a page in memory, so that a
+/// simulation can branch; two clients of one real page would break each other's indices.
 ///
 /// ```
 /// use xenbus::fake::{FakeDaemon, FakePage};
@@ -76,7 +77,7 @@ enum Packet {
 /// }
 /// # Ok::<(), xenbus::SubmitError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     phase: Phase,
     requests: RequestRing,

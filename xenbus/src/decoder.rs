@@ -23,7 +23,7 @@ pub enum Progress {
 /// assert_eq!(decoder.feed(&packet[9..]), (7, Ok(Progress::Complete)));
 /// assert_eq!(decoder.header().request, 7);
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     header: [u8; HEADER_BYTES],
     payload: [u8; PAYLOAD_BYTES_MAX],

@@ -24,7 +24,7 @@ pub(crate) enum NotKept {
 }
 
 /// A queue of bytes: `head..tail` wait to be sent, `tail..draft` is the request being written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     bytes: [u8; CAPACITY],
     /// Free-running positions; the place in `bytes` is the position modulo [`CAPACITY`].

@@ -142,7 +142,7 @@ impl RingIndex {
 }
 
 /// Our end of the request ring: we produce, the daemon consumes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestRing {
     /// What the daemon has been told; the page's copy must agree, for nobody else writes it.
     published: RingIndex,
@@ -215,7 +215,7 @@ impl Default for RequestRing {
 }
 
 /// Our end of the reply ring: the daemon produces, we consume.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReplyRing {
     /// What the daemon has been told that we took.
     published: RingIndex,

@@ -32,7 +32,7 @@ impl Slot {
 }
 
 /// All requests under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slots([Slot; IN_FLIGHT_MAX]);
 
 impl Slots {
