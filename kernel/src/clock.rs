@@ -28,7 +28,7 @@ pub fn now_ns() -> u64 {
 
 /// System time of the image's first instruction (T1 of the timeline).
 pub fn entry_ns() -> u64 {
-    let entry = crate::boot::entry::entry_tsc();
+    let entry = crate::boot::raw::entry_tsc();
     shared_info::time_parameters().map_or(0, |parameters| parameters.system_time_at(entry))
 }
 
@@ -58,5 +58,47 @@ impl TimeParameters {
         let shifted = if self.shift < 0 { ticks >> amount } else { ticks << amount };
         let product = shifted.saturating_mul(u128::from(self.multiplier));
         u64::try_from(product >> 32).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TimeParameters;
+
+    /// A counter of 2 GHz: half a nanosecond a tick.
+    const TWO_GHZ: TimeParameters =
+        TimeParameters { tsc_timestamp: 1000, system_time: 5000, multiplier: 1 << 31, shift: 0 };
+
+    #[test]
+    fn ticks_since_the_moment_are_added() {
+        assert_eq!(TWO_GHZ.system_time_at(1000), 5000);
+        assert_eq!(TWO_GHZ.system_time_at(3000), 6000);
+    }
+
+    #[test]
+    fn a_counter_before_the_moment_gives_an_earlier_time() {
+        assert_eq!(TWO_GHZ.system_time_at(200), 4600);
+    }
+
+    #[test]
+    fn the_difference_is_taken_across_the_wrap() {
+        let young = TimeParameters { tsc_timestamp: 200_u64.wrapping_neg(), ..TWO_GHZ };
+        assert_eq!(young.system_time_at(1800), 6000);
+    }
+
+    #[test]
+    fn the_shift_goes_both_ways() {
+        let slow = TimeParameters { shift: 3, ..TWO_GHZ };
+        assert_eq!(slow.system_time_at(1010), 5040);
+        let fast = TimeParameters { shift: -1, ..TWO_GHZ };
+        assert_eq!(fast.system_time_at(1010), 5002);
+    }
+
+    #[test]
+    fn absurd_parameters_saturate() {
+        let absurd = TimeParameters { multiplier: u32::MAX, shift: i8::MAX, ..TWO_GHZ };
+        assert_eq!(absurd.system_time_at(u64::MAX >> 1), u64::MAX);
+        let before = TimeParameters { tsc_timestamp: u64::MAX >> 1, ..absurd };
+        assert_eq!(before.system_time_at(0), 0);
     }
 }

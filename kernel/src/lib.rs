@@ -15,8 +15,12 @@
 //! This is the only crate of the workspace with `unsafe` and assembly, each block with its reasons.
 
 #![no_std]
+// Tests on the host have no entry point (`boot::entry`), from which all of this is reached.
+#![cfg_attr(test, allow(dead_code))]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod abi;
 mod boot;

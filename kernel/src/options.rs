@@ -208,3 +208,79 @@ fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
     }
     Some(links)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{OptionError, Options, Problem, Selftest};
+    use channel::Step;
+    use log::LevelFilter;
+
+    #[track_caller]
+    fn refused(line: &str, word: &str, problem: Problem) {
+        assert_eq!(Options::parse(line).unwrap_err(), OptionError { word, problem });
+    }
+
+    #[test]
+    fn an_empty_line_gives_the_defaults() {
+        let options = Options::parse("  ").unwrap();
+        assert!(options.links.is_empty());
+        assert_eq!((options.cycles, options.bytes, options.pages), (20, 1 << 20, 1));
+        assert_eq!((options.beat_ms, options.beat_limit), (1000, 4));
+        assert_eq!((options.selftest, options.log), (Selftest::On, LevelFilter::Info));
+        assert_eq!((options.stop_at, options.pause_at), (None, None));
+    }
+
+    #[test]
+    fn every_option_is_obeyed() {
+        let line = "link=a,b-1 cycles=0 bytes=7 pages=2 beat_ms=100 beat_limit=3 selftest=only \
+                    stop_at=connected:2 pause_at=streaming:1500 log=debug";
+        let options = Options::parse(line).unwrap();
+        let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
+        assert_eq!(links, ["a", "b-1"]);
+        assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
+        assert_eq!((options.beat_ms, options.beat_limit), (100, 3));
+        assert_eq!((options.selftest, options.log), (Selftest::Only, LevelFilter::Debug));
+        assert_eq!(options.stop_at, Some((Step::Connected, 2)));
+        assert_eq!(options.pause_at, Some((Step::Streaming, 1500)));
+    }
+
+    #[test]
+    fn a_step_without_occurrence_means_the_first() {
+        assert_eq!(Options::parse("stop_at=up").unwrap().stop_at, Some((Step::Up, 1)));
+    }
+
+    #[test]
+    fn what_is_no_option_is_named() {
+        refused("cycles=1 cycle=2", "cycle=2", Problem::Unknown);
+        refused("selftest", "selftest", Problem::NoValue);
+        refused("log=info log=warn", "log=warn", Problem::Repeated);
+    }
+
+    #[test]
+    fn malformed_values_are_named() {
+        for word in [
+            "cycles=",
+            "cycles=-1",
+            "cycles=+1",
+            "cycles=4294967296",
+            "bytes=0",
+            "pages=0",
+            "pages=99",
+            "beat_ms=9",
+            "beat_limit=1",
+            "selftest=yes",
+            "log=trace",
+            "stop_at=up:0",
+            "stop_at=nowhere",
+            "pause_at=up",
+            "pause_at=up:600001",
+            "link=",
+            "link=a,,b",
+            "link=a,a",
+            "link=a.b",
+            "link=abcdefghijklmnopqrstuvwxy",
+        ] {
+            refused(word, word, Problem::Value);
+        }
+    }
+}

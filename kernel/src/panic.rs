@@ -17,7 +17,8 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     // A panic while reporting a panic: nothing more can be said.
     if !PANICKING.swap(true, Ordering::Relaxed) {
         let mut out = Emergency::open();
-        let _ = writeln!(out, "crash: {info}");
+        let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
+        let _ = writeln!(out, "crash: panic at {file}:{line}: {}", info.message());
         out.close();
     }
     sched::shutdown(ShutdownReason::Crash)

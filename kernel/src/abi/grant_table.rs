@@ -17,8 +17,6 @@ pub const HOST_MAP: u32 = 1 << 1;
 
 /// `GNTST_okay`.
 pub const OKAY: i16 = 0;
-/// `GNTST_eagain`: not done, try again.
-pub const TRY_AGAIN: i16 = -12;
 
 /// Bytes of `struct grant_entry_v1`.
 pub const ENTRY_BYTES: usize = 8;

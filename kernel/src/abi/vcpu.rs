@@ -6,8 +6,6 @@ use core::mem::{offset_of, size_of};
 
 /// `VCPUOP_set_singleshot_timer`.
 pub const SET_SINGLESHOT_TIMER: u32 = 8;
-/// `VCPUOP_stop_singleshot_timer`.
-pub const STOP_SINGLESHOT_TIMER: u32 = 9;
 
 /// `struct vcpu_set_singleshot_timer`.
 #[repr(C)]

@@ -14,8 +14,8 @@ use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::idt::{Entry, HandlerFunc};
 use x86_64::structures::tss::TaskStateSegment;
 
-use super::entry::Raw;
 use super::exceptions::{EXCEPTIONS, exception_stub, unexpected_stub, upcall_stub};
+use super::raw::Raw;
 use crate::events::UPCALL_VECTOR;
 use crate::singleton::Singleton;
 

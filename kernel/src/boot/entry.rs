@@ -2,56 +2,13 @@
 //!
 //! Entry state (docs/misc/pvh.pandoc): protected mode, paging off, flat segments, interrupts off,
 //! `ebx` = start info. This file notes the time, builds the page tables that the rest starts on,
-//! turns on long mode and SSE (compiled `core` uses it) and calls [`super::start::start`]. It owns
-//! the page tables and the stacks; [`super::paging`] refines the former.
+//! turns on long mode and SSE (compiled `core` uses it) and calls [`super::start::start`]. Tables
+//! and stack lie in [`super::raw`]; [`super::paging`] refines the tables.
 
 use core::arch::global_asm;
-use core::cell::UnsafeCell;
 
-use super::paging::{TABLE_BYTES, TABLES, WINDOW_BASE};
-
-/// Bytes of the stack on which everything runs: the deepest caller, a self-test with two 4 KiB
-/// packets in hand, uses less than a quarter.
-pub(super) const STACK_BYTES: usize = 64 * 1024;
-
-/// Memory that only the assembly below and the processor use.
-#[repr(C, align(4096))]
-pub(super) struct Raw<const BYTES: usize>(UnsafeCell<[u8; BYTES]>);
-
-// SAFETY: nothing in Rust reads or writes the contents except through the accessors of the module
-// that owns the static, and an image has one processor.
-unsafe impl<const BYTES: usize> Sync for Raw<BYTES> {}
-
-impl<const BYTES: usize> Raw<BYTES> {
-    /// Zeroes.
-    pub(super) const fn new() -> Raw<BYTES> {
-        Raw(UnsafeCell::new([0; BYTES]))
-    }
-
-    /// Where it lies.
-    pub(super) fn address(&self) -> u64 {
-        self.0.get() as u64
-    }
-}
-
-/// The page tables, in the order of the indices in [`super::paging`].
-#[unsafe(export_name = "tether_page_tables")]
-pub(super) static PAGE_TABLES: Raw<{ TABLES * TABLE_BYTES }> = Raw::new();
-
-/// The stack. Its lowest page becomes a guard once paging is refined.
-#[unsafe(export_name = "tether_stack")]
-pub(super) static STACK: Raw<STACK_BYTES> = Raw::new();
-
-/// The time-stamp counter at the first instruction: low word, high word.
-#[unsafe(export_name = "tether_entry_tsc")]
-static ENTRY_TSC: [core::sync::atomic::AtomicU32; 2] =
-    [const { core::sync::atomic::AtomicU32::new(0) }; 2];
-
-/// The time-stamp counter at the image's first instruction.
-pub(crate) fn entry_tsc() -> u64 {
-    use core::sync::atomic::Ordering::Relaxed;
-    u64::from(ENTRY_TSC[0].load(Relaxed)) | u64::from(ENTRY_TSC[1].load(Relaxed)) << 32
-}
+use super::paging::WINDOW_BASE;
+use super::raw::STACK_BYTES;
 
 /// CR4.PAE: long mode demands it.
 const CR4_PAE: u32 = 1 << 5;

@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use x86_64::registers::control::{Cr3, Efer, EferFlags};
 
-use super::entry::{PAGE_TABLES, STACK};
+use super::raw::{PAGE_TABLES, STACK};
 use crate::abi::PAGE_BYTES;
 use crate::untyped::Untyped;
 use crate::{cpu, hypercall};
