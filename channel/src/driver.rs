@@ -73,10 +73,12 @@ enum Watching {
     Asked,
 }
 
-/// Up to `LINKS` links of one domain.
-pub struct Driver<const LINKS: usize> {
+/// The links of one domain, in places that the caller provides: an array of [`Link::VACANT`], or a
+/// vector or box of them where a heap is at hand (a link is some five kilobytes).
+#[derive(Clone)]
+pub struct Driver<L> {
     client: Client,
-    links: [Link; LINKS],
+    links: L,
     used: usize,
     watching: Watching,
     /// The event that every registration brings: the reads go out with it anyway.
@@ -97,12 +99,12 @@ pub struct Driver<const LINKS: usize> {
     scratch: [u8; MESSAGE_BYTES_MAX],
 }
 
-impl<const LINKS: usize> Driver<LINKS> {
-    /// No link, nothing asked of xenstore.
-    pub const fn new() -> Self {
+impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
+    /// No link yet, as many as `places` possible; nothing asked of xenstore.
+    pub fn new(places: L) -> Self {
         Self {
             client: Client::new(),
-            links: [const { Link::VACANT }; LINKS],
+            links: places,
             used: 0,
             watching: Watching::Not,
             first_fire_due: false,
@@ -140,7 +142,7 @@ impl<const LINKS: usize> Driver<LINKS> {
             return Err(AddError::NameTaken);
         }
         let id = LinkId(u16::try_from(self.used).map_err(|_| AddError::Full)?);
-        let place = self.links.get_mut(self.used).ok_or(AddError::Full)?;
+        let place = self.links.as_mut().get_mut(self.used).ok_or(AddError::Full)?;
         *place = Link::new(id, name, role, settings, platform.fresh_epoch());
         self.used += 1;
         Ok(id)
@@ -234,9 +236,9 @@ impl<const LINKS: usize> Driver<LINKS> {
         // The borrow of a found event would last beyond the loop: find the link first.
         let found = (0..used)
             .map(|step| (self.told + step) % used)
-            .find(|index| self.links.get(*index).is_some_and(Link::has_event))?;
+            .find(|index| self.links.as_ref().get(*index).is_some_and(Link::has_event))?;
         self.told = found;
-        let link = self.links.get_mut(found)?;
+        let link = self.links.as_mut().get_mut(found)?;
         let id = link.id;
         link.poll_event(scratch).map(|event| (id, event))
     }
@@ -279,7 +281,7 @@ impl<const LINKS: usize> Driver<LINKS> {
 
     /// The links, in the order in which they were added.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter().take(self.used)
+        self.links.as_ref().iter().take(self.used)
     }
 
     /// What the xenstore client has counted.
@@ -299,11 +301,11 @@ impl<const LINKS: usize> Driver<LINKS> {
 
     fn link_mut(&mut self, link: LinkId) -> &mut Link {
         assert!(link.index() < self.used, "a link of this driver");
-        &mut self.links[link.index()]
+        &mut self.links.as_mut()[link.index()]
     }
 
     fn used_links(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.links.iter_mut().take(self.used)
+        self.links.as_mut().iter_mut().take(self.used)
     }
 
     /// When the oldest request under way has waited too long.
@@ -351,8 +353,8 @@ impl<const LINKS: usize> Driver<LINKS> {
     }
 }
 
-impl<const LINKS: usize> Default for Driver<LINKS> {
+impl<const LINKS: usize> Default for Driver<[Link; LINKS]> {
     fn default() -> Self {
-        Self::new()
+        Self::new([const { Link::VACANT }; LINKS])
     }
 }

@@ -98,7 +98,7 @@ pub struct Link {
 
 impl Link {
     /// A place for a link.
-    pub(crate) const VACANT: Self = Self {
+    pub const VACANT: Self = Self {
         id: LinkId(0),
         name: LinkName::VACANT,
         settings: Settings::DEFAULT,

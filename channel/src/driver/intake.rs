@@ -13,7 +13,7 @@ use crate::names::{Place, ROOT, WATCH_TOKEN, place};
 use crate::platform::Platform;
 use crate::store::Errand;
 
-impl<const LINKS: usize> Driver<LINKS> {
+impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// The first requests of a life: what ran before in this domain is forgotten by the daemon
     /// first.
     pub(super) fn begin(&mut self, platform: &mut impl Platform) {
@@ -44,9 +44,11 @@ impl<const LINKS: usize> Driver<LINKS> {
     pub(super) fn take_in(&mut self, now: Instant, platform: &mut impl Platform) {
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
-                Incoming::Event(event) => {
-                    route_event(&mut self.links[..self.used], &mut self.first_fire_due, &event)
-                }
+                Incoming::Event(event) => route_event(
+                    &mut self.links.as_mut()[..self.used],
+                    &mut self.first_fire_due,
+                    &event,
+                ),
                 Incoming::Reply { id, result, .. } => {
                     let place = self.pending.iter_mut().find(|p| p.is_some_and(|p| p.id == id));
                     let Some(pending) = place.and_then(Option::take) else { continue };
@@ -57,7 +59,7 @@ impl<const LINKS: usize> Driver<LINKS> {
                         Purpose::Reset => {}
                         Purpose::Watch => self.watch_refused = result.err(),
                         Purpose::Link(link, errand) => {
-                            answer(&mut self.links, link, errand, result, now, platform);
+                            answer(self.links.as_mut(), link, errand, result, now, platform);
                         }
                     }
                 }
@@ -95,7 +97,7 @@ impl<const LINKS: usize> Driver<LINKS> {
         while idle < self.used && self.client.in_flight() < REQUESTS_MAX {
             let index = self.turn % self.used;
             self.turn = (index + 1) % self.used;
-            let link = &mut self.links[index];
+            let link = &mut self.links.as_mut()[index];
             let Some(errand) = link.next_errand(now) else {
                 idle += 1;
                 continue;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use channel::driver::StoreEvent;
 use channel::event::{ConnectRefused, DownReason, End, Event, Notice, Witness};
+use channel::link::Link;
 use channel::platform::Released;
 use channel::{Driver, Duration, Epoch, LinkId, LinkName, Role, Settings};
 
@@ -52,7 +53,7 @@ impl From<Event<'_>> for Happened {
 }
 
 pub struct Domain {
-    pub driver: Box<Driver<4>>,
+    pub driver: Box<Driver<[Link; 4]>>,
     pub platform: TestPlatform,
     pub events: Vec<(LinkId, Happened)>,
     pub is_paused: bool,
@@ -108,7 +109,7 @@ impl World {
     pub fn create(&mut self, domid: u16, role: Role, link: &str) {
         let ring = self.xen.borrow_mut().store.add_domain(domid);
         let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring);
-        let mut driver = Box::new(Driver::new());
+        let mut driver = Box::new(Driver::default());
         let name = LinkName::new(link.as_bytes()).unwrap();
         driver.add_link(name, role, self.settings, &mut platform).unwrap();
         let domain = Domain { driver, platform, events: Vec::new(), is_paused: false, steps: 0 };

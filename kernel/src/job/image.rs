@@ -1,7 +1,9 @@
 //! From the machine to the running job: what `frontend` and `backend` have in common.
 
 use alloc::boxed::Box;
+use alloc::vec;
 
+use channel::link::Link;
 use channel::{Duration, Role, Settings};
 
 use super::{Cycles, ImageDriver, Service, run};
@@ -26,7 +28,8 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
     let mut xen = XenPlatform::new(domid, store.ring, grants, mapper, stops);
-    let mut driver: Box<ImageDriver> = Box::new(ImageDriver::new());
+    let places = vec![Link::VACANT; options.links.len()];
+    let mut driver = Box::new(ImageDriver::new(places));
     for name in &options.links {
         xen.add_link(*name);
         if let Err(error) = driver.add_link(*name, role, settings(&options), &mut xen) {

@@ -10,7 +10,10 @@ mod image;
 mod pattern;
 mod stages;
 
+use alloc::vec::Vec;
+
 use channel::event::Event;
+use channel::link::Link;
 use channel::{Driver, Instant, LinkId, Platform};
 
 pub use back::Service;
@@ -21,7 +24,7 @@ use crate::Verdict;
 use crate::platform::XenPlatform;
 
 /// The driver of an image.
-pub type ImageDriver = Driver<4>;
+pub type ImageDriver = Driver<Vec<Link>>;
 
 /// Bytes moved at once: the unit of work between two looks at the fence. More than a page's ring.
 const UNIT_BYTES: usize = 2048;
