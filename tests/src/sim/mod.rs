@@ -7,10 +7,21 @@
 //! Nothing here reads a clock, a hash order or a thread: a world is a function of its seed.
 
 pub mod chance;
+mod check;
 pub mod clock;
+pub mod dom0;
 pub mod faults;
+pub mod guest;
+pub mod life;
 pub mod machine;
 pub mod oracle;
 pub mod page;
+pub mod params;
+pub mod platform;
+pub mod run;
 pub mod store;
+mod strike;
+pub mod trace;
+pub mod user;
+pub mod world;
 pub mod xen;

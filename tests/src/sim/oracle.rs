@@ -56,7 +56,7 @@ struct Session {
 
 /// What one side is in.
 #[derive(Clone, Debug, Default)]
-struct Present {
+pub struct Present {
     /// The number of its session, while up.
     session: Option<u64>,
     /// Messages that must still be handed back as unknown.
@@ -247,6 +247,27 @@ impl Oracle {
             book.session(session).parts[side.index()].ended = true;
         }
         book.presents[side.index()] = Present::default();
+    }
+
+    /// What a side is in, for a snapshot of its domain.
+    pub fn save(&self, link: usize, side: Side) -> Present {
+        self.books[link].presents[side.index()].clone()
+    }
+
+    /// A side's domain goes on from a snapshot: its user is where it was then.
+    pub fn restore(&mut self, link: usize, side: Side, saved: Present) {
+        let book = &mut self.books[link];
+        let kept = |number| book.sessions.iter().any(|session| session.number == number);
+        // Of a session that is long forgotten nothing more can be judged than that it ends.
+        if saved.session.is_some_and(|number| !kept(number)) {
+            let session = Session {
+                number: saved.session.expect("just seen"),
+                epochs: [0; 2],
+                parts: Default::default(),
+            };
+            book.sessions.push_front(session);
+        }
+        book.presents[side.index()] = saved;
     }
 
     /// Whether a side is up.

@@ -1,0 +1,417 @@
+//! The world: places with domains, one daemon, one hypervisor, and a heap of things to come.
+//!
+//! Time is virtual and jumps to the next thing. Things at the same time happen in the order in
+//! which they were planned. A domain's turn runs the shipped driver; in the middle of it, as a step
+//! of the protocol is reached, the world may go on without that domain, or end it there. The
+//! neighbours: `dom0` is the toolstack, `strike` does the faults, `life` brings domains up and
+//! down, [`super::run`] says what a whole run is.
+
+use core::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use channel::{Epoch, LinkId, Step};
+
+use super::chance::Chance;
+use super::clock::MS;
+use super::dom0::Dom0;
+use super::faults::{Fault, Faults, Mask};
+use super::guest::Guest;
+use super::life::Place;
+use super::machine::Machine;
+use super::oracle::{Oracle, Side};
+use super::params::{Params, Span};
+use super::store::Daemon;
+use super::trace::Trace;
+use super::xen::{Life, Xen};
+
+/// Something that is going to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The daemon does a pass.
+    Daemon,
+    /// A domain has its turn, if it still is that life.
+    Turn(usize, Life),
+    /// The toolstack does the next step of a job.
+    Dom0(usize),
+    /// The toolstack begins to introduce a link.
+    Introduce(usize),
+    /// A vacant place gets a domain.
+    Create(usize),
+    /// One part of a domain's end.
+    Ending(usize),
+    /// Something goes wrong.
+    Stray,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Planned {
+    at_ns: u64,
+    order: u64,
+    what: Happening,
+}
+
+impl Ord for Planned {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // A heap gives its greatest first.
+        (other.at_ns, other.order).cmp(&(self.at_ns, self.order))
+    }
+}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Streams of choices, by purpose.
+#[derive(Clone, Debug)]
+pub struct Chances {
+    /// Latencies and orders.
+    pub timing: Chance,
+    /// What users do.
+    pub users: Chance,
+    /// Epochs.
+    pub epochs: Chance,
+}
+
+/// What unwinds out of a domain's turn when it dies in the middle of it.
+struct Died;
+
+/// A world.
+pub struct World {
+    now_ns: u64,
+    planned: BinaryHeap<Planned>,
+    order: u64,
+    /// The time at which some domain further down the stack must go on.
+    go_on_by_ns: u64,
+    daemon_at_ns: u64,
+    /// What the seed decided.
+    pub params: Params,
+    /// Choices.
+    pub chances: Chances,
+    /// Grants, events, domains.
+    pub xen: Xen,
+    /// Xenstored.
+    pub store: Daemon,
+    /// Where domains live.
+    pub places: Vec<Place>,
+    /// The toolstack.
+    pub dom0: Dom0,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// The judge.
+    pub oracle: Oracle,
+    /// What happened.
+    pub trace: Trace,
+    /// Users start nothing new and keep their connections.
+    pub users_rest: bool,
+    /// Users end their connections and start nothing new.
+    pub users_leave: bool,
+    /// Vacant places stay vacant.
+    pub hold_creations: bool,
+    /// Pages that ever went into quarantine.
+    pub quarantined: u64,
+    rung: Vec<Life>,
+}
+
+/// The time of what never happens.
+const NEVER: u64 = u64::MAX;
+
+impl World {
+    /// The world of a seed, before anything has happened in it.
+    pub fn new(seed: u64, mask: Mask, trace: Trace) -> Self {
+        let params = Params::draw(&mut Chance::seeded(seed, 0));
+        let stream = |number| Chance::seeded(seed, number);
+        let chances = Chances { timing: stream(1), users: stream(2), epochs: stream(3) };
+        World {
+            now_ns: 0,
+            planned: BinaryHeap::new(),
+            order: 0,
+            go_on_by_ns: NEVER,
+            daemon_at_ns: NEVER,
+            store: Daemon::new(params.flavour),
+            places: (0..params.places).map(|_| Place::default()).collect(),
+            oracle: Oracle::new(params.links.len()),
+            dom0: Dom0::default(),
+            faults: Faults::new(stream(4), mask),
+            xen: Xen::new(),
+            params,
+            chances,
+            trace,
+            users_rest: false,
+            users_leave: false,
+            hold_creations: false,
+            quarantined: 0,
+            rung: Vec::new(),
+        }
+    }
+
+    /// The present time.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Plans something.
+    pub fn plan(&mut self, at_ns: u64, what: Happening) {
+        self.order += 1;
+        self.planned.push(Planned { at_ns, order: self.order, what });
+    }
+
+    /// Plans something after a time drawn from a span.
+    pub fn plan_in(&mut self, span: Span, what: Happening) {
+        let wait_ns = self.chances.timing.between(span.0, span.1);
+        self.plan(self.now_ns + wait_ns, what);
+    }
+
+    /// An epoch that nobody ever had: from a hardware source, whatever was restored from a
+    /// snapshot.
+    pub fn fresh_epoch(&mut self) -> Epoch {
+        Epoch::from_bits(self.chances.epochs.wide())
+    }
+
+    /// Pages went into quarantine.
+    pub fn note_quarantined(&mut self, pages: usize) {
+        self.quarantined += pages as u64;
+    }
+
+    /// A domain rings xenstored's doorbell.
+    pub fn ring_store(&mut self, place: usize) {
+        self.trace.note([1, place as u64, self.now_ns]);
+        let wait_ns = self.draw(self.params.doorbell_ns);
+        self.daemon_by(self.now_ns + wait_ns);
+    }
+
+    fn draw(&mut self, span: Span) -> u64 {
+        self.chances.timing.between(span.0, span.1)
+    }
+
+    /// Lets the daemon do a pass by then.
+    pub fn daemon_by(&mut self, at_ns: u64) {
+        if at_ns < self.daemon_at_ns {
+            self.daemon_at_ns = at_ns;
+            self.plan(at_ns, Happening::Daemon);
+        }
+    }
+
+    /// Gives a domain a turn by then.
+    pub fn turn_by(&mut self, place: usize, at_ns: u64) {
+        let Some(life) = self.places[place].life else { return };
+        if at_ns < self.places[place].turn_at_ns {
+            self.places[place].turn_at_ns = at_ns;
+            self.plan(at_ns, Happening::Turn(place, life));
+        }
+    }
+
+    /// Lets everything happen that is planned until `until_ns`, and lets the time come.
+    pub fn run_until(&mut self, until_ns: u64) {
+        while self.run_one(until_ns) {}
+        self.now_ns = self.now_ns.max(until_ns);
+    }
+
+    /// Runs until `done` says so; false if that did not come by `until_ns`.
+    pub fn run_while(&mut self, until_ns: u64, mut done: impl FnMut(&World) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            if !self.run_one(until_ns) {
+                self.now_ns = self.now_ns.max(until_ns);
+                return done(self);
+            }
+        }
+    }
+
+    /// Lets the next thing happen if it is planned for `until_ns` or before.
+    fn run_one(&mut self, until_ns: u64) -> bool {
+        if self.planned.peek().is_none_or(|next| next.at_ns > until_ns) {
+            return false;
+        }
+        let next = self.planned.pop().expect("just peeked");
+        assert!(next.at_ns >= self.now_ns, "time does not go back");
+        self.now_ns = next.at_ns;
+        match next.what {
+            Happening::Daemon => self.daemon(next.at_ns),
+            Happening::Turn(place, life) => self.turn(place, life, next.at_ns),
+            Happening::Dom0(job) => self.dom0_step(job),
+            Happening::Introduce(link) => self.introduce(link),
+            Happening::Create(place) => self.create(place),
+            Happening::Ending(number) => self.ending(number),
+            Happening::Stray => self.stray(),
+        }
+        true
+    }
+
+    /// One pass of the daemon.
+    fn daemon(&mut self, planned_ns: u64) {
+        if planned_ns != self.daemon_at_ns {
+            return;
+        }
+        self.daemon_at_ns = NEVER;
+        let chunk = self.draw(self.params.chunk) as usize;
+        let served = self.store.serve(self.now_ns, chunk);
+        for at in 0..self.store.notified().len() {
+            let domid = self.store.notified()[at];
+            self.trace.note([2, u64::from(domid), self.now_ns]);
+            if let Some(place) = self.place_of(domid) {
+                self.places[place].store_rang = true;
+                let wait_ns = self.draw(self.params.doorbell_ns);
+                self.turn_by(place, self.now_ns + wait_ns);
+            }
+        }
+        if served.busy {
+            let wait_ns = self.draw(self.params.daemon_ns);
+            self.daemon_by(self.now_ns + wait_ns);
+        } else if let Some(wake_ns) = served.wake_ns {
+            self.daemon_by(wake_ns.max(self.now_ns + 1));
+        }
+    }
+
+    /// A domain's turn.
+    fn turn(&mut self, place: usize, life: Life, planned_ns: u64) {
+        let home = &mut self.places[place];
+        if home.life != Some(life) || planned_ns != home.turn_at_ns {
+            return;
+        }
+        home.turn_at_ns = NEVER;
+        if home.paused_until_ns > self.now_ns {
+            let at_ns = home.paused_until_ns;
+            self.turn_by(place, at_ns);
+            return;
+        }
+        // In the middle of a turn already, further down the stack: it looks again by itself.
+        let Some(mut guest) = home.guest.take() else { return };
+        let woken = core::mem::take(&mut home.store_rang);
+        let turned = catch_unwind(AssertUnwindSafe(|| guest.turn(self, place, woken)));
+        self.spread_rings();
+        let deadline_ns = match turned {
+            Ok(deadline_ns) => deadline_ns,
+            Err(payload) if payload.is::<Died>() => return,
+            Err(payload) => resume_unwind(payload),
+        };
+        let home = &mut self.places[place];
+        home.guest = Some(guest);
+        if core::mem::take(&mut home.missed) {
+            self.turn_by(place, self.now_ns + 1);
+        }
+        self.turn_by(place, deadline_ns.max(self.now_ns + 1));
+        if let Some(how) = self.places[place].suspend_due.take() {
+            self.suspend(place, how);
+        }
+    }
+
+    /// Gives the domains that an event has reached their turns.
+    fn spread_rings(&mut self) {
+        let mut rung = core::mem::take(&mut self.rung);
+        self.xen.take_rung(&mut rung);
+        for life in rung.drain(..) {
+            let place = self.places.iter().position(|place| place.life == Some(life));
+            if let Some(place) = place {
+                let wait_ns = self.draw(self.params.doorbell_ns);
+                self.turn_by(place, self.now_ns + wait_ns);
+            }
+        }
+        self.rung = rung;
+    }
+
+    /// The place where a domain number lives.
+    pub fn place_of(&self, domid: u16) -> Option<usize> {
+        self.places.iter().position(|place| place.life.is_some() && place.domid == domid)
+    }
+
+    /// The domain at `place` has reached a step in the middle of its turn. It may not return.
+    pub fn reached(&mut self, place: usize, link: LinkId, step: Step, machine: &mut Machine) {
+        let link = self.places[place].links[link.index()];
+        self.trace.note([3 + step as u64, (place * 8 + link) as u64, self.now_ns]);
+        if self.trace.is_kept() {
+            let (name, word) = (self.params.links[link].name, step.word());
+            self.trace.line(self.now_ns, format_args!("place {place} link {name} reached {word}"));
+        }
+        if self.chances.timing.happens(self.params.interleave_ppm) {
+            let wait_ns = self.chances.timing.between(1000, 3 * MS);
+            self.go_on_without(place, wait_ns);
+        }
+        if let Some(fault) = self.faults.at_step(step) {
+            self.strike(fault, place, link, Some(machine));
+        }
+        if self.places[place].life != Some(machine.life) {
+            resume_unwind(Box::new(Died));
+        }
+    }
+
+    /// Lets the world go on while a domain stands still in the middle of its turn. Its events wait.
+    pub fn go_on_without(&mut self, place: usize, wait_ns: u64) {
+        // Who stands still further down the stack is not kept waiting longer than was drawn.
+        let until_ns = (self.now_ns + wait_ns).min(self.go_on_by_ns);
+        let outer_ns = core::mem::replace(&mut self.go_on_by_ns, until_ns);
+        self.spread_rings();
+        self.run_until(until_ns);
+        self.go_on_by_ns = outer_ns;
+        self.places[place].missed = true;
+    }
+
+    /// The two ends of a link: places of front and back.
+    pub fn ends(&self, link: usize) -> [usize; 2] {
+        let plan = &self.params.links[link];
+        [plan.front, plan.back]
+    }
+
+    /// Which side of a link a place is.
+    pub fn side_of(&self, link: usize, place: usize) -> Side {
+        if self.params.links[link].front == place { Side::Front } else { Side::Back }
+    }
+
+    /// Something goes wrong somewhere, and the next time is planned.
+    fn stray(&mut self) {
+        if let Some(fault) = self.faults.stray() {
+            let link = self.faults.chance().below(self.params.links.len() as u32) as usize;
+            let end = self.faults.chance().below(2) as usize;
+            let place = self.ends(link)[end];
+            self.strike(fault, place, link, None);
+        }
+        self.plan_stray();
+    }
+
+    /// Plans the next stray fault.
+    pub fn plan_stray(&mut self) {
+        let (low, high) = self.params.stray_ns;
+        let wait_ns = self.faults.chance().between(low, high);
+        self.plan(self.now_ns + wait_ns, Happening::Stray);
+    }
+
+    /// Notes a fault in the trace.
+    pub fn note_fault(&mut self, fault: Fault, place: usize, link: usize) {
+        self.trace.note([64 + fault as u64, (place * 8 + link) as u64, self.now_ns]);
+        if self.trace.is_kept() {
+            let (number, name) = (self.faults.decided() - 1, self.params.links[link].name);
+            let word = fault.word();
+            self.trace.line(
+                self.now_ns,
+                format_args!("fault {number}: {word}, place {place}, link {name}"),
+            );
+        }
+    }
+
+    /// Plans the first domains.
+    pub fn begin(&mut self) {
+        for place in 0..self.places.len() {
+            self.plan_in(self.params.vacant_ns, Happening::Create(place));
+        }
+    }
+
+    /// Ends what faults have left going on: who stands still goes on, and snapshots are forgotten.
+    pub fn heal(&mut self) {
+        for place in 0..self.places.len() {
+            let home = &mut self.places[place];
+            home.paused_until_ns = 0;
+            home.snapshots.clear();
+            home.suspend_due = None;
+            self.turn_by(place, self.now_ns + 1);
+        }
+    }
+
+    /// A guest at a place, if it has one and is not in the middle of a turn.
+    pub fn guest(&self, place: usize) -> Option<&Guest> {
+        self.places[place].guest.as_deref()
+    }
+}
