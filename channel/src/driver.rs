@@ -6,6 +6,7 @@
 //! data; wait for an event channel or for [`Driver::deadline`]. Calling it early is harmless.
 
 mod intake;
+mod orders;
 
 use xenbus::{Client, Counts, Ended, Refusal, RequestId};
 
@@ -19,6 +20,8 @@ use crate::link::{Link, Settings};
 use crate::names::LinkName;
 use crate::platform::Platform;
 use crate::store::Errand;
+pub use orders::Order;
+use orders::{OrderErrand, Orders};
 
 const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
 
@@ -59,6 +62,7 @@ struct Pending {
 enum Purpose {
     Reset,
     Watch,
+    Order(OrderErrand),
     Link(LinkId, Errand),
 }
 
@@ -92,6 +96,7 @@ pub struct Driver<L> {
     ended_told: bool,
     watch_refused: Option<Refusal>,
     store_event: Option<StoreEvent>,
+    orders: Orders,
     quarantined: u32,
     sweep_at: Instant,
     /// The client took no more at the last try: the next reply makes room.
@@ -101,7 +106,7 @@ pub struct Driver<L> {
 
 impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// No link yet, as many as `places` possible; nothing asked of xenstore.
-    pub fn new(places: L) -> Self {
+    pub const fn new(places: L) -> Self {
         Self {
             client: Client::new(),
             links: places,
@@ -115,6 +120,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             ended_told: false,
             watch_refused: None,
             store_event: None,
+            orders: Orders::NONE,
             quarantined: 0,
             sweep_at: Instant::START,
             blocked: false,
@@ -219,6 +225,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.watch_store(now);
         self.tend_quarantine(now, platform);
         self.submit_all(now, platform);
+        self.submit_order_errand(now);
         self.take_in(now, platform);
         if self.client.doorbell_due() {
             platform.ring_store_doorbell();
@@ -262,6 +269,12 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         let mut deadline = self.silence_at();
         if self.quarantined > 0 {
             deadline = deadline.min(self.sweep_at);
+        }
+        if let Some(at) = self.orders.listen_at {
+            deadline = deadline.min(at);
+        }
+        if may_submit && self.orders.is_waiting() {
+            return Instant::START;
         }
         for link in self.links() {
             if link.is_restless() || (may_submit && link.has_errand()) {

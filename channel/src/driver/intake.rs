@@ -4,10 +4,11 @@
 
 use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
 
+use super::orders::Orders;
 use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
-use crate::limits::REQUESTS_MAX;
+use crate::limits::{BEAT, REQUESTS_MAX};
 use crate::link::Link;
 use crate::names::{Place, ROOT, WATCH_TOKEN, place};
 use crate::platform::Platform;
@@ -22,6 +23,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.client.start(first);
         self.watching = Watching::Reset;
         let now = platform.now();
+        self.orders = Orders::listening_from(now.after(BEAT));
         let reset = Request::ResetWatches;
         self.submit_own(reset, Purpose::Reset, now);
         let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
@@ -31,7 +33,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         }
     }
 
-    fn submit_own(&mut self, request: Request<'_>, what: Purpose, now: Instant) -> bool {
+    pub(super) fn submit_own(&mut self, request: Request<'_>, what: Purpose, now: Instant) -> bool {
         let Some(place) = self.pending.iter_mut().find(|place| place.is_none()) else {
             return false;
         };
@@ -44,6 +46,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     pub(super) fn take_in(&mut self, now: Instant, platform: &mut impl Platform) {
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
+                Incoming::Event(event) if Orders::is_about(event.path) => {
+                    self.orders.handle_hint();
+                }
                 Incoming::Event(event) => route_event(
                     &mut self.links.as_mut()[..self.used],
                     &mut self.first_fire_due,
@@ -58,6 +63,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                     match pending.what {
                         Purpose::Reset => {}
                         Purpose::Watch => self.watch_refused = result.err(),
+                        Purpose::Order(errand) => self.orders.handle_answer(errand, &result),
                         Purpose::Link(link, errand) => {
                             answer(self.links.as_mut(), link, errand, result, now, platform);
                         }
