@@ -1,0 +1,172 @@
+//! What the toolstack orders of the whole domain through `control/shutdown`: power off, reboot,
+//! suspend (xen docs/misc/xenstore-paths.pandoc, "~/control/shutdown"). The driver has the only
+//! xenstore client, so it listens; what is done about an order is the image's affair.
+
+use xenbus::{Refusal, Reply, Request};
+
+use super::{Driver, Purpose};
+use crate::instant::Instant;
+use crate::link::Link;
+
+/// Where orders stand, in the own home.
+const PATH: &str = "control/shutdown";
+
+/// The token of the watch on it.
+const TOKEN: &str = "o";
+
+/// What the toolstack wants the domain to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// `poweroff` or `halt`: end in order.
+    PowerOff,
+    /// `reboot`: end in order, to be started again.
+    Reboot,
+    /// `suspend`: be saved or moved.
+    Suspend,
+}
+
+impl Order {
+    fn of_word(word: &[u8]) -> Option<Self> {
+        match word {
+            b"poweroff" | b"halt" => Some(Self::PowerOff),
+            b"reboot" => Some(Self::Reboot),
+            b"suspend" => Some(Self::Suspend),
+            _ => None,
+        }
+    }
+}
+
+/// A request about orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OrderErrand {
+    /// WATCH the place.
+    Watch,
+    /// READ what stands there.
+    Read,
+    /// WRITE nothing there: the order was understood.
+    Acknowledge,
+}
+
+/// What is known of orders, and what is to be asked next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Orders {
+    /// When the watch is asked for: after the links' first requests, which are more urgent.
+    pub(super) listen_at: Option<Instant>,
+    next: Option<OrderErrand>,
+    order: Option<Order>,
+}
+
+impl Orders {
+    /// Nothing known, nothing asked.
+    pub(super) const NONE: Self = Self { listen_at: None, next: None, order: None };
+
+    /// Nothing known; listens from `at` on.
+    pub(super) const fn listening_from(at: Instant) -> Self {
+        Self { listen_at: Some(at), next: None, order: None }
+    }
+
+    /// Whether an event's path is the place of orders.
+    pub(super) fn is_about(path: &str) -> bool {
+        path == PATH
+    }
+
+    /// The place may have changed.
+    pub(super) const fn handle_hint(&mut self) {
+        self.next = Some(OrderErrand::Read);
+    }
+
+    /// An errand was answered. A refused watch or read leaves the domain without orders, which
+    /// harms nobody but who gives them; `xl destroy` goes without.
+    pub(super) fn handle_answer(
+        &mut self,
+        errand: OrderErrand,
+        result: &Result<Reply<'_>, Refusal>,
+    ) {
+        if errand != OrderErrand::Read {
+            return;
+        }
+        if let Ok(Reply::Value(value)) = result
+            && let Some(order) = Order::of_word(value)
+        {
+            self.order = Some(order);
+            self.next = Some(OrderErrand::Acknowledge);
+        }
+    }
+
+    /// Whether something waits to be asked.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.next.is_some()
+    }
+
+    fn due(&mut self, now: Instant) -> Option<OrderErrand> {
+        match self.listen_at {
+            Some(at) if at <= now => Some(OrderErrand::Watch),
+            _ => self.next,
+        }
+    }
+}
+
+impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
+    /// The next order of the toolstack, already acknowledged.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        if self.orders.is_waiting() {
+            return None; // First the acknowledgement goes out: the order may end the image.
+        }
+        self.orders.order.take()
+    }
+
+    /// Asks what is due about orders, after the links have asked.
+    pub(super) fn submit_order_errand(&mut self, now: Instant) {
+        let Some(errand) = self.orders.due(now) else { return };
+        let request = match errand {
+            OrderErrand::Watch => Request::Watch { path: PATH, token: TOKEN },
+            OrderErrand::Read => Request::Read { path: PATH },
+            OrderErrand::Acknowledge => Request::Write { path: PATH, value: b"" },
+        };
+        if self.submit_own(request, Purpose::Order(errand), now) {
+            match errand {
+                OrderErrand::Watch => self.orders.listen_at = None,
+                OrderErrand::Read | OrderErrand::Acknowledge => self.orders.next = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Order, OrderErrand, Orders};
+    use crate::instant::Instant;
+    use xenbus::Reply;
+
+    #[test]
+    fn only_the_toolstacks_words_are_orders() {
+        assert_eq!(Order::of_word(b"poweroff"), Some(Order::PowerOff));
+        assert_eq!(Order::of_word(b"halt"), Some(Order::PowerOff));
+        assert_eq!(Order::of_word(b"reboot"), Some(Order::Reboot));
+        assert_eq!(Order::of_word(b"suspend"), Some(Order::Suspend));
+        for word in [&b""[..], b"Poweroff", b"poweroff ", b"\xff"] {
+            assert_eq!(Order::of_word(word), None);
+        }
+    }
+
+    #[test]
+    fn an_order_is_read_acknowledged_and_kept() {
+        let mut orders = Orders::listening_from(Instant::START);
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Watch));
+        orders.listen_at = None;
+        assert_eq!(orders.due(Instant::START), None);
+        orders.handle_hint();
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
+        orders.next = None;
+        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"poweroff")));
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Acknowledge));
+        assert_eq!(orders.order, Some(Order::PowerOff));
+    }
+
+    #[test]
+    fn nothing_there_is_no_order() {
+        let mut orders = Orders::NONE;
+        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"")));
+        assert_eq!((orders.order, orders.next), (None, None));
+    }
+}
