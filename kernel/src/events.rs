@@ -78,6 +78,17 @@ fn any_pending(ports: &[Port]) -> bool {
     ports.iter().any(|port| shared_info::is_pending(port.0))
 }
 
+/// Tells the toolstack that this domain obeys `control/shutdown`. libxl looks at the callback
+/// parameter alone (`libxl__domain_pvcontrol_available`), and refuses `xl shutdown` while it is 0.
+/// Nothing is delivered by it: every port is masked, and GSI 1 has no controller here.
+///
+/// # Errors
+/// As Xen says; then only `xl destroy` ends the domain.
+pub fn announce_obedience() -> Result<(), Errno> {
+    const GSI_1: u64 = 1;
+    hvm::set_param(CALLBACK_IRQ, GSI_1)
+}
+
 /// The timer's port, once waiting by HLT has been set up.
 static TIMER: Mutex<Option<Port>> = Mutex::new(None);
 

@@ -57,6 +57,7 @@ impl Course {
 /// What the backend does on its links.
 pub struct Service {
     bytes: u64,
+    wrong: bool,
     courses: Vec<Course>,
     stages: Stages,
     ended: Option<Stage>,
@@ -69,6 +70,7 @@ impl Service {
     pub fn new(bytes: u64, links: usize, counts: &Counts) -> Self {
         Self {
             bytes,
+            wrong: false,
             courses: vec![Course::NEW; links],
             stages: Stages::new(counts),
             ended: None,
@@ -82,6 +84,7 @@ impl Service {
             return;
         }
         course.serving = false;
+        self.wrong |= course.wrong;
         if end == End::InOrder {
             trace!(
                 "served link={} k={} bytes={} ok={}",
@@ -152,8 +155,11 @@ impl Job for Service {
         self.stages.print(driver.counts());
     }
 
-    fn verdict(&self) -> Option<Verdict> {
-        None
+    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+        if self.wrong {
+            return Some(Verdict::failure("wrong bytes from the frontend"));
+        }
+        ordered.then(|| Verdict::success("ended by the toolstack"))
     }
 }
 

@@ -9,7 +9,7 @@ use channel::{Duration, Role, Settings};
 use super::{Cycles, ImageDriver, Service, run};
 use crate::options::Options;
 use crate::platform::{Stops, XenPlatform};
-use crate::{Machine, Verdict, selftest};
+use crate::{Machine, Verdict, events, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> Verdict {
@@ -24,6 +24,9 @@ pub fn backend(machine: Machine) -> Verdict {
 fn image(mut machine: Machine, role: Role) -> Verdict {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
+    }
+    if let Err(errno) = events::announce_obedience() {
+        log::warn!("xl shutdown will not work: {errno}");
     }
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);

@@ -12,9 +12,10 @@ mod stages;
 
 use alloc::vec::Vec;
 
+use channel::driver::Order;
 use channel::event::Event;
 use channel::link::Link;
-use channel::{Driver, Instant, LinkId, Platform};
+use channel::{Driver, Instant, LinkId, Platform, Step};
 
 pub use back::Service;
 pub use front::Cycles;
@@ -22,6 +23,7 @@ pub use image::{backend, frontend};
 
 use crate::Verdict;
 use crate::platform::XenPlatform;
+use crate::{clock, heap, trace};
 
 /// The driver of an image.
 pub type ImageDriver = Driver<Vec<Link>>;
@@ -46,8 +48,8 @@ pub trait Job {
     /// When the job itself wants to look again at the latest.
     fn deadline(&self) -> Instant;
 
-    /// The verdict, once there is nothing left to do.
-    fn verdict(&self) -> Option<Verdict>;
+    /// The verdict, once there is nothing left to do, or when the toolstack wants an end.
+    fn verdict(&self, ordered: bool) -> Option<Verdict>;
 
     /// Prints what was counted and what is still held: the last lines before the verdict.
     fn print_counts(&self, driver: &ImageDriver);
@@ -64,23 +66,61 @@ pub enum Pumped {
 
 /// Runs the job until it has a verdict or the toolstack asks for the domain's end.
 pub fn run<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform) -> Verdict {
+    let heap_blocks = heap::blocks();
+    let mut verdict = None;
     loop {
         driver.step(xen);
         take_events(job, driver, xen);
         job.wish(driver, xen);
         let more_happened = take_events(job, driver, xen);
-        if let Some(verdict) = job.verdict() {
+        let ordered = driver.poll_order().is_some_and(ends_the_run);
+        if verdict.is_none()
+            && let Some(reached) = job.verdict(ordered)
+        {
             job.print_counts(driver);
+            print_holdings(xen, heap_blocks);
+            verdict = Some(reached);
+            if !ordered && xen.stays_when_finished() {
+                trace!("stopped step={} n=1", Step::Finished.word());
+            }
+        }
+        let may_stay = !ordered && xen.stays_when_finished();
+        if let Some(verdict) = verdict.take_if(|_| !may_stay) {
             return verdict;
         }
         let until = match job.pump(xen) {
             Pumped::Dry if !more_happened => driver.deadline().min(job.deadline()),
             Pumped::Dry | Pumped::More => Instant::START,
         };
-        if xen.now() < until {
-            xen.wait(until);
+        if xen.now() < until && xen.wait(until) {
+            driver.woke();
         }
     }
+}
+
+/// Whether an order of the toolstack ends the run.
+fn ends_the_run(order: Order) -> bool {
+    match order {
+        Order::PowerOff | Order::Reboot => true,
+        Order::Suspend => {
+            log::warn!("the toolstack wants to suspend this domain, which it cannot do yet");
+            false
+        }
+    }
+}
+
+/// Prints what is still held, and how often the clock stepped back.
+fn print_holdings(xen: &XenPlatform, heap_blocks: usize) {
+    let held = xen.holdings();
+    trace!(
+        "leaks grants={} ports={} heap_blocks={} quarantined={} mappings={}",
+        held.grants,
+        held.ports,
+        heap::blocks().saturating_sub(heap_blocks),
+        held.quarantined,
+        held.mappings
+    );
+    trace!("clock steps_back={}", clock::steps_back());
 }
 
 /// Takes all events. True if there were any.
@@ -96,24 +136,24 @@ fn take_events<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatf
 
 /// Prints what happened on a link, for people and for programs.
 fn announce(link: &str, event: &Event<'_>) {
-    let now = crate::clock::now_ns();
+    let now = clock::now_ns();
     match *event {
         Event::Waiting => log::info!("link {link}: waiting to be introduced"),
         Event::Introduced { peer, number } => {
-            crate::trace!("introduced link={link} peer={} number={number}", peer.0);
+            trace!("introduced link={link} peer={} number={number}", peer.0);
         }
         Event::Up { epoch, peer_epoch } => {
             let (own, theirs) = (epoch.bits() >> 96, peer_epoch.bits() >> 96);
-            crate::trace!("up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x}");
+            trace!("up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x}");
         }
         Event::Down { reason, witness, unknown } => {
             let (reason, witness) = (reason.word(), witness.word());
-            crate::trace!(
+            trace!(
                 "down link={link} reason={reason} witness={witness} t_ns={now} unknown={unknown}"
             );
         }
         Event::Refused { number, reason } => {
-            crate::trace!("refused link={link} k={} reason={}", number.0, reason.word());
+            trace!("refused link={link} k={} reason={}", number.0, reason.word());
         }
         Event::Notice(notice) => log::warn!("link {link}: {}", notice.word()),
         Event::Connected { number } => log::debug!("link {link}: connected, number {}", number.0),

@@ -7,7 +7,7 @@
 
 /// What one connection's streams are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(super) struct Pattern {
     request: u64,
     reply: u64,
 }
@@ -21,10 +21,10 @@ const WORD_BYTES: u64 = 8;
 
 impl Pattern {
     /// The streams of no connection at all.
-    pub const NONE: Self = Self { request: 0, reply: 0 };
+    pub(super) const NONE: Self = Self { request: 0, reply: 0 };
 
     /// The streams of connection `number` in the session of these two epochs.
-    pub fn new(front_epoch: u128, back_epoch: u128, number: u32) -> Self {
+    pub(super) fn new(front_epoch: u128, back_epoch: u128, number: u32) -> Self {
         let mut seed = u64::from(number);
         for half in [front_epoch >> 64, front_epoch, back_epoch >> 64, back_epoch] {
             seed = mix(seed ^ (half as u64)); // The low 64 bits of each half: both epochs count whole.
@@ -33,12 +33,12 @@ impl Pattern {
     }
 
     /// Writes what the frontend sends at `offset` of its stream into `bytes`.
-    pub fn fill_request(&self, offset: u64, bytes: &mut [u8]) {
+    pub(super) fn fill_request(&self, offset: u64, bytes: &mut [u8]) {
         each_word(self.request, offset, bytes, |_, key| key);
     }
 
     /// True if `bytes` are what the frontend sends at `offset`. Leaves them as they are.
-    pub fn is_request(&self, offset: u64, bytes: &mut [u8]) -> bool {
+    pub(super) fn is_request(&self, offset: u64, bytes: &mut [u8]) -> bool {
         let mut wrong = 0;
         each_word(self.request, offset, bytes, |word, key| {
             wrong |= word ^ key;
@@ -48,12 +48,12 @@ impl Pattern {
     }
 
     /// The backend's service: turns request bytes at `offset` into the reply, in place.
-    pub fn transform(&self, offset: u64, bytes: &mut [u8]) {
+    pub(super) fn transform(&self, offset: u64, bytes: &mut [u8]) {
         each_word(self.reply, offset, bytes, |word, key| word ^ key);
     }
 
     /// True if `bytes` are the right reply at `offset`. Turns them back into the request.
-    pub fn is_reply(&self, offset: u64, bytes: &mut [u8]) -> bool {
+    pub(super) fn is_reply(&self, offset: u64, bytes: &mut [u8]) -> bool {
         self.transform(offset, bytes);
         self.is_request(offset, bytes)
     }

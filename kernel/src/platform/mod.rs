@@ -119,15 +119,21 @@ impl XenPlatform {
     }
 
     /// Sleeps until xenstore's port or a connection's is pending, or `until`. All pending bits are
-    /// cleared here, before anybody looks at what they announced.
-    pub fn wait(&mut self, until: Instant) {
+    /// cleared here, before anybody looks at what they announced. True if xenstore's was set.
+    pub fn wait(&mut self, until: Instant) -> bool {
         self.ports.clear();
         self.ports.push(self.store.port());
         self.ports.extend(self.ends.iter().filter_map(|end| end.port));
         events::wait(&self.ports, until.nanoseconds());
-        for port in &self.ports {
-            events::take_pending(*port);
+        for port in self.ends.iter().filter_map(|end| end.port) {
+            events::take_pending(port);
         }
+        events::take_pending(self.store.port())
+    }
+
+    /// Whether the image is to stay when its job is done (`stop_at=finished`).
+    pub fn stays_when_finished(&self) -> bool {
+        self.stops.stays_when_finished()
     }
 
     /// A step of the job, not of the protocol, was reached.

@@ -22,6 +22,11 @@ impl Stops {
         Self { stop_at, pause_at, seen: 0, paused: false }
     }
 
+    /// Whether the image is to stay, idle and serving its links, when its job is done.
+    pub fn stays_when_finished(&self) -> bool {
+        self.stop_at.is_some_and(|(step, _)| step == Step::Finished)
+    }
+
     /// Called at each step; does not return from the one to stop at.
     pub fn reached(&mut self, link: LinkId, step: Step) {
         if let Some((at, milliseconds)) = self.pause_at
