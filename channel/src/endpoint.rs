@@ -93,6 +93,9 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     /// The register is to be written.
     dirty: bool,
     read_due: bool,
+    /// A hello waits for the answer of the READ that goes with it: it can then name the peer's
+    /// epoch, which saves the next hello. Only for that one, or events could hold it back for ever.
+    look_first: bool,
     permit_due: bool,
     mend_due: bool,
     mends: u8,
@@ -127,6 +130,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             hinted: Seq::NONE,
             dirty: false,
             read_due: false,
+            look_first: false,
             permit_due: false,
             mend_due: false,
             mends: 0,
@@ -195,10 +199,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         if self.read_due && !self.reading {
             return Some(Wish::Read);
         }
-        // A hello waits for the answer of the READ before it: it can then name the peer's epoch,
-        // which saves the next hello.
-        let look_first = self.phase == Phase::Down && (self.read_due || self.reading);
-        if self.dirty && self.writing.is_none() && !look_first {
+        if self.dirty && self.writing.is_none() && !self.look_first {
             return Some(Wish::Write);
         }
         None
@@ -347,7 +348,9 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         } else {
             assert!(self.acked == self.sent);
         }
-        if self.phase == Phase::Down {
+        if self.phase == Phase::Up {
+            assert!(!self.look_first);
+        } else {
             assert!(self.sent == Seq::NONE && self.delivered == Seq::NONE);
             assert!(self.inbox.is_empty());
         }

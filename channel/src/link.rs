@@ -4,7 +4,7 @@
 //!
 //! The order within a link is the protocol's (docs/protocol.md §4, §7, §8): the session's end
 //! reaches the machine before anything more is said, so a back has unmapped before its new hello,
-//! and a front has fenced. Neighbours: [`crate::store`] carries its wishes, [`crate::driver`] holds
+//! and a front has fenced. Neighbours: `store` carries its wishes, [`crate::driver`] holds
 //! many.
 
 mod act;
@@ -236,10 +236,11 @@ impl Link {
         self.events.is_empty()
     }
 
-    /// Whether a step would go on at once: a message of the connection waits behind one that its
-    /// user has taken meanwhile.
+    /// Whether a step would go on at once: the user has taken a message meanwhile, and one of the
+    /// connection waits behind it, or the page can acknowledge it.
     pub(crate) fn is_restless(&self) -> bool {
-        self.endpoint.message().is_some_and(|first| !first.starts_with(APPLICATION))
+        let waits = self.endpoint.message().is_some_and(|first| !first.starts_with(APPLICATION));
+        waits || self.has_unpublished()
     }
 
     /// Whether xenstore has something to do for the link.

@@ -265,7 +265,8 @@ impl Link {
         let found = match result {
             Ok(Reply::Value(value)) => {
                 let found = parse_introduction(value);
-                // dom0 makes the mailbox first, and the introduction above it comes into being empty.
+                // dom0 makes the mailbox first, and the introduction above it comes into being
+                // empty.
                 if found.is_none() && !value.is_empty() {
                     self.notice(Notice::GarbageIntroduction);
                 }

@@ -1,1 +1,205 @@
-//! x
+//! Rules D1 to D8 of docs/protocol.md §8, and the readings of them that were found wrong. Each test
+//! drives the machine by hand, so that every state meets what it may meet.
+
+use super::{Back, BackAction, BackState};
+use crate::event::{Breach, ConnectRefused, End, Event};
+use crate::front::ConnectError;
+use crate::ids::{Number, Port};
+use crate::message::{Control, RefuseReason};
+use crate::platform::{BindError, GrantRefs, MapError, Offer, Released, VerifyError};
+
+const ONE: Number = Number(1);
+
+fn offer() -> Offer {
+    Offer { port: Port(3), ring_bytes: 1792, features: 0, refs: GrantRefs::EMPTY }
+}
+
+fn idle() -> Back {
+    let mut back = Back::LOST;
+    assert_eq!(back.poll_action(), Some(BackAction::Unmap), "whatever a former life has left");
+    back.handle_unmapped();
+    back.handle_up();
+    assert_eq!((back.state(), back.poll_action()), (BackState::Idle, None));
+    back
+}
+
+fn got() -> Back {
+    let mut back = idle();
+    back.handle_message(&Control::Connect(ONE, offer())).unwrap();
+    assert_eq!(back.poll_action(), Some(BackAction::Map(offer())));
+    back
+}
+
+fn mapped() -> Back {
+    let mut back = got();
+    back.handle_mapped(Ok(()));
+    assert_eq!(back.poll_action(), Some(BackAction::Verify(ONE, offer())));
+    back
+}
+
+fn verified() -> Back {
+    let mut back = mapped();
+    back.handle_verified(Ok(()));
+    assert_eq!(back.poll_action(), Some(BackAction::Bind(Port(3))));
+    back
+}
+
+fn bound() -> Back {
+    let mut back = verified();
+    back.handle_bound(Ok(()));
+    assert_eq!(back.poll_action(), Some(BackAction::Stamp(ONE)));
+    back
+}
+
+fn stamped() -> Back {
+    let mut back = bound();
+    back.handle_stamped();
+    assert_eq!(back.poll_action(), Some(BackAction::Say(Control::Connected(ONE))));
+    back
+}
+
+fn serving() -> Back {
+    let mut back = stamped();
+    back.handle_said();
+    assert_eq!(back.poll_event(), Some(Event::Connected { number: ONE }));
+    assert_eq!(back.poll_action(), None);
+    back
+}
+
+fn closing() -> Back {
+    let mut back = serving();
+    back.disconnect().unwrap();
+    assert_eq!(back.poll_action(), Some(BackAction::SayClosing(Control::Closing(ONE))));
+    back.handle_said();
+    back
+}
+
+#[test]
+fn d1_a_second_connect_is_a_breach_in_every_state_but_none() {
+    let second = Control::Connect(Number(2), offer());
+    for mut back in [got(), mapped(), verified(), bound(), stamped(), serving(), closing()] {
+        assert_eq!(back.handle_message(&second), Err(Breach::UnexpectedConnect));
+    }
+}
+
+#[test]
+fn d1_a_number_that_is_not_new_is_a_breach() {
+    let mut back = serving();
+    back.handle_message(&Control::Disconnect(ONE)).unwrap();
+    back.handle_unmapped();
+    back.handle_said();
+    let again = Control::Connect(ONE, offer());
+    assert_eq!(back.handle_message(&again), Err(Breach::UnexpectedConnect));
+}
+
+#[test]
+fn d2_what_cannot_be_mapped_is_refused_without_unmapping() {
+    let mut back = got();
+    back.handle_mapped(Err(MapError::BadGrant));
+    let refused = Control::Refused(ONE, RefuseReason::BadGrant);
+    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
+    back.handle_said();
+    let reason = ConnectRefused::ByBack(RefuseReason::BadGrant);
+    assert_eq!(back.poll_event(), Some(Event::Refused { number: ONE, reason }));
+    assert_eq!(back.state(), BackState::Idle);
+}
+
+#[test]
+fn d3_t9_a_header_that_is_not_this_connections_is_unmapped_before_it_is_refused() {
+    // Wrong: no look after mapping. The reference may have become another link's page meanwhile.
+    let mut back = mapped();
+    back.handle_verified(Err(VerifyError::NotThisConnection));
+    assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+    back.handle_unmapped();
+    let refused = Control::Refused(ONE, RefuseReason::Header);
+    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
+}
+
+#[test]
+fn d4_t10_binding_comes_before_the_stamp_and_its_failure_is_unmapped_and_refused() {
+    // Wrong: the stamp before the bind. The front is connected to somebody who then refuses.
+    let mut back = verified();
+    back.handle_bound(Err(BindError::BadPort));
+    assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+    back.handle_unmapped();
+    let refused = Control::Refused(ONE, RefuseReason::BadPort);
+    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
+}
+
+#[test]
+fn d6_closing_is_said_once_and_the_back_waits_for_disconnect() {
+    let mut back = closing();
+    assert_eq!(back.poll_action(), None);
+    assert_eq!(back.disconnect(), Err(ConnectError::NoConnection));
+    back.handle_message(&Control::Disconnect(ONE)).unwrap();
+    assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+}
+
+#[test]
+fn d7_t13_disconnect_in_any_state_unmaps_first_and_answers_then() {
+    // Wrong: DISCONNECTED before unmapping.
+    for mut back in [got(), mapped(), verified(), bound(), stamped(), serving(), closing()] {
+        back.poll_event();
+        back.handle_message(&Control::Disconnect(ONE)).unwrap();
+        assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+        back.handle_unmapped();
+        let answer = Control::Disconnected(ONE);
+        assert_eq!(back.poll_action(), Some(BackAction::Say(answer)));
+        back.handle_said();
+        let released = Released::Freed;
+        let ended = Event::Disconnected { number: ONE, end: End::InOrder, released };
+        assert_eq!(back.poll_event(), Some(ended));
+        assert_eq!((back.state(), back.poll_action()), (BackState::Idle, None));
+    }
+}
+
+#[test]
+fn d7_t15_a_disconnect_that_crosses_refused_is_not_answered_again() {
+    // Wrong: it is, and the answer ends the next connection.
+    let mut back = got();
+    back.handle_mapped(Err(MapError::NoRoom));
+    back.handle_message(&Control::Disconnect(ONE)).unwrap();
+    assert!(matches!(back.poll_action(), Some(BackAction::Say(Control::Refused(..)))));
+    back.handle_said();
+    back.handle_message(&Control::Disconnect(ONE)).unwrap();
+    assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
+    let second = Control::Connect(Number(2), offer());
+    back.handle_message(&second).unwrap();
+    back.handle_message(&Control::Disconnect(ONE)).unwrap();
+    assert_eq!(back.state(), BackState::Got(offer()), "of the connection before");
+}
+
+#[test]
+fn d8_t14_down_in_any_state_unmaps_before_anything_else() {
+    for mut back in [idle(), got(), mapped(), verified(), bound(), stamped(), serving()] {
+        back.poll_event();
+        back.handle_down();
+        assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+        back.handle_unmapped();
+        assert_eq!(back.state(), BackState::Idle);
+    }
+    let mut back = serving();
+    back.handle_down();
+    back.handle_unmapped();
+    assert!(matches!(back.poll_event(), Some(Event::Disconnected { end: End::SessionEnded, .. })));
+}
+
+#[test]
+#[should_panic(expected = "unmapped before the new hello")]
+fn d8_a_new_session_with_the_old_mapping_is_a_mistake() {
+    let mut back = serving();
+    back.handle_down();
+    back.handle_up();
+}
+
+#[test]
+fn what_only_a_back_says_is_a_breach_at_a_back() {
+    for control in [
+        Control::Connected(ONE),
+        Control::Refused(ONE, RefuseReason::NoRoom),
+        Control::Closing(ONE),
+        Control::Disconnected(ONE),
+    ] {
+        assert_eq!(idle().handle_message(&control), Err(Breach::WrongRole));
+    }
+}

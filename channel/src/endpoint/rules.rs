@@ -46,7 +46,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.reading = false;
         self.writing = None;
         self.written = None;
-        (self.dirty, self.read_due) = (false, false);
+        (self.dirty, self.read_due, self.look_first) = (false, false, false);
         (self.permit_due, self.mend_due) = (false, false);
         self.mends = 0;
         self.timers = TimerTable::IDLE;
@@ -60,6 +60,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.writing = None;
         self.written = None;
         self.read_due = self.introduction.is_some();
+        self.look_first = false;
         self.dirty = self.introduction.is_some();
         self.settle(now);
     }
@@ -142,7 +143,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     ) -> Reading {
         self.assert_drained();
         assert!(self.reading, "an answer without a READ");
-        self.reading = false;
+        (self.reading, self.look_first) = (false, false);
         let reading = if value.is_empty() {
             Reading::Empty
         } else {
@@ -160,7 +161,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     pub fn handle_unread(&mut self, now: Instant, failure: ReadFailure) {
         self.assert_drained();
         assert!(self.reading, "an answer without a READ");
-        self.reading = false;
+        (self.reading, self.look_first) = (false, false);
         match failure {
             ReadFailure::Absent => self.plan_mend(now),
             ReadFailure::Later => {
@@ -298,15 +299,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             Timer::Hello => {
                 assert!(self.phase == Phase::Down);
                 self.permit_due = true;
-                self.read_due = true;
-                self.dirty = true;
+                self.say_hello();
                 self.hello_step = self.hello_step.saturating_add(1).min(HELLO_BEATS_MAX as u8);
                 self.timers.set(Timer::Hello, now.after(self.hello_delay()));
             }
-            Timer::FirstHello => {
-                self.read_due = true;
-                self.dirty = true;
-            }
+            Timer::FirstHello => self.say_hello(),
             Timer::Beat => self.dirty = true,
             Timer::Poll => self.read_due = true,
             Timer::Retry => {}

@@ -152,17 +152,25 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.pressing = false;
         self.traffic = Traffic::Register;
         self.hinted = Seq::NONE;
-        self.dirty = true;
+        (self.dirty, self.look_first) = (true, false);
         self.hello_step = 0;
         self.timers.stop(Timer::Beat);
         self.timers.stop(Timer::Poll);
         self.timers.set(Timer::Hello, now.after(self.hello_delay()));
     }
 
+    /// A hello, and a look at the mailbox just before it.
+    pub(super) fn say_hello(&mut self) {
+        (self.read_due, self.look_first) = (true, true);
+        self.dirty = true;
+    }
+
     /// Not up, and somebody to say hello to.
     pub(super) fn begin_hello(&mut self, now: Instant, found: Found) {
         assert!(self.phase == Phase::Down);
-        self.read_due |= found == Found::AtStart;
+        if found == Found::AtStart {
+            (self.read_due, self.look_first) = (true, true);
+        }
         self.hello_step = 0;
         let first = now.after(self.pace.first_hello);
         if first == now {

@@ -43,7 +43,7 @@ pub enum Wish {
     Permit,
     /// Read the own mailbox.
     Read,
-    /// Write the register, as [`Endpoint::emit`] gives it, into the peer's mailbox.
+    /// Write the register, as [`emit`](super::Endpoint::emit) gives it, into the peer's mailbox.
     Write,
 }
 
@@ -93,7 +93,7 @@ pub enum SessionEvent {
         /// The peer's.
         peer: Epoch,
     },
-    /// It ended. What was unacknowledged is handed back by [`Endpoint::unknown`].
+    /// It ended. What was unacknowledged is handed back by [`unknown`](super::Endpoint::unknown).
     Down {
         /// Why.
         reason: DownReason,

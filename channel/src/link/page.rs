@@ -169,6 +169,13 @@ impl Link {
         }
     }
 
+    /// Whether the page does not yet say what was sent or delivered. A beat alone is no hurry.
+    pub(super) fn has_unpublished(&self) -> bool {
+        let words = self.words();
+        self.has_live_page()
+            && (words.sent, words.delivered) != (self.published.sent, self.published.delivered)
+    }
+
     /// D4: the first words, the stamp last of all, and the front is told.
     pub(super) fn stamp(&mut self, number: Number, platform: &mut impl Platform) {
         self.published = self.words();

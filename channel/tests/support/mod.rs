@@ -6,6 +6,7 @@
 //! driver.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 
+pub mod ring;
 pub mod store;
 pub mod world;
 pub mod xen;

@@ -1,41 +1,12 @@
 //! A xenstored in memory for several domains: values, permissions with the traps of the real ones,
 //! watches, and the ring in bytes. It can lose, repeat and hold back watch events, and answer late.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 
 use xenbus::{RingPage, RingWord};
 
 use super::Random;
-
-/// A ring page that daemon and domain share.
-#[derive(Clone)]
-pub struct Ring(Rc<RefCell<[u8; 4096]>>);
-
-impl Ring {
-    fn new() -> Self {
-        Self(Rc::new(RefCell::new([0; 4096])))
-    }
-}
-
-impl RingPage for Ring {
-    fn load(&self, word: RingWord) -> u32 {
-        let at = word.offset();
-        u32::from_le_bytes(self.0.borrow()[at..at + 4].try_into().unwrap())
-    }
-    fn store(&mut self, word: RingWord, value: u32) {
-        let at = word.offset();
-        self.0.borrow_mut()[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-    fn copy_from(&self, offset: usize, into: &mut [u8]) {
-        into.copy_from_slice(&self.0.borrow()[offset..offset + into.len()]);
-    }
-    fn copy_to(&mut self, offset: usize, from: &[u8]) {
-        self.0.borrow_mut()[offset..offset + from.len()].copy_from_slice(from);
-    }
-    fn full_barrier(&self) {}
-}
+pub use super::ring::Ring;
 
 struct Node {
     value: Vec<u8>,
@@ -201,7 +172,7 @@ impl Store {
             return None;
         }
         let rest = input.split_off(16 + length);
-        Some(std::mem::replace(input, rest))
+        Some(core::mem::replace(input, rest))
     }
 
     fn put_output(&mut self, domid: u16) -> bool {

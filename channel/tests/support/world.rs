@@ -2,7 +2,7 @@
 //! jumps to the next deadline. Nothing happens but by [`World::run`]; a world that does not come to
 //! rest fails its test.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -166,6 +166,13 @@ impl World {
         domain.driver.disconnect(LINK, &mut domain.platform).unwrap();
     }
 
+    pub fn disconnect_if_connected(&mut self) {
+        if self.has(FRONT, &Happened::Connected(1)) {
+            let domain = self.domain(FRONT);
+            let _ = domain.driver.disconnect(LINK, &mut domain.platform);
+        }
+    }
+
     pub fn domain(&mut self, domid: u16) -> &mut Domain {
         self.domains.get_mut(&domid).expect("a domain")
     }
@@ -191,7 +198,7 @@ impl World {
     }
 
     pub fn take_events(&mut self, domid: u16) -> Vec<Happened> {
-        let events = std::mem::take(&mut self.domain(domid).events);
+        let events = core::mem::take(&mut self.domain(domid).events);
         events.into_iter().map(|(_, event)| event).collect()
     }
 
@@ -252,9 +259,9 @@ impl World {
     }
 
     /// One turn of everybody who has a reason. `false` when nobody has.
-    fn turn(&mut self) -> bool {
+    pub fn turn(&mut self) -> bool {
         let woken = self.xen.borrow_mut().store.serve();
-        let rung = std::mem::take(&mut self.xen.borrow_mut().rung);
+        let rung = core::mem::take(&mut self.xen.borrow_mut().rung);
         let now = self.xen.borrow().now;
         let mut moved = false;
         let mut rung_later = Vec::new();

@@ -2,7 +2,7 @@
 //! than Xen: to use a page after unmapping, to write before verifying or to reuse a page while it
 //! is mapped fails at once.
 
-use std::cell::RefCell;
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -119,6 +119,14 @@ impl TestPlatform {
             quarantine: Vec::new(),
             quarantine_max: 4,
         }
+    }
+
+    /// The domain was restored under another domid: its grants, maps and ring are gone.
+    pub fn become_domain(&mut self, domid: u16, ring: Ring) {
+        (self.domid, self.ring) = (domid, ring);
+        self.fronts.clear();
+        self.backs.clear();
+        self.quarantine.clear();
     }
 
     pub fn quarantined(&self) -> usize {

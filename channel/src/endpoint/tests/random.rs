@@ -1,0 +1,78 @@
+//! Random lives of two ends: requests served and answered at any time, events lost and repeated,
+//! restarts, false verdicts, domains replaced, introductions repeated. Each delivery is checked as
+//! it happens; afterwards, without faults, both must come up and everything sent must arrive.
+
+use super::pair::{A, B, Pair};
+use crate::instant::Instant;
+use crate::testing::Random;
+
+/// Faults while they last, in any order.
+fn disturb(pair: &mut Pair, random: &mut Random) {
+    let side = random.below(2) as usize;
+    if random.below(60) > 0 {
+        match random.below(8) {
+            0..=1 => {
+                pair.submit(side);
+            }
+            2..=3 => {
+                pair.serve(side);
+            }
+            4..=5 => {
+                pair.answer(side);
+            }
+            6 => {
+                pair.send(side);
+            }
+            _ => pair.end(side).handle_hint(),
+        }
+        return;
+    }
+    match random.below(16) {
+        0..=10 => {
+            let deadline = pair.end(side).deadline();
+            if deadline != Instant::NEVER {
+                pair.now = pair.now.max(deadline);
+                let now = pair.now;
+                pair.end(side).handle_timeout(now);
+            }
+        }
+        11 => pair.verdict(side),
+        12 => pair.restart(side),
+        13 => pair.introduce(side),
+        14 => {
+            pair.replace(side);
+            pair.introduce(side);
+        }
+        // Its permission is void: set for a domain that was not there.
+        _ => pair.sides[side].is_open = false,
+    }
+}
+
+#[test]
+fn whatever_happens_deliveries_are_a_prefix_of_what_the_same_session_sent() {
+    let mut disturbed = 0;
+    for seed in 1..=1000 {
+        let mut random = Random::new(seed);
+        let mut pair = Pair::introduced();
+        for _ in 0..600 {
+            disturb(&mut pair, &mut random);
+        }
+        disturbed += pair.sides[A].delivered_ever + pair.sides[B].delivered_ever;
+        let calm = |pair: &Pair| pair.is_up(A) && pair.is_up(B);
+        pair.settle();
+        // A session that began before the calm may still be found out; then the next one holds.
+        for _ in 0..60 {
+            pair.tick_with_beats();
+        }
+        assert!(calm(&pair), "seed {seed}");
+        let before = pair.sides[B].delivered_ever;
+        for _ in 0..5 {
+            assert!(pair.send(A), "seed {seed}");
+            pair.tick();
+            pair.tick();
+            pair.tick();
+        }
+        assert_eq!(pair.sides[B].delivered_ever, before + 5, "seed {seed}");
+    }
+    assert!(disturbed > 10_000, "{disturbed}: the faults left room for messages");
+}

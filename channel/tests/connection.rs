@@ -1,0 +1,305 @@
+//! Connections as domains see them: set up, torn down, refused, cut short at every step, and given
+//! back. The small world is strict: mapping twice, writing before verifying or freeing a mapped
+//! page fails the test by itself.
+
+mod support;
+
+use channel::event::{ConnectRefused, DownReason, End, Witness};
+use channel::front::ConnectError;
+use channel::message::RefuseReason;
+use channel::platform::{PrepareError, Released};
+use channel::{Role, Step};
+use support::world::{BACK, FRONT, LINK};
+use support::xen::Sabotage;
+use support::{Happened, World};
+
+fn is_down(world: &World, domid: u16, reason: DownReason, witness: Witness) -> bool {
+    world.has(domid, &Happened::Down(reason, witness, 0))
+}
+
+#[test]
+fn a_connection_goes_through_its_steps_in_order() {
+    let mut world = World::connected(1);
+    world.disconnect(FRONT);
+    world.settle();
+    let steps = |domid| {
+        let xen = world.xen.borrow();
+        let of = xen.steps.iter().filter(|(who, _)| *who == domid);
+        of.map(|(_, step)| *step).collect::<Vec<_>>()
+    };
+    let front = [
+        Step::Up,
+        Step::Prepared,
+        Step::ConnectSent,
+        Step::Connected,
+        Step::DisconnectSent,
+        Step::Released,
+    ];
+    assert_eq!(steps(FRONT), front);
+    let back = [
+        Step::Up,
+        Step::Got,
+        Step::Mapped,
+        Step::Verified,
+        Step::Stamped,
+        Step::Serving,
+        Step::Unmapped,
+        Step::DisconnectedSent,
+    ];
+    assert_eq!(steps(BACK), back);
+    let released = Released::Freed;
+    for domid in [FRONT, BACK] {
+        assert!(world.has(domid, &Happened::Disconnected(1, End::InOrder, released)));
+    }
+}
+
+#[test]
+fn the_back_may_ask_for_the_end_and_the_front_disconnects_by_itself() {
+    let mut world = World::connected(1);
+    world.disconnect(BACK);
+    world.settle();
+    assert!(world.has(FRONT, &Happened::Closing(1)));
+    assert!(world.has(FRONT, &Happened::Disconnected(1, End::InOrder, Released::Freed)));
+    assert_eq!(world.xen.borrow().held(), 0);
+    world.connect();
+    world.settle();
+    assert!(world.has(BACK, &Happened::Connected(2)));
+}
+
+#[test]
+fn t11_disconnect_and_closing_get_through_though_every_event_is_lost() {
+    // Wrong: no request at all while connected. The page says that there is something to read.
+    for domid in [FRONT, BACK] {
+        let mut world = World::connected(1);
+        world.run_seconds(5);
+        world.xen.borrow_mut().store.faults.lose_event = 1;
+        world.disconnect(domid);
+        let took = world.run_until(10, |world| world.xen.borrow().held() == 0);
+        assert!(took <= 4, "{took} s");
+    }
+}
+
+#[test]
+fn each_refusal_has_its_name_and_leaves_nothing_behind() {
+    for (sabotage, reason) in [
+        (Sabotage::Map, RefuseReason::NoRoom),
+        (Sabotage::Verify, RefuseReason::Header),
+        (Sabotage::Bind, RefuseReason::BadPort),
+    ] {
+        let mut world = World::up(1);
+        world.xen.borrow_mut().sabotage = Some(sabotage);
+        world.connect();
+        world.settle();
+        let refused = Happened::Refused(1, ConnectRefused::ByBack(reason));
+        assert!(world.has(FRONT, &refused) && world.has(BACK, &refused), "{sabotage:?}");
+        assert_eq!(world.xen.borrow().held(), 0);
+        world.connect();
+        world.settle();
+        assert!(world.has(FRONT, &Happened::Connected(2)), "after {sabotage:?}");
+    }
+    let mut world = World::up(1);
+    let error = PrepareError::NoPorts;
+    world.xen.borrow_mut().sabotage = Some(Sabotage::Prepare(error));
+    world.connect();
+    world.settle();
+    assert!(world.has(FRONT, &Happened::Refused(1, ConnectRefused::Here(error))));
+}
+
+#[test]
+fn a_disconnect_right_behind_connect_ends_in_order_wherever_it_meets_the_back() {
+    for sabotage in [None, Some(Sabotage::Map)] {
+        let mut world = World::up(1);
+        world.xen.borrow_mut().sabotage = sabotage;
+        world.connect();
+        world.disconnect(FRONT);
+        world.settle();
+        assert_eq!(world.xen.borrow().held(), 0);
+        world.connect();
+        world.settle();
+        assert!(world.has(FRONT, &Happened::Connected(2)));
+    }
+}
+
+#[test]
+fn wishes_that_make_no_sense_are_refused_by_name() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    let domain = world.domain(FRONT);
+    let early = domain.driver.connect(LINK, &mut domain.platform);
+    assert_eq!(early, Err(ConnectError::NotUp));
+    let mut world = World::connected(1);
+    let domain = world.domain(FRONT);
+    let second = domain.driver.connect(LINK, &mut domain.platform);
+    assert_eq!(second, Err(ConnectError::Busy));
+    let domain = world.domain(BACK);
+    let wrong = domain.driver.connect(LINK, &mut domain.platform);
+    assert_eq!(wrong, Err(ConnectError::WrongRole));
+}
+
+#[test]
+fn a_back_destroyed_while_connected_is_noticed_by_its_port_and_all_is_given_back() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    world.destroy(BACK);
+    let took = world.run_until(20, |world| !world.is_up(FRONT));
+    assert!(took <= 3, "{took} s");
+    assert!(is_down(&world, FRONT, DownReason::PortUnbound, Witness::Port));
+    let end = End::SessionEnded;
+    assert!(world.has(FRONT, &Happened::Disconnected(1, end, Released::Freed)));
+    assert_eq!(world.xen.borrow().held(), 0);
+}
+
+#[test]
+fn a_front_destroyed_while_connected_is_noticed_and_unmapped() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    world.destroy(FRONT);
+    let took = world.run_until(20, |world| !world.is_up(BACK));
+    assert!(took <= 3, "{took} s");
+    assert!(!world.domains[&BACK].platform.is_mapping(LINK));
+    assert_eq!(world.xen.borrow().held(), 0, "no zombie stays for our sake");
+}
+
+#[test]
+fn a_paused_back_is_fenced_quarantined_and_finds_out_when_it_returns() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    world.domain(BACK).is_paused = true;
+    let took = world.run_until(20, |world| !world.is_up(FRONT));
+    assert!((4..=8).contains(&took), "{took} s");
+    assert!(is_down(&world, FRONT, DownReason::BeatsMissed, Witness::Page));
+    let released = Released::Quarantined { pages: 1 };
+    assert!(world.has(FRONT, &Happened::Disconnected(1, End::SessionEnded, released)));
+    assert_eq!(world.domains[&FRONT].platform.quarantined(), 1);
+    world.run_seconds(60);
+    assert_eq!(world.domains[&FRONT].platform.quarantined(), 1, "mapped is mapped");
+    world.domain(BACK).is_paused = false;
+    world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
+    assert!(is_down(&world, BACK, DownReason::Fenced, Witness::Page));
+    world.run_seconds(3);
+    assert_eq!(world.domains[&FRONT].platform.quarantined(), 0);
+    assert_eq!(world.domains[&FRONT].driver.quarantined(), 0);
+    assert_eq!(world.xen.borrow().held(), 0);
+}
+
+#[test]
+fn a_paused_front_is_unmapped_and_starts_over_when_it_returns() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    world.domain(FRONT).is_paused = true;
+    world.run_until(20, |world| !world.is_up(BACK));
+    assert!(is_down(&world, BACK, DownReason::BeatsMissed, Witness::Page));
+    assert!(!world.domains[&BACK].platform.is_mapping(LINK));
+    world.domain(FRONT).is_paused = false;
+    world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
+    assert_eq!(world.xen.borrow().held(), 0);
+    world.connect();
+    world.settle();
+    assert!(world.has(BACK, &Happened::Connected(1)));
+}
+
+#[test]
+fn a_full_quarantine_refuses_connects_by_that_name() {
+    let mut world = World::connected(1);
+    world.domain(FRONT).platform.quarantine_max = 1;
+    world.run_seconds(5);
+    // The back stays mapped for ever: another one takes its place.
+    world.domain(BACK).is_paused = true;
+    world.run_until(20, |world| !world.is_up(FRONT));
+    world.create(9, Role::Back, "a");
+    world.introduce(FRONT, 9, "a");
+    world.run_until(20, |world| world.is_up(FRONT) && world.is_up(9));
+    world.connect();
+    world.settle();
+    let error = PrepareError::QuarantineFull;
+    assert!(world.has(FRONT, &Happened::Refused(1, ConnectRefused::Here(error))));
+}
+
+#[test]
+fn t14_a_restart_in_place_forgets_neither_grants_nor_mappings() {
+    for domid in [FRONT, BACK] {
+        let mut world = World::connected(1);
+        let domain = world.domain(domid);
+        domain.driver.restart(LINK, &mut domain.platform);
+        domain.drain();
+        world.run_seconds(5);
+        assert!(world.is_up(FRONT) && world.is_up(BACK));
+        assert_eq!(world.xen.borrow().held(), 0, "restarted: {domid}");
+        assert_eq!(world.domains[&FRONT].platform.quarantined(), 0);
+    }
+}
+
+#[test]
+fn t12_a_fence_found_closed_ends_the_session() {
+    let mut world = World::connected(1);
+    world.xen.borrow_mut().fence_all();
+    let fenced = |world: &World| is_down(world, BACK, DownReason::Fenced, Witness::Page);
+    world.run_until(3, fenced);
+    world.run_until(10, |world| world.is_up(FRONT) && world.is_up(BACK));
+}
+
+#[test]
+fn t16_connects_and_disconnects_in_a_row_hold_back_and_do_not_fail() {
+    let mut world = World::up(1);
+    world.domain(BACK).is_paused = true;
+    for n in 0..8 {
+        // The window is the application's now.
+        let _ = world.domain(FRONT).driver.send(LINK, format!("{n}").as_bytes());
+    }
+    world.connect();
+    world.disconnect(FRONT);
+    world.domain(BACK).is_paused = false;
+    world.run_seconds(3);
+    assert!(world.is_up(FRONT) && world.is_up(BACK));
+    assert_eq!(world.xen.borrow().held(), 0);
+    for cycle in 2..=10 {
+        world.connect();
+        world.disconnect(FRONT);
+        world.settle();
+        assert!(world.events(FRONT).iter().any(
+            |event| matches!(event, Happened::Disconnected(n, End::InOrder, _) if *n == cycle)
+        ));
+    }
+}
+
+#[test]
+fn messages_flow_beside_a_connection_and_cost_no_acknowledging_write() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    let before = world.requests_of_all();
+    world.domain(FRONT).driver.send(LINK, b"beside").unwrap();
+    world.settle();
+    assert!(world.has(BACK, &Happened::Message(b"beside".to_vec())));
+    world.run_seconds(10);
+    let cost = world.requests_of_all() - before;
+    // The WRITE and its READ; at most one beat of repeating while the page is looked at.
+    assert!((2..=4).contains(&cost), "{cost}");
+}
+
+#[test]
+fn a_connection_dies_at_every_step_and_nothing_is_left() {
+    // A domain vanishes right after each turn of a whole connection, front or back.
+    for died in [FRONT, BACK] {
+        for turns in 0..14 {
+            let mut world = World::up(1);
+            world.connect();
+            for _ in 0..turns {
+                if !world.turn() {
+                    world.disconnect_if_connected();
+                }
+            }
+            world.destroy(died);
+            let survivor = FRONT + BACK - died;
+            world.run_until(30, |world| !world.is_up(survivor));
+            world.run_seconds(5);
+            assert_eq!(world.xen.borrow().held(), 0, "{died} died after {turns} turns");
+            let role = if died == FRONT { Role::Front } else { Role::Back };
+            world.create(died, role, "a");
+            world.introduce(FRONT, BACK, "a");
+            world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
+            world.connect();
+            world.settle();
+            assert!(world.has(died, &Happened::Connected(1)), "{died} after {turns} turns");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Sessions as domains see them: the shipped driver over a xenstore, with domains that die, pause,
+//! come back on the same domid or another, and a store that loses events, stays silent or is
+//! meddled with.
+
+mod support;
+
+use channel::driver::StoreEvent;
+use channel::event::{DownReason, Witness};
+use channel::{LinkName, Role, Settings};
+use support::world::{BACK, FRONT, LINK};
+use support::{Happened, World};
+
+fn downs(world: &World, domid: u16) -> Vec<(DownReason, Witness)> {
+    let events = world.events(domid).into_iter();
+    events
+        .filter_map(|event| match event {
+            Happened::Down(reason, witness, _) => Some((reason, witness)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn both_up(world: &World) -> bool {
+    world.is_up(FRONT) && world.is_up(BACK)
+}
+
+#[test]
+fn a_link_that_nobody_introduced_waits_says_so_once_and_costs_next_to_nothing() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.run_seconds(300);
+    assert_eq!(world.events(FRONT), [Happened::Waiting]);
+    // RESET_WATCHES, WATCH, the first look, and one look each thirty beats; the watch on the
+    // toolstack's orders and its first look.
+    assert!(world.requests(FRONT) <= 3 + 10 + 2, "{}", world.requests(FRONT));
+}
+
+#[test]
+fn an_introduction_whose_event_was_lost_is_found_nevertheless() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.settle();
+    world.xen.borrow_mut().store.faults.lose_event = 1;
+    world.introduce(FRONT, BACK, "a");
+    world.settle();
+    world.xen.borrow_mut().store.faults.lose_event = 0;
+    assert!(world.run_until(60, both_up) <= 45);
+}
+
+#[test]
+fn introduced_in_whatever_order_around_the_starts_the_link_comes_up() {
+    for order in 0..6 {
+        let mut world = World::new(order + 1);
+        let create_front = |world: &mut World| world.create(FRONT, Role::Front, "a");
+        let create_back = |world: &mut World| world.create(BACK, Role::Back, "a");
+        match order {
+            0 => {
+                create_front(&mut world);
+                world.introduce_one(FRONT, BACK, "a");
+                world.settle();
+                create_back(&mut world);
+                world.introduce_one(BACK, FRONT, "a");
+            }
+            1 => {
+                create_back(&mut world);
+                world.introduce_one(BACK, FRONT, "a");
+                world.settle();
+                create_front(&mut world);
+                world.introduce_one(FRONT, BACK, "a");
+            }
+            2 | 3 => {
+                create_front(&mut world);
+                create_back(&mut world);
+                let (one, other) = if order == 2 { (FRONT, BACK) } else { (BACK, FRONT) };
+                world.introduce_one(one, other, "a");
+                world.run_seconds(20);
+                world.introduce_one(other, one, "a");
+            }
+            _ => {
+                create_front(&mut world);
+                create_back(&mut world);
+                world.introduce(FRONT, BACK, "a");
+                world.settle();
+                world.introduce(FRONT, BACK, "a");
+            }
+        }
+        assert!(world.run_until(60, both_up) <= 20, "order {order}");
+    }
+}
+
+#[test]
+fn messages_go_both_ways_exactly_once_and_back_pressure_passes() {
+    let mut world = World::up(1);
+    for batch in 0..10u32 {
+        for domid in [FRONT, BACK] {
+            let mut sent = 0;
+            while sent < 8 {
+                let text = format!("{domid} {batch} {sent}");
+                match world.domain(domid).driver.send(LINK, text.as_bytes()) {
+                    Ok(()) => sent += 1,
+                    Err(error) => {
+                        assert!(matches!(error, channel::endpoint::SendError::Full { .. }));
+                        world.run_seconds(1);
+                    }
+                }
+            }
+        }
+    }
+    world.run_seconds(3);
+    for (from, to) in [(FRONT, BACK), (BACK, FRONT)] {
+        let due = (0..10).flat_map(|batch| {
+            (0..8).map(move |n| Happened::Message(format!("{from} {batch} {n}").into_bytes()))
+        });
+        let got = world.events(to).into_iter().filter(|e| matches!(e, Happened::Message(_)));
+        assert!(got.eq(due));
+    }
+}
+
+#[test]
+fn a_full_window_is_acknowledged_at_once_and_not_at_the_next_beat() {
+    let mut world = World::up(1);
+    for n in 0..200u32 {
+        let text = format!("{n}");
+        if world.domain(FRONT).driver.send(LINK, text.as_bytes()).is_err() {
+            world.settle();
+            world.domain(FRONT).driver.send(LINK, text.as_bytes()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_unacknowledged_at_a_down_comes_back_as_unknown() {
+    let mut world = World::up(1);
+    world.domain(BACK).is_paused = true;
+    for text in ["one", "two"] {
+        world.domain(FRONT).driver.send(LINK, text.as_bytes()).unwrap();
+    }
+    world.run_until(20, |world| !world.is_up(FRONT));
+    let down = Happened::Down(DownReason::BeatsMissed, Witness::Register, 2);
+    let events = world.take_events(FRONT);
+    let at = events.iter().position(|event| *event == down).expect("a down");
+    let unknown = [b"one", b"two"].map(|text| Happened::Unknown(text.to_vec()));
+    assert_eq!(events[at + 1..at + 3], unknown);
+}
+
+#[test]
+fn a_paused_peer_is_noticed_within_the_bound_and_starts_over_when_it_returns() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    world.domain(BACK).is_paused = true;
+    let took = world.run_until(20, |world| !world.is_up(FRONT));
+    assert!((3..=6).contains(&took), "{took} s");
+    assert_eq!(downs(&world, FRONT), [(DownReason::BeatsMissed, Witness::Register)]);
+    world.run_seconds(100);
+    world.domain(BACK).is_paused = false;
+    assert!(world.run_until(30, both_up) <= 15);
+    assert_eq!(downs(&world, BACK), [(DownReason::PeerRestarted, Witness::Register)]);
+}
+
+#[test]
+fn a_pause_shorter_than_the_limit_changes_nothing() {
+    let mut world = World::up(1);
+    for _ in 0..10 {
+        world.run_seconds(3);
+        world.domain(BACK).is_paused = true;
+        world.run_seconds(2);
+        world.domain(BACK).is_paused = false;
+    }
+    assert!(both_up(&world));
+    assert!(downs(&world, FRONT).is_empty() && downs(&world, BACK).is_empty());
+}
+
+#[test]
+fn while_xenstored_is_silent_nobody_is_dead_and_it_is_said_once() {
+    let mut world = World::up(1);
+    world.run_seconds(2);
+    world.xen.borrow_mut().store.is_silent = true;
+    world.run_seconds(120);
+    assert!(both_up(&world));
+    world.xen.borrow_mut().store.is_silent = false;
+    world.run_seconds(20);
+    assert!(both_up(&world));
+    for domid in [FRONT, BACK] {
+        assert!(downs(&world, domid).is_empty());
+        let said = |event: StoreEvent| {
+            world.events(domid).iter().filter(|e| **e == Happened::Store(event)).count()
+        };
+        assert_eq!((said(StoreEvent::Silent), said(StoreEvent::Answering)), (1, 1));
+    }
+}
+
+#[test]
+fn a_destroyed_peer_is_noticed_and_its_successor_on_another_domid_served() {
+    for died in [FRONT, BACK] {
+        let mut world = World::up(1);
+        let survivor = FRONT + BACK - died;
+        world.destroy(died);
+        let took = world.run_until(20, |world| !world.is_up(survivor));
+        assert!(took <= 5, "{took} s");
+        let (role, domid) = if died == FRONT { (Role::Front, 11) } else { (Role::Back, 12) };
+        world.create(domid, role, "a");
+        if died == FRONT {
+            world.introduce(domid, BACK, "a");
+        } else {
+            world.introduce(FRONT, domid, "a");
+        }
+        world.run_until(30, |world| world.is_up(survivor) && world.is_up(domid));
+    }
+}
+
+#[test]
+fn a_peer_that_came_back_on_the_same_domid_with_a_lost_introduction_is_found() {
+    for died in [FRONT, BACK] {
+        let mut world = World::up(1);
+        let survivor = FRONT + BACK - died;
+        world.destroy(died);
+        let role = if died == FRONT { Role::Front } else { Role::Back };
+        world.create(died, role, "a");
+        // Only the newcomer is told; the survivor's introduction says what it said before.
+        world.introduce_one(died, survivor, "a");
+        world.run_until(60, both_up);
+        assert_eq!(downs(&world, survivor).len(), 1);
+    }
+}
+
+#[test]
+fn an_introduction_to_another_domain_ends_the_session_by_name() {
+    let mut world = World::up(1);
+    world.create(9, Role::Back, "a");
+    world.introduce(FRONT, 9, "a");
+    world.settle();
+    assert_eq!(downs(&world, FRONT), [(DownReason::Reintroduced, Witness::Introduction)]);
+    world.run_until(20, |world| world.is_up(FRONT) && world.is_up(9));
+}
+
+#[test]
+fn a_restart_in_place_costs_the_session_and_no_time() {
+    for domid in [FRONT, BACK] {
+        let mut world = World::up(1);
+        let domain = world.domain(domid);
+        domain.driver.restart(LINK, &mut domain.platform);
+        domain.drain();
+        world.settle();
+        assert!(both_up(&world));
+        assert_eq!(downs(&world, domid), [(DownReason::Restarted, Witness::Own)]);
+        let other = FRONT + BACK - domid;
+        assert_eq!(downs(&world, other), [(DownReason::PeerRestarted, Witness::Register)]);
+    }
+}
+
+#[test]
+fn without_any_event_everything_still_works_at_the_pace_of_timers() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.introduce(FRONT, BACK, "a");
+    world.xen.borrow_mut().store.faults.lose_event = 1;
+    world.run_until(30, both_up);
+    world.domain(FRONT).driver.send(LINK, b"hello").unwrap();
+    world.run_until(5, |world| world.has(BACK, &Happened::Message(b"hello".to_vec())));
+    world.connect();
+    world.run_until(10, |world| world.has(FRONT, &Happened::Connected(1)));
+    world.disconnect(FRONT);
+    world.run_until(10, |world| world.xen.borrow().held() == 0);
+    assert!(world.xen.borrow().store.lost_events > 0);
+}
+
+#[test]
+fn writes_that_the_daemon_could_not_do_are_tried_again() {
+    let mut world = World::up(3);
+    world.xen.borrow_mut().store.faults.refuse_with_eagain = 2;
+    for n in 0..20 {
+        let text = format!("{n}");
+        world.domain(FRONT).driver.send(LINK, text.as_bytes()).unwrap();
+        world.run_seconds(3);
+    }
+    let got = world.events(BACK).into_iter().filter(|e| matches!(e, Happened::Message(_)));
+    assert_eq!(got.count(), 20);
+    assert!(downs(&world, FRONT).is_empty() && downs(&world, BACK).is_empty());
+}
+
+#[test]
+fn many_links_share_one_watch_and_none_disturbs_another() {
+    let mut world = World::up(1);
+    for (domid, role) in [(FRONT, Role::Front), (BACK, Role::Back)] {
+        for name in ["b", "c", "d"] {
+            let name = LinkName::new(name.as_bytes()).unwrap();
+            let domain = world.domain(domid);
+            domain.driver.add_link(name, role, Settings::DEFAULT, &mut domain.platform).unwrap();
+        }
+    }
+    for name in ["b", "c", "d"] {
+        world.introduce(FRONT, BACK, name);
+    }
+    world.settle();
+    for domid in [FRONT, BACK] {
+        let domain = &world.domains[&domid];
+        assert!(domain.driver.links().all(|link| link.endpoint().is_up()));
+        assert!(world.xen.borrow().store.count_watches(domid) <= 2);
+    }
+    let domain = world.domain(FRONT);
+    let name = LinkName::new(b"e").unwrap();
+    let role = Role::Front;
+    let full = domain.driver.add_link(name, role, Settings::DEFAULT, &mut domain.platform);
+    assert_eq!(full, Err(channel::driver::AddError::Full));
+    domain.driver.restart(channel::LinkId(2), &mut domain.platform);
+    domain.drain();
+    world.run_seconds(5);
+    let links_down: Vec<_> = world.domains[&BACK]
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, Happened::Down(..)))
+        .map(|(link, _)| *link)
+        .collect();
+    assert_eq!(links_down, [channel::LinkId(2)]);
+}
+
+#[test]
+fn a_resumed_domain_starts_over_as_whoever_it_is_then() {
+    let mut world = World::connected(1);
+    // The domain is saved, and restored under another domid: nothing local has survived.
+    let mut domain = world.domains.remove(&BACK).unwrap();
+    world.xen.borrow_mut().remove_domain(BACK);
+    let ring = world.xen.borrow_mut().store.add_domain(22);
+    domain.platform.become_domain(22, ring);
+    domain.driver.resumed(&mut domain.platform);
+    domain.drain();
+    world.domains.insert(22, domain);
+    assert_eq!(downs(&world, 22), [(DownReason::Resumed, Witness::Own)]);
+    world.introduce(FRONT, 22, "a");
+    world.run_until(30, |world| world.is_up(FRONT) && world.is_up(22));
+    world.connect();
+    world.settle();
+    assert!(world.has(22, &Happened::Connected(1)));
+}
+
+#[test]
+fn a_driver_is_refused_links_that_make_no_sense() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    let domain = world.domain(FRONT);
+    let platform = &mut domain.platform;
+    let taken = LinkName::new(b"a").unwrap();
+    let driver = &mut domain.driver;
+    let again = driver.add_link(taken, Role::Front, Settings::DEFAULT, platform);
+    assert_eq!(again, Err(channel::driver::AddError::NameTaken));
+    let other = LinkName::new(b"b").unwrap();
+    for settings in [
+        Settings { pages: 0, ..Settings::DEFAULT },
+        Settings { pages: 17, ..Settings::DEFAULT },
+        Settings { beats_missed_max: 0, ..Settings::DEFAULT },
+        Settings { beat: channel::Duration::ZERO, ..Settings::DEFAULT },
+    ] {
+        let refused = driver.add_link(other, Role::Front, settings, platform);
+        assert_eq!(refused, Err(channel::driver::AddError::Settings));
+    }
+}
+
+#[test]
+#[should_panic(expected = "poll_event until None")]
+fn a_step_before_the_last_ones_events_were_taken_is_a_mistake() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    let domain = world.domain(FRONT);
+    domain.driver.step(&mut domain.platform);
+    world.xen.borrow_mut().store.serve();
+    let domain = world.domain(FRONT);
+    domain.driver.step(&mut domain.platform);
+    domain.driver.step(&mut domain.platform);
+}
