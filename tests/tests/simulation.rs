@@ -7,6 +7,11 @@ use tests::sim::trace::Trace;
 fn first_seeds() {
     for seed in 0..20 {
         let out = run(seed, Mask::default(), Trace::hashed());
-        println!("{seed} {:?} {:?} {:?}", out.failure, out.tally, out.measures.virtual_ns / 1_000_000);
+        println!(
+            "{seed} {:?} {:?} {:?}",
+            out.failure,
+            out.tally,
+            out.measures.virtual_ns / 1_000_000
+        );
     }
 }

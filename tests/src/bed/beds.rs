@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 
 use super::dom0::{Dom0, hex};
 use super::follow::{Follower, POLL};
+use super::job::place_nothing;
 use super::layout::Claim;
 use super::options::{Clock, Daemon};
 use super::progress::Progress;
-use super::qemu::{Line, Machine, Qemu, Start};
+use super::qemu::{Line, Machine, Qemu, Start, State};
 use super::stop::Limit;
 use super::trouble::{Outcome, rename, write};
 
@@ -61,8 +62,15 @@ impl Bed {
         }
         progress.step(&format!("booting Xen and dom0 with xenstored {}, once", daemon.name()));
         forget_others(beds, &prefix, &folder);
-        let start =
-            Start { state: None, job: &[], seed: Some(BOOT_SEED), out: &folder, line: Line::Log };
+        let module = folder.join("module");
+        place_nothing(&module)?;
+        let start = Start {
+            state: State::Boot,
+            module: &module,
+            seed: Some(BOOT_SEED),
+            out: &folder,
+            line: Line::Log,
+        };
         let mut machine = Machine::start(qemu, dom0, daemon, clock, &start, limit)?;
         await_dom0(&mut machine, &folder, progress, limit)?;
         progress.step("saving the booted bed");
@@ -70,6 +78,7 @@ impl Bed {
         machine.qmp.save(&part, limit)?;
         let _ = machine.qmp.quit();
         write(&folder.join("identity"), identity.as_bytes())?;
+        let _ = std::fs::remove_file(module);
         rename(&part, &state)?;
         Ok(Bed { state, kept: Kept::Booted })
     }

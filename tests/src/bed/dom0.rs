@@ -43,7 +43,7 @@ struct Stamp {
 }
 
 /// Raised when the file system is put together in another way.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// Xen's programs for dom0, from xen-utils-*: what a run needs, and what helps to look around.
 const XEN_PROGRAMS: [&str; 11] = [
     "xl",
@@ -59,9 +59,10 @@ const XEN_PROGRAMS: [&str; 11] = [
     "xen-hvmctx",
 ];
 /// Modules that dom0's toolstack needs; what they depend on is found in them.
-const MODULES: [&str; 5] = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs"];
-/// The module that brings the job in; loaded and unloaded by tests/dom0/init.
-const JOB_MODULE: &str = "qemu_fw_cfg";
+const MODULES: [&str; 6] =
+    ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "mtd"];
+/// The module that shows the job's memory; tests/dom0/init loads it, with an argument.
+const JOB_MODULE: &str = "phram";
 /// A library that glibc loads by name when a thread is cancelled, so that no file names it.
 const LOADED_BY_NAME: &str = "libgcc_s.so.1";
 

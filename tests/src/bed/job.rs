@@ -3,18 +3,16 @@
 //!
 //! A run on a host that is a dom0 gets the same files as a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::cpio::{Archive, Entry, Mode};
-use super::dom0::gzip;
 use super::layout::Layout;
 use super::packages::files_of;
-use super::qemu::JOB_FILES_MAX;
+use super::qemu::MODULE_BYTES;
 use super::trouble::{Outcome, Trouble, make_folder, read, write};
 
-/// Bytes of one fw_cfg file: dom0 reads a page at a time, and to find its place within a file the
-/// driver reads it again from the start, one trapped byte after the other.
-const PIECE_BYTES: usize = 4096;
+/// Where the archive starts in the memory module: behind a page with one line about it.
+const ARCHIVE_AT: usize = 4096;
 
 /// What is to be done in dom0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,22 +58,17 @@ impl Job {
         Ok(archive)
     }
 
-    /// Writes the archive as pieces into `folder`; their names, sorted, give the order.
-    pub fn pieces(&self, layout: &Layout, folder: &Path) -> Outcome<Vec<PathBuf>> {
-        let bytes = gzip(&self.archive(layout)?.to_bytes());
-        let _ = std::fs::remove_dir_all(folder);
-        make_folder(folder)?;
-        let mut files = Vec::new();
-        for (number, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
-            let path = folder.join(format!("job.{number:03}"));
-            write(&path, piece)?;
-            files.push(path);
-        }
-        if files.len() > JOB_FILES_MAX {
-            let what = format!("the job has {} bytes, too many for fw_cfg", bytes.len());
+    /// Writes the archive into the file behind the machine's memory module, as init expects it.
+    pub fn place(&self, layout: &Layout, module: &Path) -> Outcome<()> {
+        let archive = self.archive(layout)?.to_bytes();
+        let mut bytes = format!("TETHER-JOB {}\n", archive.len()).into_bytes();
+        bytes.resize(ARCHIVE_AT, 0);
+        bytes.extend_from_slice(&archive);
+        if bytes.len() > MODULE_BYTES {
+            let what = format!("the job has {} bytes, too many for its module", archive.len());
             return Err(Trouble::Bed { what });
         }
-        Ok(files)
+        fill(module, &bytes)
     }
 
     /// Lays the archive out as a folder.
@@ -91,6 +84,27 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// Makes the file behind an empty memory module.
+pub(super) fn place_nothing(module: &Path) -> Outcome<()> {
+    fill(module, &[])
+}
+
+/// A new file: the old one may still belong to another machine.
+fn fill(module: &Path, bytes: &[u8]) -> Outcome<()> {
+    let _ = std::fs::remove_file(module);
+    write(module, bytes)?;
+    let size = |e| Trouble::io(format!("size {}", module.display()), e);
+    let file = std::fs::OpenOptions::new().write(true).open(module).map_err(size)?;
+    file.set_len(MODULE_BYTES as u64).map_err(size)
+}
+
+/// The results that dom0 put where the job had been; nothing where that is not what they are.
+pub(super) fn results(module: &Path, length: usize) -> Outcome<Option<Archive>> {
+    let bytes = read(module)?;
+    let end = ARCHIVE_AT.saturating_add(length);
+    Ok(bytes.get(ARCHIVE_AT..end).and_then(Archive::from_bytes))
 }
 
 fn add(archive: &mut Archive, folder: &str, path: &Path, mode: Mode) -> Outcome<()> {

@@ -38,13 +38,13 @@ pub struct Packages {
 }
 
 /// Raised when another set of packages or files is needed, so that old caches are made anew.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 /// Packages with fixed names that dom0 needs besides Xen, its tools and a kernel: xl's files, the
 /// xenstore tools, a shell, and `cksum`, which the shell's own applets lack.
 const FIXED: [&str; 4] = ["xen-utils-common", "xenstore-utils", "busybox-static", "coreutils"];
 /// What is unpacked of the kernel's package, which is large: the kernel and modules of dom0.
 const KERNEL_FILES: [&str; 4] =
-    ["./boot/vmlinuz-*", "*/drivers/xen/*", "*/drivers/firmware/qemu_fw_cfg.ko*", "*/xen-blkback*"];
+    ["./boot/vmlinuz-*", "*/drivers/xen/*", "*/drivers/mtd/mtd.ko*", "*/phram.ko*"];
 
 impl Packages {
     /// The packages in `cache`, fetched now if they are not there.

@@ -1,28 +1,24 @@
 //! One run, from a bed that waits to results that are read: [`on_bed`], and [`natively`] on a host
 //! that is a dom0 itself. Both end in the same [`Played`].
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use super::beds::{Bed, Kept};
 use super::command::{end_group, find};
 use super::cpio::{Archive, Mode};
-use super::dom0::{Dom0, gunzip};
+use super::dom0::Dom0;
 use super::facts::Fact;
 use super::follow::{Follower, POLL};
-use super::job::Job;
+use super::job::{Job, results};
 use super::layout::Layout;
 use super::options::{Clock, Daemon};
 use super::packages::walk;
 use super::progress::Progress;
-use super::qemu::{Line, Machine, Qemu, Start};
+use super::qemu::{Line, Machine, Qemu, Start, State};
 use super::stop::Limit;
-use super::trouble::{Outcome, Trouble, read, write};
+use super::trouble::{Outcome, Trouble};
 
 /// What a run left.
 #[derive(Debug)]
@@ -72,12 +68,13 @@ pub fn on_bed(
     let Setting { layout, qemu, dom0 } = setting;
     let Choice { daemon, clock, seed, line } = choice;
     let bed = Bed::ready(&layout.beds(), qemu, dom0, (daemon, clock), progress, limit)?;
-    let pieces = job.pieces(layout, &layout.out.join("job"))?;
+    let module = layout.out.join("module");
+    job.place(layout, &module)?;
     progress.step(&format!("{}: resuming the bed", job.scenario));
     let started = Instant::now();
-    let start = Start { state: Some(&bed.state), job: &pieces, seed, out: &layout.out, line };
+    let start = Start { state: State::Saved, module: &module, seed, out: &layout.out, line };
     let mut machine = Machine::start(qemu, dom0, daemon, clock, &start, limit)?;
-    machine.qmp.resume(limit)?;
+    machine.qmp.resume(&bed.state, limit)?;
     let mut played =
         Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: Some(bed.kept) };
     if line == Line::Terminal {
@@ -87,12 +84,10 @@ pub fn on_bed(
         }
         return Ok(played);
     }
-    let text = follow(&mut machine, layout, &mut played.facts, progress, limit)?;
+    let length = follow(&mut machine, layout, &mut played.facts, progress, limit)?;
     played.wall_s = started.elapsed().as_secs_f64();
-    let bytes = STANDARD.decode(text).ok().and_then(|packed| gunzip(&packed));
-    let archive = bytes.and_then(|bytes| Archive::from_bytes(&bytes));
+    let archive = results(&module, length)?;
     played.results = archive.ok_or_else(|| machine.trouble("dom0's results were garbled"))?;
-    shorten(&layout.out.join("dom0.log"))?;
     // dom0 switches the machine off; the guard ends what does not end.
     let patience = Limit::seconds(POWER_OFF_S);
     while !machine.ended() && patience.check("power-off").is_ok() {
@@ -104,33 +99,28 @@ pub fn on_bed(
 /// How long the machine may take to switch itself off, once its results are here.
 const POWER_OFF_S: u64 = 5;
 
-/// Reads dom0's line until the results have come; returns them, still encoded.
+/// Reads dom0's line until the results are there; returns their length.
 fn follow(
     machine: &mut Machine,
     layout: &Layout,
     facts: &mut Vec<Fact>,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<String> {
+) -> Outcome<usize> {
     let mut dom0 = Follower::new(layout.out.join("dom0.log"));
-    let mut results: Option<String> = None;
     let mut last = "dom0 takes up the job".to_string();
     loop {
         // Looked at before the log: what was written before the end is still read.
         let ended = machine.ended();
         for line in dom0.lines() {
-            if let Some(text) = &mut results {
-                if line == "@bed done" {
-                    return Ok(std::mem::take(text));
-                }
-                text.push_str(&line);
-            } else if line.starts_with("@bed results ") {
-                results = Some(String::new());
-            } else if line == "@bed failed" {
-                return Err(machine.trouble("dom0 could not take up the job; see dom0.log"));
-            } else {
-                note(&line, facts, &mut last, progress);
+            if let Some(length) = line.strip_prefix("@bed results ") {
+                let garbled = || machine.trouble("dom0 did not say how long its results are");
+                return length.trim().parse().map_err(|_| garbled());
             }
+            if line == "@bed failed" {
+                return Err(machine.trouble("dom0 could not take up the job; see dom0.log"));
+            }
+            note(&line, facts, &mut last, progress);
         }
         if ended {
             return Err(machine.trouble(&format!(
@@ -150,19 +140,6 @@ fn note(line: &str, facts: &mut Vec<Fact>, last: &mut String, progress: &Progres
         *last = words.to_string();
         progress.step(words);
     }
-}
-
-/// Takes the results, which are kept as files, out of the log.
-fn shorten(log: &Path) -> Outcome<()> {
-    let text = String::from_utf8_lossy(&read(log)?).into_owned();
-    let Some(start) = text.find("@bed results ") else { return Ok(()) };
-    let end = text.find("@bed done").unwrap_or(text.len());
-    let kept = format!(
-        "{}@bed results (taken out: see the other files)\n{}",
-        &text[..start],
-        &text[end..]
-    );
-    write(log, kept.as_bytes())
 }
 
 /// Plays the job with the host's own `xl`.

@@ -31,27 +31,24 @@ pub struct Qemu {
 
 /// The machine, the same for every bed. Reasons:
 /// `-smap`: QEMU 7.2 faults on a ring-3 `iret` under SMAP, and dom0 dies in its first instructions;
-/// `-monitor`: Xen would take a #GP in its MWAIT idle routine; `-pcid`: Xen would use it, TCG lacks it.
-/// A job comes in as many small fw_cfg files, more than there are slots by default.
-const MACHINE: [&str; 17] = [
+/// `-monitor`: Xen would take a #GP in its MWAIT idle routine; `-pcid`: Xen would use it, TCG lacks it;
+/// a slot for memory above what Xen is told of: the module in which jobs come.
+const MACHINE: [&str; 14] = [
     "-cpu",
     "EPYC,+svm,+npt,-pcid,-smap,-monitor",
     "-M",
-    "q35",
+    "q35,nvdimm=on",
     "-m",
-    "2048",
+    "2048,slots=1,maxmem=4G",
     "-smp",
     "2",
     "-display",
     "none",
     "-no-reboot",
     "-nodefaults",
-    "-net",
-    "none",
-    "-global",
-    "fw_cfg_io.x-file-slots=512",
     // The machine's date is fixed and goes with its own time, so that two runs see the same one.
     "-rtc",
+    RTC,
 ];
 const RTC: &str = "base=2026-01-01T00:00:00,clock=vm";
 /// Xen's console is com1; its stamps are its system time (steps.sh needs them); the ring is large
@@ -60,8 +57,8 @@ const XEN_ARGUMENTS: &str = "console=com1 com1=115200,8n1 dom0_mem=768M,max:768M
 guest_loglvl=all noreboot conring_size=1M console_timestamps=boot";
 /// dom0 lays out memory the same way each time, and takes Xen's clock (steps.sh counts on it).
 const LINUX_ARGUMENTS: &str = "console=hvc0 nokaslr norandmaps clocksource=xen quiet";
-/// How many fw_cfg files a job may be: the slots above, less those that QEMU itself fills.
-pub(super) const JOB_FILES_MAX: usize = 448;
+/// The module's size, which tests/dom0/init knows too; far above any job or its results.
+pub(super) const MODULE_BYTES: usize = 16 << 20;
 
 /// Numbers the sockets of one process.
 static SOCKETS: AtomicU32 = AtomicU32::new(0);
@@ -113,7 +110,6 @@ impl Qemu {
     /// The flags that make the machine what it is.
     fn machine(&self, dom0: &Dom0, daemon: Daemon, clock: Clock) -> Vec<String> {
         let mut flags: Vec<String> = MACHINE.iter().map(|flag| (*flag).to_string()).collect();
-        flags.push(RTC.into());
         let accelerator: &[&str] = match clock {
             // One host thread for both processors; two nanoseconds an instruction; idle time is
             // skipped, not slept.
@@ -196,13 +192,22 @@ pub enum Line {
     Terminal,
 }
 
+/// What a machine starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Power-on.
+    Boot,
+    /// A state that was saved, to be named with [`Qmp::resume`].
+    Saved,
+}
+
 /// What one start of the machine adds to what it is.
 #[derive(Debug)]
 pub struct Start<'a> {
-    /// The state to go on from, or none to boot.
-    pub state: Option<&'a Path>,
-    /// The job's fw_cfg files, in order.
-    pub job: &'a [PathBuf],
+    /// What it starts from.
+    pub state: State,
+    /// The file behind the memory module in which the job comes.
+    pub module: &'a Path,
     /// The seed of the machine's random numbers.
     pub seed: Option<u64>,
     /// Where the logs go.
@@ -258,13 +263,16 @@ impl Machine {
                 command.args(["-chardev", "stdio,id=tty,signal=off", "-serial", "chardev:tty"]);
             }
         }
-        for file in start.job {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            command.arg("-fw_cfg").arg(format!("name=opt/org.tether/{name},file={}", comma(file)));
-        }
-        if let Some(state) = start.state {
-            let path = state.display().to_string().replace('\'', r"'\''");
-            command.arg("-incoming").arg(format!("exec:gzip -dc '{path}'"));
+        // Shared: what dom0 writes there is in the file, and what is in the file is not saved with
+        // the machine (Qmp::save).
+        let module = comma(start.module);
+        command.arg("-object").arg(format!(
+            "memory-backend-file,id=job,share=on,size={MODULE_BYTES},mem-path={module}"
+        ));
+        command.args(["-device", "nvdimm,memdev=job"]);
+        if start.state == State::Saved {
+            // The state itself is named once QEMU knows how to read it (Qmp::resume).
+            command.args(["-incoming", "defer"]);
         }
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
         command.stderr(log);

@@ -1,5 +1,5 @@
-//! QEMU's control connection, QMP: JSON lines over a socket. [`Qmp`] has the six commands that the
-//! bed needs: stop, cont, migrate, its parameters, query-migrate and query-status, and quit.
+//! QEMU's control connection, QMP: JSON lines over a socket. [`Qmp`] has the few commands that the
+//! bed needs, to save a machine, to resume it and to end it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -45,6 +45,9 @@ impl Qmp {
         let mut qmp = Qmp { reader: BufReader::new(stream), writer };
         qmp.line()?;
         qmp.command("qmp_capabilities", json!({}))?;
+        // The memory module is a file of its own and no part of the state: jobs come in with it.
+        let shared = json!([{"capability": "x-ignore-shared", "state": true}]);
+        qmp.command("migrate-set-capabilities", json!({"capabilities": shared}))?;
         Ok(qmp)
     }
 
@@ -83,8 +86,7 @@ impl Qmp {
         self.command("stop", json!({}))?;
         // No reason to go slowly: nothing else runs.
         self.command("migrate-set-parameters", json!({"max-bandwidth": 1u64 << 40}))?;
-        let path = path.display().to_string().replace('\'', r"'\''");
-        self.command("migrate", json!({"uri": format!("exec:gzip -1 >'{path}'")}))?;
+        self.command("migrate", json!({"uri": format!("exec:gzip -1 >{}", quoted(path))}))?;
         loop {
             match self.status("query-migrate")?.as_str() {
                 "completed" => return Ok(()),
@@ -97,8 +99,10 @@ impl Qmp {
         }
     }
 
-    /// Waits until a state that is being loaded is there, and lets the machine go on.
-    pub fn resume(&mut self, limit: &Limit) -> Outcome<()> {
+    /// Loads the state that [`Qmp::save`] wrote, and lets the machine go on.
+    pub fn resume(&mut self, path: &Path, limit: &Limit) -> Outcome<()> {
+        let uri = format!("exec:gzip -dc {}", quoted(path));
+        self.command("migrate-incoming", json!({"uri": uri}))?;
         while self.status("query-status")? == "inmigrate" {
             limit.check("resuming the bed")?;
             thread::sleep(POLL);
@@ -110,4 +114,9 @@ impl Qmp {
     pub fn quit(&mut self) -> Outcome<()> {
         self.command("quit", json!({})).map(drop)
     }
+}
+
+/// A path as one word of a shell's.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }

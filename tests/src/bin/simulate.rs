@@ -35,6 +35,11 @@ fn main() {
         }
     }
     let s = start.elapsed().as_secs_f64();
-    println!("{bad} bad; {tally:?} {:.0}/s; seeds {:.0}/s; empty {} faults {} joined {joined:.1} noticed {noticed:.1}",
-        tally.delivered as f64 / s, (to - from) as f64 / s, matrix.empty_cells().len(), matrix.sum());
+    println!(
+        "{bad} bad; {tally:?} {:.0}/s; seeds {:.0}/s; empty {} faults {} joined {joined:.1} noticed {noticed:.1}",
+        tally.delivered as f64 / s,
+        (to - from) as f64 / s,
+        matrix.empty_cells().len(),
+        matrix.sum()
+    );
 }

@@ -28,6 +28,12 @@ impl World {
         }
     }
 
+    /// Whether nothing waits in the daemon for the domain at a place.
+    pub fn is_idle(&self, place: usize) -> bool {
+        let connection = self.store.connection(self.places[place].domid);
+        connection.is_none_or(|connection| connection.queue.is_empty())
+    }
+
     /// Checks what is in the store when all is over (invariant I4 and the budgets).
     ///
     /// # Panics
@@ -53,8 +59,6 @@ impl World {
                 deep <= here * NODES_PER_LINK,
                 "I4: {deep} nodes of {here} links in the home of domain {domid}"
             );
-            let waiting = self.store.connection(domid).map_or(0, |c| c.queue.len());
-            assert!(waiting == 0, "I4: {waiting} messages wait for domain {domid} for ever");
         }
     }
 }

@@ -91,7 +91,8 @@ impl World {
     pub fn hold_transaction(&mut self, link: usize, hold_ns: u64) {
         let now_ns = self.now_ns();
         let Ok(id) = self.store.request(Kind::TransactionStart, 0, b"\0", now_ns) else { return };
-        let id = core::str::from_utf8(&id).ok().and_then(|id| id.trim_end_matches('\0').parse().ok());
+        let id =
+            core::str::from_utf8(&id).ok().and_then(|id| id.trim_end_matches('\0').parse().ok());
         let id: u32 = id.expect("the daemon gives numbers");
         for place in self.ends(link) {
             let home = link_home(self.places[place].domid, self.params.links[link].name);

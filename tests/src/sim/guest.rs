@@ -121,13 +121,16 @@ impl Guest {
         } else {
             self.driver.step(&mut platform);
         }
-        while let Some((link, event)) = self.driver.poll_event() {
-            self.users[link.index()].handle_event(&event, &mut platform);
-        }
+        take_events(&mut self.driver, &mut self.users, &mut platform);
         while self.driver.poll_store_event().is_some() {}
         let mut deadline = Instant::NEVER;
         for user in &mut self.users {
             deadline = deadline.min(user.want(&mut self.driver, &mut platform));
+        }
+        if take_events(&mut self.driver, &mut self.users, &mut platform) > 0 {
+            deadline = Instant::START;
+        }
+        for user in &mut self.users {
             deadline = deadline.min(user.move_data(&mut platform));
         }
         deadline.min(self.driver.deadline())
@@ -142,4 +145,18 @@ impl Guest {
     pub fn users(&self) -> &[User] {
         &self.users
     }
+}
+
+/// Takes every event to its user; how many there were.
+fn take_events(
+    driver: &mut Driver<[Link; LINKS]>,
+    users: &mut [User],
+    platform: &mut SimPlatform<'_>,
+) -> usize {
+    let mut taken = 0;
+    while let Some((link, event)) = driver.poll_event() {
+        users[link.index()].handle_event(&event, platform);
+        taken += 1;
+    }
+    taken
 }

@@ -124,7 +124,10 @@ impl World {
         self.trace.note([128, u64::from(domid), self.now_ns()]);
         self.trace.line(
             self.now_ns(),
-            format_args!("place {place} gets domain {domid}{}", if resumed { ", resumed" } else { "" }),
+            format_args!(
+                "place {place} gets domain {domid}{}",
+                if resumed { ", resumed" } else { "" }
+            ),
         );
         let boot_ns = self.chances.timing.between(self.params.boot_ns.0, self.params.boot_ns.1);
         self.turn_by(place, self.now_ns() + boot_ns);
@@ -134,8 +137,7 @@ impl World {
     /// The number for a new domain at a place; none if it is worth waiting for one.
     fn choose_domid(&mut self, place: usize) -> Option<u16> {
         let old = self.places[place].domid;
-        let wants_old =
-            old != 0 && self.chances.timing.happens(self.params.same_domid_ppm);
+        let wants_old = old != 0 && self.chances.timing.happens(self.params.same_domid_ppm);
         if wants_old {
             if self.is_free(old) {
                 return Some(old);

@@ -289,12 +289,13 @@ impl Oracle {
     /// Whether everything that either side has sent in the present session was delivered.
     pub fn is_all_delivered(&self, link: usize) -> bool {
         let book = &self.books[link];
-        book.sessions.iter().filter(|session| session.parts.iter().any(|part| !part.ended)).all(
-            |session| {
-                session.parts[0].sent.len() == session.parts[1].delivered
-                    && session.parts[1].sent.len() == session.parts[0].delivered
-            },
-        )
+        let present = |session: &&Session| {
+            book.presents.iter().any(|present| present.session == Some(session.number))
+        };
+        book.sessions.iter().filter(present).all(|session| {
+            let [front, back] = &session.parts;
+            front.sent.len() == back.delivered && back.sent.len() == front.delivered
+        })
     }
 
     /// What happened so far.

@@ -113,7 +113,11 @@ impl Traffic {
     fn draw(chance: &mut Chance, beat_ns: u64) -> Self {
         let quick = beat_ns / 200;
         Traffic {
-            gap_ns: *chance.pick(&[(quick, quick * 4), (beat_ns / 20, beat_ns), (beat_ns, beat_ns * 8)]),
+            gap_ns: *chance.pick(&[
+                (quick, quick * 4),
+                (beat_ns / 20, beat_ns),
+                (beat_ns, beat_ns * 8),
+            ]),
             burst: *chance.pick(&[(1, 1), (1, 4), (6, 12)]),
             padding: *chance.pick(&[(0, 0), (0, 30), (0, 30), (0, 1000)]),
             stream_bytes: *chance.pick(&[(0, 0), (1, 300), (1000, 6000)]),

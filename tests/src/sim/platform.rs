@@ -9,9 +9,7 @@ use channel::platform::{
     PortState, PrepareError, QuarantineState, Released, Terms, VerifyError,
 };
 use channel::{DomId, Epoch, EpochSource, GrantRef, Instant, LinkId, Number, Platform, Port, Step};
-use grant::{
-    BackConnection, Closing, FrontConnection, Notify, OpenRefusal, ring_bytes,
-};
+use grant::{BackConnection, Closing, FrontConnection, Notify, OpenRefusal, ring_bytes};
 
 use super::machine::{GuestRing, Machine};
 use super::world::World;
@@ -147,9 +145,7 @@ impl Platform for SimPlatform<'_> {
             grant::MapError::PageCount { .. } | grant::MapError::WindowFull { .. } => {
                 MapError::NoRoom
             }
-            grant::MapError::RepeatedRef(_) | grant::MapError::Refused { .. } => {
-                MapError::BadGrant
-            }
+            grant::MapError::RepeatedRef(_) | grant::MapError::Refused { .. } => MapError::BadGrant,
         })?;
         machine.ends[link.index()].back = Some(connection);
         Ok(())

@@ -201,8 +201,11 @@ fn slack_ns(world: &World) -> u64 {
 
 fn join(world: &mut World, measures: &mut Measures) {
     // Everybody must be there before the bound begins.
-    let patience_ns = world.now_ns() + world.params.vacant_ns.1 + world.params.beat_ns * 40
-        + world.params.boot_ns.1 + 400 * MS;
+    let patience_ns = world.now_ns()
+        + world.params.vacant_ns.1
+        + world.params.beat_ns * 40
+        + world.params.boot_ns.1
+        + 400 * MS;
     let there = world.run_while(patience_ns, |world| {
         world.places.iter().all(|place| {
             place.life.is_some()
@@ -238,7 +241,9 @@ fn work(world: &mut World) {
         fronts.enumerate().map(of).collect()
     };
     let before = cycles(world);
-    let bound_ns = world.now_ns() + 60 * world.params.beat_ns + slack_ns(world) * 4
+    let bound_ns = world.now_ns()
+        + 60 * world.params.beat_ns
+        + slack_ns(world) * 4
         + world.params.traffic.rest_ns.1;
     let worked = world.run_while(bound_ns, |world| {
         cycles(world).iter().zip(&before).all(|(now, before)| now > before)
@@ -251,13 +256,11 @@ fn rest(world: &mut World) {
     world.users_rest = true;
     let beat_ns = world.params.beat_ns;
     let links = world.params.links.len();
-    let bound_ns = world.now_ns() + 40 * beat_ns + slack_ns(world) * 4
-        + world.params.traffic.rest_ns.1;
+    let bound_ns =
+        world.now_ns() + 40 * beat_ns + slack_ns(world) * 4 + world.params.traffic.rest_ns.1;
     let connected = world.run_while(bound_ns, |world| {
         (0..links).all(|link| {
-            [Side::Front, Side::Back]
-                .into_iter()
-                .all(|side| world.oracle.is_connected(link, side))
+            [Side::Front, Side::Back].into_iter().all(|side| world.oracle.is_connected(link, side))
                 && world.oracle.is_all_delivered(link)
         })
     });
@@ -297,8 +300,8 @@ fn notice_a_death(world: &mut World, measures: &mut Measures) {
 fn clear_up(world: &mut World) {
     world.users_leave = true;
     let beat_ns = world.params.beat_ns;
-    let bound_ns = world.now_ns() + 60 * beat_ns + slack_ns(world) * 4
-        + world.params.traffic.rest_ns.1;
+    let bound_ns =
+        world.now_ns() + 60 * beat_ns + slack_ns(world) * 4 + world.params.traffic.rest_ns.1;
     let empty = world.run_while(bound_ns, |world| {
         (0..world.places.len()).all(|place| {
             world.guest(place).is_some_and(|guest| {
@@ -311,6 +314,10 @@ fn clear_up(world: &mut World) {
         .map(|place| world.guest(place).map(|guest| guest.machine.holdings()))
         .collect();
     assert!(empty, "I4: something is left behind: {holdings:?}");
-    world.run_until(world.now_ns() + beat_ns);
+    let bound_ns = world.now_ns() + 4 * beat_ns + slack_ns(world);
+    for place in 0..world.places.len() {
+        let idle = world.run_while(bound_ns, |world| world.is_idle(place));
+        assert!(idle, "I4: a message waits for ever at place {place}");
+    }
     world.check_store();
 }

@@ -122,7 +122,12 @@ impl User {
                     self.phase = Phase::Resting { until: now };
                 }
             }
-            Event::Refused { .. } => self.rest(now, platform),
+            Event::Refused { .. } => {
+                // What refused it needs time to change.
+                let rest_ns = platform.world.params.beat_ns / 10;
+                let until = Instant::from_nanoseconds(now.nanoseconds() + rest_ns);
+                self.phase = Phase::Resting { until };
+            }
             Event::Waiting | Event::Introduced { .. } | Event::Notice(_) => {}
         }
     }
@@ -153,7 +158,11 @@ impl User {
     }
 
     /// Says to the driver what the user wants; when it wants to look again.
-    pub fn want(&mut self, driver: &mut Driver<[Link; LINKS]>, platform: &mut SimPlatform<'_>) -> Instant {
+    pub fn want(
+        &mut self,
+        driver: &mut Driver<[Link; LINKS]>,
+        platform: &mut SimPlatform<'_>,
+    ) -> Instant {
         if self.session.is_none() {
             return Instant::NEVER;
         }
@@ -205,7 +214,11 @@ impl User {
     }
 
     /// Sends what is due; when the next is.
-    fn send_some(&mut self, driver: &mut Driver<[Link; LINKS]>, platform: &mut SimPlatform<'_>) -> Instant {
+    fn send_some(
+        &mut self,
+        driver: &mut Driver<[Link; LINKS]>,
+        platform: &mut SimPlatform<'_>,
+    ) -> Instant {
         let now = platform.now();
         if platform.world.users_rest || platform.world.users_leave {
             return Instant::NEVER;
@@ -339,7 +352,9 @@ impl User {
             Event::Waiting => (0, 0),
             Event::Introduced { number, .. } => (1, u64::from(number)),
             Event::Up { epoch, .. } => (2, epoch.bits() as u64),
-            Event::Down { reason, unknown, .. } => (3, reason.word().len() as u64 * 16 + u64::from(unknown)),
+            Event::Down { reason, unknown, .. } => {
+                (3, reason.word().len() as u64 * 16 + u64::from(unknown))
+            }
             Event::Unknown(message) => (4, u64::from(parse(message))),
             Event::Message(message) => (5, u64::from(parse(message))),
             Event::Connected { number } => (6, u64::from(number.0)),

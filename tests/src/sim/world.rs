@@ -22,6 +22,7 @@ use super::machine::Machine;
 use super::oracle::{Oracle, Side};
 use super::params::{Params, Span};
 use super::store::Daemon;
+use super::store::wire::Kind;
 use super::trace::Trace;
 use super::xen::{Life, Xen};
 
@@ -124,13 +125,17 @@ impl World {
         let params = Params::draw(&mut Chance::seeded(seed, 0));
         let stream = |number| Chance::seeded(seed, number);
         let chances = Chances { timing: stream(1), users: stream(2), epochs: stream(3) };
+        let mut store = Daemon::new(params.flavour);
+        if trace.is_kept() {
+            store.keep_journal();
+        }
         World {
             now_ns: 0,
             planned: BinaryHeap::new(),
             order: 0,
             go_on_by_ns: NEVER,
             daemon_at_ns: NEVER,
-            store: Daemon::new(params.flavour),
+            store,
             places: (0..params.places).map(|_| Place::default()).collect(),
             oracle: Oracle::new(params.links.len()),
             dom0: Dom0::default(),
@@ -250,6 +255,12 @@ impl World {
         self.daemon_at_ns = NEVER;
         let chunk = self.draw(self.params.chunk) as usize;
         let served = self.store.serve(self.now_ns, chunk);
+        if self.trace.is_kept() {
+            for (domid, header, payload) in self.store.take_journal() {
+                let kind = Kind::parse(header.kind);
+                self.trace.line(self.now_ns, format_args!("store: {domid} asks {kind:?} {payload}"));
+            }
+        }
         for at in 0..self.store.notified().len() {
             let domid = self.store.notified()[at];
             self.trace.note([2, u64::from(domid), self.now_ns]);

@@ -104,6 +104,8 @@ pub struct Daemon {
     counts: Counts,
     now_ns: u64,
     notified: Vec<u16>,
+    /// Requests since it was last looked at, if somebody wants to know.
+    journal: Option<Vec<(u16, Header, String)>>,
     // Scratch space, so that a request allocates little.
     reply: Vec<u8>,
     log: Log,
@@ -137,6 +139,7 @@ impl Daemon {
             counts: Counts::default(),
             now_ns: 0,
             notified: Vec::new(),
+            journal: None,
             reply: Vec::new(),
             log: Log::default(),
             due: Vec::new(),
@@ -201,8 +204,23 @@ impl Daemon {
         connection.outstanding += 1;
     }
 
+    /// Begins to write down every request.
+    pub fn keep_journal(&mut self) {
+        self.journal = Some(Vec::new());
+    }
+
+    /// Takes what was written down: who asked, and what.
+    pub fn take_journal(&mut self) -> Vec<(u16, Header, String)> {
+        self.journal.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
     /// Answers one request at once.
     fn process(&mut self, at: usize, header: Header, payload: &[u8]) {
+        if let Some(journal) = &mut self.journal {
+            let shown = payload.split(|byte| *byte == 0).take(2).collect::<Vec<_>>().join(&b' ');
+            let shown = String::from_utf8_lossy(&shown).into_owned();
+            journal.push((self.connections[at].domain, header, shown));
+        }
         match self.flavour {
             Flavour::C => self.process_c(at, header, payload),
             Flavour::Ocaml => self.process_ocaml(at, header, payload),
