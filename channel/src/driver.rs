@@ -8,7 +8,7 @@
 mod intake;
 mod orders;
 
-use xenbus::{Client, Counts, Ended, Refusal, RequestId};
+use xenbus::{Client, Counts, Ended, Refusal, RequestId, RequestKind};
 
 use crate::endpoint::SendError;
 use crate::event::Event;
@@ -46,7 +46,7 @@ pub enum AddError {
     Full,
     /// There is a link of that name.
     NameTaken,
-    /// A beat of less than a millisecond, no miss allowed, or not 1 to 16 pages.
+    /// A beat of less than a millisecond, no miss allowed, or not 1 to 8 pages.
     Settings,
 }
 
@@ -97,6 +97,7 @@ pub struct Driver<L> {
     watch_refused: Option<Refusal>,
     store_event: Option<StoreEvent>,
     orders: Orders,
+    aside: [u64; RequestKind::COUNT],
     quarantined: u32,
     sweep_at: Instant,
     /// The client took no more at the last try: the next reply makes room.
@@ -123,6 +124,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             watch_refused: None,
             store_event: None,
             orders: Orders::NONE,
+            aside: [0; RequestKind::COUNT],
             quarantined: 0,
             sweep_at: Instant::START,
             blocked: false,
@@ -309,6 +311,12 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// What the xenstore client has counted.
     pub const fn counts(&self) -> &Counts {
         self.client.counts()
+    }
+
+    /// Those of the requests that are not the links': the reset at the start and what is asked
+    /// about the toolstack's orders, by kind.
+    pub const fn aside(&self) -> &[u64; RequestKind::COUNT] {
+        &self.aside
     }
 
     /// Pages in quarantine when last looked.

@@ -35,9 +35,9 @@ const _: () = assert!(MESSAGES_BYTES >= MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_MAX
 /// Longest link name: 24 bytes is the field in the page header.
 pub const LINK_NAME_BYTES_MAX: usize = 24;
 
-/// Pages of one connection. A CONNECT that names them all is about 230 bytes; sixteen pages carry
-/// more than the caches of the machines this was measured on like.
-pub const PAGES_MAX: usize = 16;
+/// Most pages of one connection: two rings of almost 16 KiB each. The page header's layout knows no
+/// more (docs/protocol.md §9), so a CONNECT that names more is no message.
+pub const PAGES_MAX: usize = 8;
 
 /// Default beat period.
 pub const BEAT: Duration = Duration::from_milliseconds(1000);

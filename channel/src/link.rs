@@ -38,7 +38,7 @@ pub struct Settings {
     pub beat: Duration,
     /// Counted misses that mean death, at least 1.
     pub beats_missed_max: u32,
-    /// Pages of a connection, 1 to 16. The front chooses.
+    /// Pages of a connection, 1 to 8. The front chooses.
     pub pages: u16,
 }
 

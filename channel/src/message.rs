@@ -281,7 +281,7 @@ mod tests {
             b"CONNECT 1 1 1792 0 ",
             b"CONNECT 1 1 1792 0 8,",
             b"CONNECT 1 1 1792 0 8 9",
-            b"CONNECT 1 1 1792 0 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+            b"CONNECT 1 1 1792 0 1,2,3,4,5,6,7,8,9",
             b"CONNECTED 01",
             b"CONNECTED 1 ",
             b"REFUSED 1",

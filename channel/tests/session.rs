@@ -348,7 +348,7 @@ fn a_driver_is_refused_links_that_make_no_sense() {
     let other = LinkName::new(b"b").unwrap();
     for settings in [
         Settings { pages: 0, ..Settings::DEFAULT },
-        Settings { pages: 17, ..Settings::DEFAULT },
+        Settings { pages: 9, ..Settings::DEFAULT },
         Settings { beats_missed_max: 0, ..Settings::DEFAULT },
         Settings { beat: channel::Duration::ZERO, ..Settings::DEFAULT },
     ] {

@@ -37,7 +37,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         let Some(place) = self.pending.iter_mut().find(|place| place.is_none()) else {
             return false;
         };
+        let kind = request.kind();
         let Ok(id) = self.client.submit(TransactionId::NONE, request) else { return false };
+        if what != Purpose::Watch {
+            self.aside[kind as usize] += 1;
+        }
         *place = Some(Pending { id, what, issued: now });
         true
     }

@@ -84,8 +84,8 @@ fn c1_what_cannot_be_prepared_is_refused_here_and_nothing_is_said() {
 
 #[test]
 fn c1_pages_out_of_range_are_refused() {
-    for pages in [0, 17] {
-        assert_eq!({ Front::IDLE }.connect(pages), Err(ConnectError::Pages { limit: 16 }));
+    for pages in [0, 9] {
+        assert_eq!({ Front::IDLE }.connect(pages), Err(ConnectError::Pages { limit: 8 }));
     }
 }
 
