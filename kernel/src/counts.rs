@@ -45,6 +45,14 @@ impl Totals {
         }
     }
 
+    /// Without requests that are counted apart, by kind.
+    pub fn without(mut self, aside: &[u64; RequestKind::COUNT]) -> Totals {
+        for (all, apart) in self.requests.iter_mut().zip(aside) {
+            *all -= apart;
+        }
+        self
+    }
+
     /// What was added since `earlier`.
     pub fn since(&self, earlier: &Totals) -> Totals {
         self.each(earlier, |now, then| now - then)

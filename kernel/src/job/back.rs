@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use channel::event::{End, Event};
 use channel::{Epoch, Instant, LinkId, Step};
 use grant::{BackConnection, Readiness, SharedPages, TransferError, Wish};
-use xenbus::Counts;
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
@@ -60,20 +59,18 @@ pub struct Service {
     wrong: bool,
     courses: Vec<Course>,
     stages: Stages,
-    ended: Option<Stage>,
     unit: [u8; UNIT_BYTES],
 }
 
 impl Service {
     /// Serves `links` links. `bytes` is what a connection is expected to carry; only the
     /// step named `streaming` depends on it.
-    pub fn new(bytes: u64, links: usize, counts: &Counts) -> Self {
+    pub fn new(bytes: u64, links: usize, driver: &ImageDriver) -> Self {
         Self {
             bytes,
             wrong: false,
             courses: vec![Course::NEW; links],
-            stages: Stages::new(counts),
-            ended: None,
+            stages: Stages::new(driver),
             unit: [0; UNIT_BYTES],
         }
     }
@@ -93,7 +90,7 @@ impl Service {
                 course.served,
                 u8::from(!course.wrong)
             );
-            self.ended = Some(Stage::Disconnect);
+            self.stages.will_end(Stage::Disconnect);
         }
     }
 }
@@ -104,7 +101,7 @@ impl Job for Service {
         match *event {
             Event::Up { epoch, peer_epoch } => {
                 course.epochs = (peer_epoch, epoch);
-                self.ended = Some(Stage::Up);
+                self.stages.will_end(Stage::Up);
             }
             Event::Connected { number } => {
                 course.serving = true;
@@ -112,18 +109,19 @@ impl Job for Service {
                 course.pattern =
                     Pattern::new(course.epochs.0.bits(), course.epochs.1.bits(), number.0);
                 (course.served, course.wrong) = (0, false);
-                self.ended = Some(Stage::Connect);
+                self.stages.will_end(Stage::Connect);
             }
             Event::Disconnected { end, .. } => self.note_end(link, end, xen),
-            Event::Down { .. } => course.serving = false,
+            Event::Down { .. } => {
+                course.serving = false;
+                self.stages.will_begin();
+            }
             _ => {}
         }
     }
 
     fn wish(&mut self, driver: &mut ImageDriver, _xen: &mut XenPlatform) {
-        if let Some(stage) = self.ended.take() {
-            self.stages.end(stage, driver.counts());
-        }
+        self.stages.settle(driver);
     }
 
     fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
@@ -152,7 +150,7 @@ impl Job for Service {
     }
 
     fn print_counts(&self, driver: &ImageDriver) {
-        self.stages.print(driver.counts());
+        self.stages.print(driver);
     }
 
     fn verdict(&self, ordered: bool) -> Option<Verdict> {

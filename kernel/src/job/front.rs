@@ -10,7 +10,6 @@ use channel::event::{End, Event};
 use channel::platform::Released;
 use channel::{Epoch, Instant, LinkId, Step};
 use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
-use xenbus::Counts;
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
@@ -125,20 +124,18 @@ pub struct Cycles {
     bytes: u64,
     courses: Vec<Course>,
     stages: Stages,
-    ended: Option<Stage>,
     unit: [u8; UNIT_BYTES],
     failure: Option<&'static str>,
 }
 
 impl Cycles {
     /// `cycles` cycles (0: until told to end) of `bytes` bytes each way on each of `links` links.
-    pub fn new(cycles: u32, bytes: u64, links: usize, counts: &Counts) -> Self {
+    pub fn new(cycles: u32, bytes: u64, links: usize, driver: &ImageDriver) -> Self {
         Self {
             cycles,
             bytes,
             courses: vec![Course::NEW; links],
-            stages: Stages::new(counts),
-            ended: None,
+            stages: Stages::new(driver),
             unit: [0; UNIT_BYTES],
             failure: None,
         }
@@ -175,7 +172,7 @@ impl Cycles {
             u8::from(ok)
         );
         course.phase = Phase::Idle { until_ns: 0 };
-        self.ended = Some(Stage::Disconnect);
+        self.stages.will_end(Stage::Disconnect);
     }
 }
 
@@ -187,12 +184,15 @@ impl Job for Cycles {
                 course.epochs = (epoch, peer_epoch);
                 course.moments.up = clock::now_ns();
                 course.phase = Phase::Idle { until_ns: 0 };
-                self.ended = Some(Stage::Up);
+                self.stages.will_end(Stage::Up);
             }
-            Event::Down { .. } => course.phase = Phase::Down,
+            Event::Down { .. } => {
+                course.phase = Phase::Down;
+                self.stages.will_begin();
+            }
             Event::Connected { number } => {
                 course.begin(number.0);
-                self.ended = Some(Stage::Connect);
+                self.stages.will_end(Stage::Connect);
             }
             Event::Refused { .. } => {
                 let until_ns = clock::now_ns() + REFUSED_REST_NS;
@@ -207,16 +207,14 @@ impl Job for Cycles {
     }
 
     fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform) {
-        if let Some(stage) = self.ended.take() {
-            self.stages.end(stage, driver.counts());
-        }
+        self.stages.settle(driver);
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
             let course = &mut self.courses[index];
             let finished = self.cycles > 0 && course.done >= self.cycles;
             match course.phase {
                 Phase::Idle { until_ns } if !finished && clock::now_ns() >= until_ns => {
-                    self.stages.begin(driver.counts());
+                    self.stages.begin(driver);
                     course.moments.connect_asked = clock::now_ns();
                     // Refused at once only while a former connection has no terminal answer yet:
                     // then the link is asked again at the next turn.
@@ -225,7 +223,7 @@ impl Job for Cycles {
                     }
                 }
                 Phase::Streaming if course.received == self.bytes => {
-                    self.stages.begin(driver.counts());
+                    self.stages.begin(driver);
                     course.moments.disconnect_asked = clock::now_ns();
                     if driver.disconnect(link, xen).is_ok() {
                         course.phase = Phase::Disconnecting;
@@ -265,7 +263,7 @@ impl Job for Cycles {
     }
 
     fn print_counts(&self, driver: &ImageDriver) {
-        self.stages.print(driver.counts());
+        self.stages.print(driver);
     }
 
     fn verdict(&self, ordered: bool) -> Option<Verdict> {

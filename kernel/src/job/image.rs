@@ -42,11 +42,11 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
     let links = options.links.len();
     match role {
         Role::Front => {
-            let mut job = Cycles::new(options.cycles, options.bytes, links, driver.counts());
+            let mut job = Cycles::new(options.cycles, options.bytes, links, &driver);
             run(&mut job, &mut driver, &mut xen)
         }
         Role::Back => {
-            let mut job = Service::new(options.bytes, links, driver.counts());
+            let mut job = Service::new(options.bytes, links, &driver);
             run(&mut job, &mut driver, &mut xen)
         }
     }

@@ -4,8 +4,7 @@
 //! One stage runs at a time in an image. With several links their stages overlap and what is
 //! counted is the image's, not the link's: figures a link are taken with one link.
 
-use xenbus::Counts;
-
+use super::ImageDriver;
 use crate::counts::Totals;
 use crate::trace;
 
@@ -20,34 +19,63 @@ pub(super) enum Stage {
     Disconnect,
 }
 
+/// What an event means for the stages. While events are taken the driver is busy; it is asked for its
+/// counts right after.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Begin,
+    End(Stage),
+}
+
 /// The stages' names, in the order of [`Stage`].
 const NAMES: [&str; 3] = ["up", "connect", "disconnect"];
 
 /// The counts of all stages so far.
 pub(super) struct Stages {
     begun: Totals,
+    to_come: Option<Turn>,
     sums: [Totals; NAMES.len()],
     times: [u32; NAMES.len()],
 }
 
 impl Stages {
     /// Nothing counted; whatever comes first begins now.
-    pub(super) fn new(counts: &Counts) -> Self {
+    pub(super) fn new(driver: &ImageDriver) -> Self {
         Self {
-            begun: Totals::now(counts),
+            begun: links_totals(driver),
+            to_come: None,
             sums: [Totals::ZERO; NAMES.len()],
             times: [0; NAMES.len()],
         }
     }
 
-    /// A stage begins; which one, its end will say.
-    pub(super) fn begin(&mut self, counts: &Counts) {
-        self.begun = Totals::now(counts);
+    /// An event says that a stage begins; which one, its end will say.
+    pub(super) fn will_begin(&mut self) {
+        self.to_come = Some(Turn::Begin);
+    }
+
+    /// An event says that this stage, begun last, has ended.
+    pub(super) fn will_end(&mut self, stage: Stage) {
+        self.to_come = Some(Turn::End(stage));
+    }
+
+    /// Takes the counts for what the events said.
+    pub(super) fn settle(&mut self, driver: &ImageDriver) {
+        match self.to_come.take() {
+            Some(Turn::Begin) => self.begin(driver),
+            Some(Turn::End(stage)) => self.end(stage, driver),
+            None => {}
+        }
+    }
+
+    /// A stage begins now.
+    pub(super) fn begin(&mut self, driver: &ImageDriver) {
+        self.begun = links_totals(driver);
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
-    pub(super) fn end(&mut self, stage: Stage, counts: &Counts) {
-        let now = Totals::now(counts);
+    fn end(&mut self, stage: Stage, driver: &ImageDriver) {
+        let now = links_totals(driver);
         let index = stage as usize;
         self.sums[index] = self.sums[index].plus(&now.since(&self.begun));
         self.times[index] += 1;
@@ -55,10 +83,15 @@ impl Stages {
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
-    pub(super) fn print(&self, counts: &Counts) {
+    pub(super) fn print(&self, driver: &ImageDriver) {
         for ((name, sum), times) in NAMES.iter().zip(&self.sums).zip(self.times) {
             trace!("counts stage={name} n={times}{sum}");
         }
-        trace!("counts stage=total n=1{}", Totals::now(counts));
+        trace!("counts stage=total n=1{}", Totals::now(driver.counts()));
     }
+}
+
+/// What the links have cost so far: the toolstack's orders are not theirs.
+fn links_totals(driver: &ImageDriver) -> Totals {
+    Totals::now(driver.counts()).without(driver.aside())
 }

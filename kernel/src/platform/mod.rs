@@ -110,6 +110,9 @@ impl XenPlatform {
 
     /// Makes a place for the next link. Called in the order in which the driver is given them.
     pub fn add_link(&mut self, name: LinkName) {
+        // Room is made now, so that what a link takes later leaves no trace in the heap.
+        self.ports.reserve(self.ends.len() + 2);
+        self.spare.reserve(PAGE_SETS_MAX);
         self.ends.push(End { front: None, back: None, port: None, name });
     }
 
