@@ -4,6 +4,7 @@
 //! with another setting than asked for is worth nothing.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use channel::{LinkName, Step};
 use heapless::Vec;
@@ -20,9 +21,11 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
     grant::PAGES_MAX as u16
 };
 /// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
-const BEAT_MS: core::ops::RangeInclusive<u32> = 10..=60_000;
+const BEAT_MS: RangeInclusive<u64> = 10..=60_000;
+/// Missed beats that mean death: one may always be missed, and a thousand is for ever.
+const BEAT_LIMIT: RangeInclusive<u64> = 2..=1000;
 /// Longest pause at a step: ten minutes.
-const PAUSE_MS_MAX: u32 = 600_000;
+const PAUSE_MS_MAX: u64 = 600_000;
 
 /// Do the self-tests run, and what comes after?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,52 +151,61 @@ impl Options {
 
     /// Obeys one option; `None` where the value is not one.
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        // Each range lies within the field's type, so the narrowings lose nothing.
         match key {
             "link" => self.links = links(value)?,
-            "cycles" => self.cycles = number(value)?,
-            "bytes" => self.bytes = number(value).filter(|n| (1..=BYTES_MAX).contains(n))?,
-            "pages" => self.pages = number(value).filter(|n| (1..=PAGES_MAX).contains(n))?,
-            "beat_ms" => self.beat_ms = number(value).filter(|n| BEAT_MS.contains(n))?,
-            "beat_limit" => self.beat_limit = number(value).filter(|n| (2..=1000).contains(n))?,
-            "selftest" => {
-                self.selftest = match value {
-                    "on" => Selftest::On,
-                    "only" => Selftest::Only,
-                    "off" => Selftest::Off,
-                    _ => return None,
-                }
-            }
+            "cycles" => self.cycles = number(value, 0..=u64::from(u32::MAX))? as u32,
+            "bytes" => self.bytes = number(value, 1..=BYTES_MAX)?,
+            "pages" => self.pages = number(value, 1..=u64::from(PAGES_MAX))? as u16,
+            "beat_ms" => self.beat_ms = number(value, BEAT_MS)? as u32,
+            "beat_limit" => self.beat_limit = number(value, BEAT_LIMIT)? as u32,
+            "selftest" => self.selftest = one_of(value, &SELFTEST)?,
             "stop_at" => {
                 let (word, occurrence) = value.split_once(':').unwrap_or((value, "1"));
-                let occurrence = number(occurrence).filter(|&n| n >= 1)?;
+                let occurrence = number(occurrence, 1..=u64::from(u32::MAX))? as u32;
                 self.stop_at = Some((Step::from_word(word.as_bytes())?, occurrence));
             }
             "pause_at" => {
                 let (word, pause) = value.split_once(':')?;
-                let pause_ms = number(pause).filter(|&ms| ms <= PAUSE_MS_MAX)?;
+                let pause_ms = number(pause, 0..=PAUSE_MS_MAX)? as u32;
                 self.pause_at = Some((Step::from_word(word.as_bytes())?, pause_ms));
             }
-            "log" => {
-                self.log = match value {
-                    "error" => LevelFilter::Error,
-                    "warn" => LevelFilter::Warn,
-                    "info" => LevelFilter::Info,
-                    "debug" => LevelFilter::Debug,
-                    _ => return None,
-                }
-            }
+            "log" => self.log = one_of(value, &LOG)?,
             _ => return None,
         }
         Some(())
     }
 }
 
-/// A decimal number without sign.
-fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+/// Values of `selftest=`.
+const SELFTEST: [(&str, Selftest); 3] =
+    [("on", Selftest::On), ("only", Selftest::Only), ("off", Selftest::Off)];
+
+/// Values of `log=`.
+const LOG: [(&str, LevelFilter); 4] = [
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+];
+
+/// The value with this name.
+fn one_of<T: Copy>(name: &str, values: &[(&str, T)]) -> Option<T> {
+    values.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| *value)
+}
+
+/// A decimal number without sign, in a range.
+#[inline(never)] // Once in the image, not once an option.
+fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
+    if text.is_empty() {
         return None;
     }
-    text.parse().ok()
+    let mut value = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.checked_sub(b'0').filter(|&digit| digit < 10)?;
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    range.contains(&value).then_some(value)
 }
 
 /// Names separated by commas, each once.

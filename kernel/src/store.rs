@@ -144,6 +144,7 @@ impl StoreAccess {
     }
 
     /// One request at a time, each waited for.
+    #[inline(never)] // It makes a value of over a kilobyte, at a dozen places.
     pub fn blocking(&mut self) -> Store<'_, StoreRing> {
         Store::new(self.client, &mut self.ring)
     }

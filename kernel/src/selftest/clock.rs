@@ -20,6 +20,6 @@ pub(super) fn run(_: &mut Machine) -> Result<(), Failed> {
     if (WAIT_NS..LATE_NS).contains(&waited) {
         Ok(())
     } else {
-        Err(Failed::Number("waited-as-long-as-asked", waited))
+        Err(Failed::found("waited-as-long-as-asked", &waited))
     }
 }

@@ -1,74 +1,48 @@
-//! Why a self-test failed: what should have held, and what was found instead.
+//! A self-test's failure: what should have held. What was found instead is said at once, to people.
 //!
-//! The word is fixed text, so that a program can tell failures apart; the rest is for people.
+//! The value itself is one word of text, so that the tests' many early returns cost little code; the
+//! rest is in functions that are compiled once and hardly ever run.
 
 use core::fmt;
 
-use grant::{MapRefused, UnmapRefused};
 use xenbus::blocking::StoreError;
 
 use crate::hypercall::Errno;
-use crate::random::RandomError;
 
-/// What should have held, in words joined by dashes, and what was found.
-pub(super) enum Failed {
-    /// It did not hold; there is no more to say.
-    Not(&'static str),
-    /// A number is wrong.
-    Number(&'static str, u64),
-    /// A hypercall failed.
-    Hypercall(&'static str, Errno),
-    /// The store did not do it.
-    Store(&'static str, StoreError),
-    /// The processor gave no random number.
-    Random(RandomError),
-    /// Xen did not map.
-    Map(MapRefused),
-    /// Xen did not unmap.
-    Unmap(UnmapRefused),
-}
+/// What should have held, in words joined by dashes.
+pub(super) struct Failed(&'static str);
 
 impl Failed {
-    /// What should have held, for programs.
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Failed::Not(word)
-            | Failed::Number(word, _)
-            | Failed::Hypercall(word, _)
-            | Failed::Store(word, _) => word,
-            Failed::Random(_) => "random-number",
-            Failed::Map(_) => "map",
-            Failed::Unmap(_) => "unmap",
-        }
+    /// It did not hold, and there is no more to say.
+    pub(super) const fn not(what: &'static str) -> Failed {
+        Failed(what)
     }
-}
 
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())?;
-        match self {
-            Failed::Not(_) => Ok(()),
-            Failed::Number(_, number) => write!(f, ": {number:#x}"),
-            Failed::Hypercall(_, errno) => write!(f, ": {errno}"),
-            Failed::Store(_, error) => write!(f, ": {error}"),
-            Failed::Random(error) => write!(f, ": {error}"),
-            Failed::Map(refused) => write!(f, ": {refused}"),
-            Failed::Unmap(refused) => write!(f, ": {refused}"),
-        }
+    /// It did not hold; `found` is what was there instead.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn found(what: &'static str, found: &dyn fmt::Display) -> Failed {
+        log::error!("{what}: {found}");
+        Failed(what)
+    }
+
+    /// The word.
+    pub(super) fn word(&self) -> &'static str {
+        self.0
     }
 }
 
 /// `Ok` if it holds.
 pub(super) fn hold(what: &'static str, holds: bool) -> Result<(), Failed> {
-    if holds { Ok(()) } else { Err(Failed::Not(what)) }
+    if holds { Ok(()) } else { Err(Failed::not(what)) }
 }
 
 /// Names what the store was to do when it failed.
 pub(super) fn store<T>(what: &'static str, result: Result<T, StoreError>) -> Result<T, Failed> {
-    result.map_err(|error| Failed::Store(what, error))
+    result.map_err(|error| Failed::found(what, &error))
 }
 
 /// Names what a hypercall was to do when it failed.
 pub(super) fn hypercall<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, Failed> {
-    result.map_err(|errno| Failed::Hypercall(what, errno))
+    result.map_err(|errno| Failed::found(what, &errno))
 }

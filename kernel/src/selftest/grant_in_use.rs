@@ -15,27 +15,22 @@ use crate::pages::Pages;
 const MARK: u32 = 0x7e7e_0b5e;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let page = Pages::allocate(1).ok_or(Failed::Not("page"))?;
+    let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
     page.memory().store(0, MARK);
     let frame = page.frame(0);
     page.sacrifice();
     let mut table = GrantTable::new(&mut machine.grants);
     let peer = DomId(machine.domid);
-    let reference = table.grant(peer, frame).map_err(|_| Failed::Not("grant"))?;
+    let reference = table.grant(peer, frame).map_err(|_| Failed::not("grant"))?;
     let mut window: Window<1> = Window::new();
-    let run = window.map(&mut machine.mapper, peer, &[reference]).map_err(refused)?;
+    let run = window
+        .map(&mut machine.mapper, peer, &[reference])
+        .map_err(|error| Failed::found("map", &error))?;
     let seen = ForeignPages::of(&run).load_u32(0) == MARK;
     let while_mapped = table.end(reference);
-    window.unmap(&mut machine.mapper, run).map_err(|error| Failed::Unmap(error.why))?;
+    window.unmap(&mut machine.mapper, run).map_err(|error| Failed::found("unmap", &error))?;
     let once_unmapped = table.end(reference);
     hold("page-seen-through-window", seen)?;
     hold("refused-while-mapped", matches!(while_mapped, Err(EndError::InUse { .. })))?;
     hold("ended-once-unmapped", once_unmapped.is_ok())
-}
-
-fn refused(error: grant::MapError) -> Failed {
-    match error {
-        grant::MapError::Refused { why, .. } => Failed::Map(why),
-        _ => Failed::Not("window"),
-    }
 }

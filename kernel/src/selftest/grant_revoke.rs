@@ -9,11 +9,11 @@ use crate::machine::Machine;
 use crate::pages::Pages;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let page = Pages::allocate(1).ok_or(Failed::Not("page"))?;
+    let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
     let mut table = GrantTable::new(&mut machine.grants);
     let before = table.active().count();
     let peer = DomId(machine.domid);
-    let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::Not("grant"))?;
+    let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
     hold("grant-active", table.active().count() == before + 1)?;
     hold("grant-ended", table.end(reference).is_ok())?;
     hold("ended-once", table.end(reference) == Err(EndError::NotGranted))?;

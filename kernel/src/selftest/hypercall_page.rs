@@ -14,7 +14,7 @@ pub(super) fn run(_: &mut Machine) -> Result<(), Failed> {
     hold("page-filled", hypercall::page_is_filled())?;
     match hvm::param(NO_PARAM) {
         Err(Errno::EINVAL) => Ok(()),
-        Err(errno) => Err(Failed::Hypercall("unknown-param-einval", errno)),
-        Ok(value) => Err(Failed::Number("unknown-param-refused", value)),
+        Err(errno) => Err(Failed::found("unknown-param-einval", &errno)),
+        Ok(value) => Err(Failed::found("unknown-param-refused", &value)),
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn run(_: &mut Machine) -> Result<(), Failed> {
     let source: [u8; BYTES] = core::array::from_fn(|index| index as u8 ^ 0xa5);
     for length in 0..=LENGTH_MAX {
         for shift in 0..=SHIFT_MAX {
-            let wrong = |what| Failed::Number(what, (length << 8 | shift) as u64);
+            let wrong = |what| Failed::found(what, &format_args!("length {length} shift {shift}"));
             let mut bytes = black_box(source);
             bytes.copy_within(shift..shift + length, SHIFT_MAX);
             if !moved(&source, &bytes, shift, SHIFT_MAX, length) {

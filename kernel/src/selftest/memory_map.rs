@@ -13,10 +13,10 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     for (index, region) in boot.memory_map.iter().enumerate() {
         let overlaps = |other: &Region| other.base < region.end && region.base < other.end;
         if boot.memory_map.iter().skip(index + 1).any(overlaps) {
-            return Err(Failed::Number("regions-apart", region.base));
+            return Err(Failed::found("regions-apart", &region.base));
         }
     }
-    let (start, end) = boot.free_ram().ok_or(Failed::Not("image-in-ram"))?;
+    let (start, end) = boot.free_ram().ok_or(Failed::not("image-in-ram"))?;
     hold("ram-behind-image", start == paging::image_end() && start < end)?;
     hold("window-empty", !boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES))
 }

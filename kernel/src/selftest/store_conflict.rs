@@ -7,8 +7,8 @@ use xenbus::blocking::{Port, StoreError};
 use xenbus::stall::Stalled;
 use xenbus::{Errno, Incoming, Outcome, Refusal, Reply, Request, TransactionId};
 
-use super::DIRECTORY;
-use super::failed::{Failed, store};
+use super::failed::Failed;
+use super::nodes;
 use crate::machine::Machine;
 use crate::store::StoreAccess;
 
@@ -18,13 +18,13 @@ const PATIENCE_NS: u64 = 30_000_000_000;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let access = &mut machine.store;
-    store("write", access.blocking().write(NODE, b"1"))?;
+    nodes::write(&mut access.blocking(), NODE, b"1")?;
     let result = contend(access);
-    store("remove", access.blocking().remove(DIRECTORY))?;
+    nodes::clean_up(&mut access.blocking())?;
     match result {
         Err(error) if error.is(Errno::Eagain) => Ok(()),
-        Err(error) => Err(Failed::Store("refused-as-conflict", error)),
-        Ok(()) => Err(Failed::Not("conflict-refused")),
+        Err(error) => Err(Failed::found("refused-as-conflict", &error)),
+        Ok(()) => Err(Failed::not("refused-as-conflict")),
     }
 }
 
@@ -39,6 +39,7 @@ fn contend(access: &mut StoreAccess) -> Result<(), StoreError> {
 }
 
 /// One request and its answer; the transaction's number if that is the answer.
+#[inline(never)]
 fn exchange(
     access: &mut StoreAccess,
     transaction: TransactionId,

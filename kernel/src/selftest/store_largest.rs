@@ -4,12 +4,10 @@
 //! xenstored counts the node's permissions too, oxenstored does not.
 
 use xenbus::Cause;
-use xenbus::blocking::Store;
 
-use super::DIRECTORY;
 use super::failed::{Failed, hold, store};
+use super::nodes::{self, Client};
 use crate::machine::Machine;
-use crate::store::StoreRing;
 
 const NODE: &str = "data/selftest/value";
 /// Every daemon must take this: a register of docs/protocol.md §3 and a little.
@@ -19,27 +17,27 @@ const LENGTH_MAX: usize = 4000;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let value: [u8; LENGTH_MAX] = core::array::from_fn(|index| (index % 251) as u8);
-    let mut client = machine.store.blocking();
-    let result = find(&mut client, &value);
-    store("remove", client.remove(DIRECTORY))?;
+    let client = &mut machine.store.blocking();
+    let result = find(client, &value);
+    nodes::clean_up(client)?;
     let length = result?;
     log::info!("the largest value here is {length} bytes");
     Ok(())
 }
 
-fn find(client: &mut Store<'_, StoreRing>, value: &[u8; LENGTH_MAX]) -> Result<usize, Failed> {
-    store("write-register", client.write(NODE, &value[..LENGTH_MIN]))?;
+fn find(client: &mut Client<'_>, value: &[u8; LENGTH_MAX]) -> Result<usize, Failed> {
+    nodes::write(client, NODE, &value[..LENGTH_MIN])?;
     let (mut fits, mut too_long) = (LENGTH_MIN, LENGTH_MAX);
     // Each turn halves the distance: at most a dozen.
     while fits + 1 < too_long {
         let length = usize::midpoint(fits, too_long);
-        match client.write(NODE, &value[..length]) {
+        match nodes::try_write(client, NODE, &value[..length]) {
             Ok(()) => fits = length,
-            Err(error) if error.cause() == Cause::Quota => too_long = length,
-            Err(error) => return Err(Failed::Store("refused-as-quota", error)),
+            Err(Cause::Quota) => too_long = length,
+            Err(cause) => return Err(Failed::found("refused-as-quota", &cause.word())),
         }
     }
-    store("write-largest", client.write(NODE, &value[..fits]))?;
+    nodes::write(client, NODE, &value[..fits])?;
     let mut room = [0; LENGTH_MAX];
     let read = store("read-largest", client.read(NODE, &mut room))?;
     hold("same-value", read == &value[..fits])?;

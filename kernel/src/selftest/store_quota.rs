@@ -4,8 +4,8 @@
 
 use xenbus::Cause;
 
-use super::DIRECTORY;
-use super::failed::{Failed, hold, store};
+use super::failed::{Failed, hold};
+use super::nodes;
 use crate::machine::Machine;
 
 const NODE: &str = "data/selftest/quota";
@@ -13,20 +13,12 @@ const NODE: &str = "data/selftest/quota";
 const TOO_LONG: usize = 4000;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let mut client = machine.store.blocking();
-    store("write", client.write(NODE, b"kept"))?;
+    let client = &mut machine.store.blocking();
+    nodes::write(client, NODE, b"kept")?;
     // Made at run time: as a constant it would be a tenth of the image.
-    let refused = client.write(NODE, &core::hint::black_box([b'x'; TOO_LONG]));
-    let mut room = [0; 8];
-    let kept = store("read", client.read(NODE, &mut room)).map(|value| value == b"kept");
-    store("remove", client.remove(DIRECTORY))?;
-    hold("value-kept", kept?)?;
-    match refused {
-        Err(error) if error.cause() == Cause::Quota => {
-            log::debug!("over quota: {error}");
-            Ok(())
-        }
-        Err(error) => Err(Failed::Store("refused-as-quota", error)),
-        Ok(()) => Err(Failed::Not("over-quota-refused")),
-    }
+    let refused = nodes::try_write(client, NODE, &core::hint::black_box([b'x'; TOO_LONG]));
+    let kept = nodes::expect(client, NODE, b"kept");
+    nodes::clean_up(client)?;
+    kept?;
+    hold("refused-as-quota", refused == Err(Cause::Quota))
 }

@@ -2,32 +2,50 @@
 //!
 //! The channel itself uses none; toolstacks do, and their writers meet ours.
 
-use xenbus::Errno;
+use xenbus::Cause;
+use xenbus::blocking::StoreError;
 
-use super::DIRECTORY;
-use super::failed::{Failed, hold, store};
+use super::failed::{Failed, hold};
+use super::nodes::{self, Client};
 use crate::machine::Machine;
 use crate::random;
 
+const ONE: &str = "data/selftest/one";
+const TWO: &str = "data/selftest/two";
+const THREE: &str = "data/selftest/three";
+const NOWHERE: &str = "data/selftest/nowhere";
+
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let mut client = machine.store.blocking();
-    let mut room = [0; 8];
+    let client = &mut machine.store.blocking();
+    hold("committed", transact(client, write_both).is_ok())?;
+    let one = nodes::expect(client, ONE, b"1");
+    let two = nodes::expect(client, TWO, b"2");
+    let abandoned = transact(client, write_and_fail);
+    let three = nodes::expect_absent(client, THREE);
+    nodes::clean_up(client)?;
+    one?;
+    two?;
+    hold("failed-work-reported", abandoned == Err(Cause::Absent))?;
+    three
+}
+
+/// Does some work in a transaction. A plain function, so that this is compiled once.
+#[inline(never)]
+fn transact(
+    client: &mut Client<'_>,
+    work: fn(&mut Client<'_>) -> Result<(), StoreError>,
+) -> Result<(), Cause> {
     // The pauses between attempts are spread; a source that fails spreads them less, no more.
-    let mut spread = || random::draw().unwrap_or(0) as u32;
-    let committed = client.transaction(&mut spread, |client| {
-        client.write("data/selftest/one", b"1")?;
-        client.write("data/selftest/two", b"2")
-    });
-    store("commit", committed)?;
-    let one = store("read", client.read("data/selftest/one", &mut room))? == b"1";
-    let two = store("read", client.read("data/selftest/two", &mut room))? == b"2";
-    let abandoned = client.transaction(&mut spread, |client| {
-        client.write("data/selftest/three", b"3")?;
-        client.read("data/selftest/nowhere", &mut [0; 1]).map(drop)
-    });
-    let three = client.read("data/selftest/three", &mut room).map(drop);
-    store("remove", client.remove(DIRECTORY))?;
-    hold("committed-nodes-there", one && two)?;
-    hold("failed-work-reported", abandoned.is_err_and(|error| error.is(Errno::Enoent)))?;
-    hold("abandoned-node-absent", three.is_err_and(|error| error.is(Errno::Enoent)))
+    let done = client.transaction(&mut || random::draw().unwrap_or(0) as u32, work);
+    done.map_err(|error| error.cause())
+}
+
+fn write_both(client: &mut Client<'_>) -> Result<(), StoreError> {
+    client.write(ONE, b"1")?;
+    client.write(TWO, b"2")
+}
+
+fn write_and_fail(client: &mut Client<'_>) -> Result<(), StoreError> {
+    client.write(THREE, b"3")?;
+    client.read(NOWHERE, &mut [0; 1]).map(drop)
 }

@@ -4,28 +4,30 @@
 
 use core::time::Duration;
 
-use xenbus::blocking::Store;
-
-use super::DIRECTORY;
 use super::failed::{Failed, hold, store};
+use super::nodes::{self, Client};
 use crate::machine::Machine;
-use crate::store::StoreRing;
 
 const NODE: &str = "data/selftest/watched";
 /// Long enough for a daemon that is being updated.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let mut client = machine.store.blocking();
+    let client = &mut machine.store.blocking();
     let watch = store("watch", client.watch(NODE))?;
-    let result = observe(&mut client);
+    let result = observe(client);
     store("unwatch", client.unwatch(watch, NODE))?;
-    store("remove", client.remove(DIRECTORY))?;
+    nodes::clean_up(client)?;
     result
 }
 
-fn observe(client: &mut Store<'_, StoreRing>) -> Result<(), Failed> {
-    hold("fires-when-set", store("change", client.change(PATIENCE))?.is_some())?;
-    store("write", client.write(NODE, b"changed"))?;
-    hold("fires-when-written", store("change", client.change(PATIENCE))?.is_some())
+fn observe(client: &mut Client<'_>) -> Result<(), Failed> {
+    hold("fires-when-set", fires(client)?)?;
+    nodes::write(client, NODE, b"changed")?;
+    hold("fires-when-written", fires(client)?)
+}
+
+#[inline(never)]
+fn fires(client: &mut Client<'_>) -> Result<bool, Failed> {
+    store("change", client.change(PATIENCE)).map(|change| change.is_some())
 }
