@@ -27,13 +27,16 @@ enum Turn {
     End(Stage),
 }
 
+/// Most beginnings and ends noted between two looks: a link has few at once.
+const TURNS_MAX: usize = 8;
+
 /// The stages' names, in the order of [`Stage`].
 const NAMES: [&str; 3] = ["up", "connect", "disconnect"];
 
 /// The counts of all stages so far.
 pub(super) struct Stages {
     begun: Totals,
-    to_come: Option<Turn>,
+    to_come: heapless::Vec<Turn, TURNS_MAX>,
     sums: [Totals; NAMES.len()],
     times: [u32; NAMES.len()],
 }
@@ -43,7 +46,7 @@ impl Stages {
     pub(super) fn new(driver: &ImageDriver) -> Self {
         Self {
             begun: links_totals(driver),
-            to_come: None,
+            to_come: heapless::Vec::new(),
             sums: [Totals::ZERO; NAMES.len()],
             times: [0; NAMES.len()],
         }
@@ -51,21 +54,28 @@ impl Stages {
 
     /// An event says that a stage begins; which one, its end will say.
     pub(super) fn will_begin(&mut self) {
-        self.to_come = Some(Turn::Begin);
+        self.note(Turn::Begin);
     }
 
     /// An event says that this stage, begun last, has ended.
     pub(super) fn will_end(&mut self, stage: Stage) {
-        self.to_come = Some(Turn::End(stage));
+        self.note(Turn::End(stage));
     }
 
-    /// Takes the counts for what the events said.
+    /// Takes the counts for what the events said. Stages that ended together share one look: the
+    /// first of them gets it all.
     pub(super) fn settle(&mut self, driver: &ImageDriver) {
-        match self.to_come.take() {
-            Some(Turn::Begin) => self.begin(driver),
-            Some(Turn::End(stage)) => self.end(stage, driver),
-            None => {}
+        for turn in core::mem::take(&mut self.to_come) {
+            match turn {
+                Turn::Begin => self.begin(driver),
+                Turn::End(stage) => self.end(stage, driver),
+            }
         }
+    }
+
+    fn note(&mut self, turn: Turn) {
+        // With many links more may happen at once than is noted; then stages run together.
+        let _ = self.to_come.push(turn);
     }
 
     /// A stage begins now.
