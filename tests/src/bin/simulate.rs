@@ -1,45 +1,96 @@
-//! Runs seeds of the simulated world.
-use tests::sim::faults::{Mask, Matrix};
-use tests::sim::oracle::Tally;
+//! `cargo run -p tests --release --bin simulate -- --seeds N`: runs many seeds of the simulated
+//! world on all processors, shows what they have covered, and makes a failing one small.
+//!
+//! A failure prints the seed, the faults that matter, the end of the trace and the command that
+//! replays it. `--seed S --trace` shows one run from beginning to end.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use tests::sim::campaign::{Campaign, Seeds};
+use tests::sim::faults::Mask;
+use tests::sim::minimise::minimise;
+use tests::sim::report;
 use tests::sim::run::run;
 use tests::sim::trace::Trace;
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let from: u64 = args[1].parse().unwrap();
-    let to: u64 = args[2].parse().unwrap();
-    let kept = args.get(3).is_some();
-    std::panic::set_hook(Box::new(|info| {
-        if let Some(place) = info.location() {
-            eprintln!("   at {place}");
-        }
-    }));
-    let start = std::time::Instant::now();
-    let mut tally = Tally::default();
-    let mut matrix = Matrix::default();
-    let mut bad = 0;
-    let (mut joined, mut noticed) = (0f64, 0f64);
-    for seed in from..to {
-        let trace = if kept { Trace::kept() } else { Trace::hashed() };
-        let out = run(seed, Mask::default(), trace);
-        for line in &out.lines {
-            println!("{line}");
-        }
-        tally.add(&out.tally);
-        matrix.add(&out.matrix);
-        joined = joined.max(out.measures.joined_beats);
-        noticed = noticed.max(out.measures.noticed_beats);
-        if let Some(failure) = out.failure {
-            bad += 1;
-            println!("{seed}: {failure}");
+/// Runs the simulated world.
+#[derive(Debug, Parser)]
+struct Options {
+    /// How many seeds, from --from on.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Run this seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print everything that happens. Only with --seed.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Leave out all faults but the first so many. Only with --seed.
+    #[arg(long, requires = "seed")]
+    first: Option<u32>,
+    /// Leave out the faults with these numbers. Only with --seed.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    without: Vec<u32>,
+    /// Threads; all processors by default.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Stop after so many failing seeds.
+    #[arg(long, default_value_t = 1)]
+    failures: usize,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    // A failing world panics; its words are part of the report, not of the noise.
+    std::panic::set_hook(Box::new(|_| {}));
+    match options.seed {
+        Some(seed) => run_one(seed, &options),
+        None => run_many(&options),
+    }
+}
+
+fn run_one(seed: u64, options: &Options) -> ExitCode {
+    let mask = Mask { first: options.first, without: options.without.clone() };
+    let trace = if options.trace { Trace::kept() } else { Trace::hashed() };
+    let outcome = run(seed, mask.clone(), trace);
+    for line in &outcome.lines {
+        println!("{line}");
+    }
+    print!("{}", report::of_one(seed, &outcome));
+    match &outcome.failure {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
+            let small = minimise(seed, mask, failure);
+            print!("{}", report::of_failure(seed, &small));
+            ExitCode::FAILURE
         }
     }
-    let s = start.elapsed().as_secs_f64();
-    println!(
-        "{bad} bad; {tally:?} {:.0}/s; seeds {:.0}/s; empty {} faults {} joined {joined:.1} noticed {noticed:.1}",
-        tally.delivered as f64 / s,
-        (to - from) as f64 / s,
-        matrix.empty_cells().len(),
-        matrix.sum()
-    );
+}
+
+fn run_many(options: &Options) -> ExitCode {
+    let jobs = options
+        .jobs
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get));
+    let bar = ProgressBar::new(options.seeds);
+    let style = "{elapsed_precise} {wide_bar} {pos}/{len} seeds, {per_sec}, {msg}";
+    bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+    let seeds = Seeds { from: options.from, count: options.seeds };
+    let campaign = Campaign::run(seeds, jobs, options.failures, |done| {
+        bar.set_position(done.seeds);
+        let empty = done.matrix.empty_cells().len();
+        let (delivered, faults) = (done.tally.delivered, done.matrix.sum());
+        bar.set_message(format!("{delivered} messages, {faults} faults, {empty} cells empty"));
+    });
+    bar.finish_and_clear();
+    print!("{}", report::of_many(&campaign));
+    for (seed, failure) in &campaign.failures {
+        let small = minimise(*seed, Mask::default(), failure);
+        print!("{}", report::of_failure(*seed, &small));
+    }
+    if campaign.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

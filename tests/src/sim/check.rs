@@ -28,12 +28,6 @@ impl World {
         }
     }
 
-    /// Whether nothing waits in the daemon for the domain at a place.
-    pub fn is_idle(&self, place: usize) -> bool {
-        let connection = self.store.connection(self.places[place].domid);
-        connection.is_none_or(|connection| connection.queue.is_empty())
-    }
-
     /// Checks what is in the store when all is over (invariant I4 and the budgets).
     ///
     /// # Panics

@@ -20,6 +20,13 @@ pub struct Dom0 {
     pub introductions: u64,
 }
 
+impl Dom0 {
+    /// Whether it has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.jobs.iter().all(VecDeque::is_empty)
+    }
+}
+
 /// A request of a job.
 #[derive(Clone, Debug)]
 enum Request {

@@ -26,8 +26,6 @@ pub struct Place {
     pub paused_until_ns: u64,
     /// Xenstored has rung since its last turn.
     pub store_rang: bool,
-    /// The world went on during its turn: it must look again.
-    pub missed: bool,
     /// A link whose endpoint is to be restarted in place.
     pub restart_due: Option<usize>,
     /// It is to be suspended at the end of its turn.
@@ -60,7 +58,6 @@ impl Default for Place {
             turn_at_ns: u64::MAX,
             paused_until_ns: 0,
             store_rang: false,
-            missed: false,
             restart_due: None,
             suspend_due: None,
             snapshots: Vec::new(),
@@ -110,7 +107,7 @@ impl World {
         home.domid = domid;
         home.turn_at_ns = u64::MAX;
         home.paused_until_ns = 0;
-        (home.store_rang, home.missed) = (false, false);
+        home.store_rang = false;
         (home.restart_due, home.suspend_due) = (None, None);
         home.waits = 0;
         home.lives += 1;
@@ -181,6 +178,7 @@ impl World {
         }
         self.xen.destroy(life);
         self.places[place].guest = None;
+        self.places[place].turn_at_ns = u64::MAX;
         self.trace.note([129, u64::from(domid), self.now_ns()]);
         self.trace.line(self.now_ns(), format_args!("place {place}: domain {domid} is gone"));
         let mut left = vec![Part::HomeRemoved, Part::DaemonHears, Part::XenFinishes];

@@ -6,6 +6,7 @@
 //! [`machine`] is what a domain has.
 //! Nothing here reads a clock, a hash order or a thread: a world is a function of its seed.
 
+pub mod campaign;
 pub mod chance;
 mod check;
 pub mod clock;
@@ -14,10 +15,12 @@ pub mod faults;
 pub mod guest;
 pub mod life;
 pub mod machine;
+pub mod minimise;
 pub mod oracle;
 pub mod page;
 pub mod params;
 pub mod platform;
+pub mod report;
 pub mod run;
 pub mod store;
 mod strike;

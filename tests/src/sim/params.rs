@@ -24,6 +24,10 @@ pub type Span = (u64, u64);
 pub struct Traffic {
     /// Nanoseconds between two bursts of messages at one side.
     pub gap_ns: Span,
+    /// After so many messages of one side in one life the gaps are a beat at least.
+    pub quick_messages: u32,
+    /// After so many connections of one life the rests are a beat at least.
+    pub quick_connections: u32,
     /// Messages of a burst.
     pub burst: Span,
     /// Bytes that fill a message up.
@@ -113,6 +117,8 @@ impl Traffic {
     fn draw(chance: &mut Chance, beat_ns: u64) -> Self {
         let quick = beat_ns / 200;
         Traffic {
+            quick_messages: *chance.pick(&[10, 30, 30, 100, 1000]),
+            quick_connections: *chance.pick(&[2, 5, 5, 50]),
             gap_ns: *chance.pick(&[
                 (quick, quick * 4),
                 (beat_ns / 20, beat_ns),

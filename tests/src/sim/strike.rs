@@ -87,7 +87,7 @@ impl World {
     fn pause(&mut self, place: usize, span: (u64, u64), in_turn: bool) {
         let wait_ns = self.faults.chance().between(span.0, span.1);
         if in_turn {
-            self.go_on_without(place, wait_ns);
+            self.go_on(wait_ns);
         } else {
             self.places[place].paused_until_ns = self.now_ns() + wait_ns;
         }

@@ -4,12 +4,13 @@
 //! not can be compared. Two runs of one seed must agree on it.
 
 use core::fmt::Arguments;
+use std::collections::VecDeque;
 
 /// The trace of a world.
 #[derive(Clone, Debug)]
 pub struct Trace {
     hash: u64,
-    lines: Option<Vec<String>>,
+    lines: Option<VecDeque<String>>,
 }
 
 /// Lines kept: the end of a run is what matters.
@@ -23,7 +24,7 @@ impl Trace {
 
     /// A trace that is also kept as text.
     pub fn kept() -> Self {
-        Trace { lines: Some(Vec::new()), ..Trace::hashed() }
+        Trace { lines: Some(VecDeque::new()), ..Trace::hashed() }
     }
 
     /// Notes that something happened: numbers for the hash.
@@ -41,11 +42,12 @@ impl Trace {
 
     /// Keeps a line, if text is kept.
     pub fn line(&mut self, now_ns: u64, text: Arguments<'_>) {
-        if let Some(lines) = &mut self.lines
-            && lines.len() < LINES_MAX
-        {
+        if let Some(lines) = &mut self.lines {
+            if lines.len() == LINES_MAX {
+                lines.pop_front();
+            }
             let (seconds, micros) = (now_ns / 1_000_000_000, now_ns / 1000 % 1_000_000);
-            lines.push(format!("{seconds:4}.{micros:06} {text}"));
+            lines.push_back(format!("{seconds:4}.{micros:06} {text}"));
         }
     }
 
@@ -55,7 +57,7 @@ impl Trace {
     }
 
     /// The text.
-    pub fn lines(&self) -> &[String] {
-        self.lines.as_deref().unwrap_or(&[])
+    pub fn into_lines(self) -> Vec<String> {
+        self.lines.map(Vec::from).unwrap_or_default()
     }
 }

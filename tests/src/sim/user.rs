@@ -56,6 +56,8 @@ pub struct User {
     half_told: bool,
     burst_at: Instant,
     burst: u32,
+    /// Messages that were ever wanted.
+    messages: u32,
     /// Connections that were brought to an orderly end.
     pub cycles: u64,
 }
@@ -77,6 +79,7 @@ impl User {
             half_told: false,
             burst_at: Instant::START,
             burst: 0,
+            messages: 0,
             cycles: 0,
         }
     }
@@ -134,7 +137,10 @@ impl User {
 
     fn rest(&mut self, now: Instant, platform: &mut SimPlatform<'_>) {
         let (low, high) = platform.world.params.traffic.rest_ns;
-        let rest_ns = platform.world.chances.users.between(low, high);
+        let mut rest_ns = platform.world.chances.users.between(low, high);
+        if self.cycles > u64::from(platform.world.params.traffic.quick_connections) {
+            rest_ns = rest_ns.max(platform.world.params.beat_ns);
+        }
         let until = Instant::from_nanoseconds(now.nanoseconds() + rest_ns);
         self.phase = Phase::Resting { until };
     }
@@ -227,7 +233,11 @@ impl User {
             let world = &mut *platform.world;
             let (traffic, chance) = (&world.params.traffic, &mut world.chances.users);
             self.burst = chance.between(traffic.burst.0, traffic.burst.1) as u32;
-            let gap_ns = chance.between(traffic.gap_ns.0, traffic.gap_ns.1);
+            let mut gap_ns = chance.between(traffic.gap_ns.0, traffic.gap_ns.1);
+            self.messages += self.burst;
+            if self.messages > traffic.quick_messages {
+                gap_ns = gap_ns.max(world.params.beat_ns);
+            }
             self.burst_at = Instant::from_nanoseconds(now.nanoseconds() + gap_ns);
         }
         let mut looked = Instant::NEVER;

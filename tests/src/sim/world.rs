@@ -29,10 +29,6 @@ use super::xen::{Life, Xen};
 /// Something that is going to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// The daemon does a pass.
-    Daemon,
-    /// A domain has its turn, if it still is that life.
-    Turn(usize, Life),
     /// The toolstack does the next step of a job.
     Dom0(usize),
     /// The toolstack begins to introduce a link.
@@ -193,19 +189,13 @@ impl World {
 
     /// Lets the daemon do a pass by then.
     pub fn daemon_by(&mut self, at_ns: u64) {
-        if at_ns < self.daemon_at_ns {
-            self.daemon_at_ns = at_ns;
-            self.plan(at_ns, Happening::Daemon);
-        }
+        self.daemon_at_ns = self.daemon_at_ns.min(at_ns);
     }
 
     /// Gives a domain a turn by then.
     pub fn turn_by(&mut self, place: usize, at_ns: u64) {
-        let Some(life) = self.places[place].life else { return };
-        if at_ns < self.places[place].turn_at_ns {
-            self.places[place].turn_at_ns = at_ns;
-            self.plan(at_ns, Happening::Turn(place, life));
-        }
+        let home = &mut self.places[place];
+        home.turn_at_ns = home.turn_at_ns.min(at_ns);
     }
 
     /// Lets everything happen that is planned until `until_ns`, and lets the time come.
@@ -227,38 +217,56 @@ impl World {
         }
     }
 
-    /// Lets the next thing happen if it is planned for `until_ns` or before.
+    /// Lets the next thing happen if it is planned for `until_ns` or before. At the same time:
+    /// first what is in the heap, then the daemon, then the places by number.
     fn run_one(&mut self, until_ns: u64) -> bool {
-        if self.planned.peek().is_none_or(|next| next.at_ns > until_ns) {
+        let mut next_ns = self.daemon_at_ns;
+        let mut next_place = None;
+        for (number, place) in self.places.iter().enumerate() {
+            // Who is in the middle of a turn, further down the stack, looks again by itself.
+            if place.turn_at_ns < next_ns && place.guest.is_some() {
+                next_ns = place.turn_at_ns;
+                next_place = Some(number);
+            }
+        }
+        let from_heap = self.planned.peek().is_some_and(|planned| planned.at_ns <= next_ns);
+        if from_heap {
+            next_ns = self.planned.peek().map_or(NEVER, |planned| planned.at_ns);
+        }
+        if next_ns > until_ns || next_ns == NEVER {
             return false;
         }
-        let next = self.planned.pop().expect("just peeked");
-        assert!(next.at_ns >= self.now_ns, "time does not go back");
-        self.now_ns = next.at_ns;
-        match next.what {
-            Happening::Daemon => self.daemon(next.at_ns),
-            Happening::Turn(place, life) => self.turn(place, life, next.at_ns),
+        assert!(next_ns >= self.now_ns, "time does not go back");
+        self.now_ns = next_ns;
+        match (from_heap, next_place) {
+            (true, _) => self.happen(),
+            (false, None) => self.daemon(),
+            (false, Some(place)) => self.turn(place),
+        }
+        true
+    }
+
+    /// The next thing of the heap.
+    fn happen(&mut self) {
+        match self.planned.pop().expect("just peeked").what {
             Happening::Dom0(job) => self.dom0_step(job),
             Happening::Introduce(link) => self.introduce(link),
             Happening::Create(place) => self.create(place),
             Happening::Ending(number) => self.ending(number),
             Happening::Stray => self.stray(),
         }
-        true
     }
 
     /// One pass of the daemon.
-    fn daemon(&mut self, planned_ns: u64) {
-        if planned_ns != self.daemon_at_ns {
-            return;
-        }
+    fn daemon(&mut self) {
         self.daemon_at_ns = NEVER;
         let chunk = self.draw(self.params.chunk) as usize;
         let served = self.store.serve(self.now_ns, chunk);
         if self.trace.is_kept() {
             for (domid, header, payload) in self.store.take_journal() {
                 let kind = Kind::parse(header.kind);
-                self.trace.line(self.now_ns, format_args!("store: {domid} asks {kind:?} {payload}"));
+                self.trace
+                    .line(self.now_ns, format_args!("store: {domid} asks {kind:?} {payload}"));
             }
         }
         for at in 0..self.store.notified().len() {
@@ -279,19 +287,14 @@ impl World {
     }
 
     /// A domain's turn.
-    fn turn(&mut self, place: usize, life: Life, planned_ns: u64) {
+    fn turn(&mut self, place: usize) {
         let home = &mut self.places[place];
-        if home.life != Some(life) || planned_ns != home.turn_at_ns {
-            return;
-        }
         home.turn_at_ns = NEVER;
         if home.paused_until_ns > self.now_ns {
-            let at_ns = home.paused_until_ns;
-            self.turn_by(place, at_ns);
+            home.turn_at_ns = home.paused_until_ns;
             return;
         }
-        // In the middle of a turn already, further down the stack: it looks again by itself.
-        let Some(mut guest) = home.guest.take() else { return };
+        let mut guest = home.guest.take().expect("only who is there has a turn");
         let woken = core::mem::take(&mut home.store_rang);
         let turned = catch_unwind(AssertUnwindSafe(|| guest.turn(self, place, woken)));
         self.spread_rings();
@@ -302,10 +305,7 @@ impl World {
         };
         let home = &mut self.places[place];
         home.guest = Some(guest);
-        if core::mem::take(&mut home.missed) {
-            self.turn_by(place, self.now_ns + 1);
-        }
-        self.turn_by(place, deadline_ns.max(self.now_ns + 1));
+        home.turn_at_ns = home.turn_at_ns.min(deadline_ns).max(self.now_ns + 1);
         if let Some(how) = self.places[place].suspend_due.take() {
             self.suspend(place, how);
         }
@@ -316,8 +316,7 @@ impl World {
         let mut rung = core::mem::take(&mut self.rung);
         self.xen.take_rung(&mut rung);
         for life in rung.drain(..) {
-            let place = self.places.iter().position(|place| place.life == Some(life));
-            if let Some(place) = place {
+            if let Some(place) = self.places.iter().position(|it| it.life == Some(life)) {
                 let wait_ns = self.draw(self.params.doorbell_ns);
                 self.turn_by(place, self.now_ns + wait_ns);
             }
@@ -340,7 +339,7 @@ impl World {
         }
         if self.chances.timing.happens(self.params.interleave_ppm) {
             let wait_ns = self.chances.timing.between(1000, 3 * MS);
-            self.go_on_without(place, wait_ns);
+            self.go_on(wait_ns);
         }
         if let Some(fault) = self.faults.at_step(step) {
             self.strike(fault, place, link, Some(machine));
@@ -351,14 +350,13 @@ impl World {
     }
 
     /// Lets the world go on while a domain stands still in the middle of its turn. Its events wait.
-    pub fn go_on_without(&mut self, place: usize, wait_ns: u64) {
+    pub fn go_on(&mut self, wait_ns: u64) {
         // Who stands still further down the stack is not kept waiting longer than was drawn.
         let until_ns = (self.now_ns + wait_ns).min(self.go_on_by_ns);
         let outer_ns = core::mem::replace(&mut self.go_on_by_ns, until_ns);
         self.spread_rings();
         self.run_until(until_ns);
         self.go_on_by_ns = outer_ns;
-        self.places[place].missed = true;
     }
 
     /// The two ends of a link: places of front and back.

@@ -22,6 +22,11 @@ impl Daemon {
         };
     }
 
+    /// Whether no live update is going on.
+    pub fn is_serving(&self) -> bool {
+        self.live_update == LiveUpdate::Idle
+    }
+
     /// Moves a live update on; until when nobody is served.
     pub(super) fn paused_until(&mut self) -> Option<u64> {
         if let LiveUpdate::Pending { pause_ns, give_up_ns } = self.live_update {
