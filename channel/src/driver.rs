@@ -272,9 +272,6 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         if self.watching == Watching::Not {
             return Instant::START;
         }
-        if self.client.ended().is_some() {
-            return Instant::NEVER;
-        }
         let may_submit =
             self.client.is_running() && self.client.in_flight() < REQUESTS_MAX && !self.blocked;
         let mut deadline = self.silence_at();

@@ -8,7 +8,7 @@ use crate::message::RefuseReason;
 use crate::platform::{PrepareError, Released};
 
 /// Something that happened on a link, in the order in which it happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event<'a> {
     /// There is no introduction yet: the link waits for the toolstack. Said once per wait.
     Waiting,

@@ -69,8 +69,19 @@ pub enum Machine {
     Back(Back),
 }
 
+/// Where the messages are whose outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Unknown {
+    /// There are none.
+    None,
+    /// Behind a down that is not told yet.
+    Promised,
+    /// Next to be told.
+    Due,
+}
+
 /// One link of a driver.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     pub(crate) id: LinkId,
     pub(crate) name: LinkName,
@@ -88,8 +99,7 @@ pub struct Link {
     page_beat_at: Option<Instant>,
     /// What is published in it.
     published: PageWords,
-    /// The user has taken a down, and is being handed back what is unknown.
-    handing_back: bool,
+    unknown: Unknown,
     /// The peer's beat in the page is late.
     is_doubtful: bool,
     /// Pages newly in quarantine, for the driver.
@@ -114,7 +124,7 @@ impl Link {
         read_issued: Instant::START,
         page_beat_at: None,
         published: PageWords { beat: 0, sent: 0, delivered: 0 },
-        handing_back: false,
+        unknown: Unknown::None,
         is_doubtful: false,
         quarantined: 0,
     };
@@ -190,24 +200,35 @@ impl Link {
         &mut self,
         scratch: &'a mut [u8; MESSAGE_BYTES_MAX],
     ) -> Option<Event<'a>> {
-        while self.handing_back {
-            let Some(message) = self.endpoint.unknown() else {
-                self.handing_back = false;
-                break;
-            };
-            let body = message.strip_prefix(APPLICATION).map(|body| copy(body, scratch));
-            self.endpoint.take_back();
-            if let Some(length) = body {
+        if self.unknown == Unknown::Due {
+            let body = self.endpoint.unknown().and_then(|first| first.strip_prefix(APPLICATION));
+            if let Some(length) = body.map(|body| copy(body, scratch)) {
+                self.endpoint.take_back();
+                self.skip_own_unknown();
                 return Some(Event::Unknown(&scratch[..length]));
             }
         }
         if let Some(event) = self.events.pop() {
-            self.handing_back = matches!(event, Event::Down { .. });
+            if matches!(event, Event::Down { .. }) {
+                self.skip_own_unknown();
+            }
             return Some(event);
         }
         let length = copy(self.endpoint.message()?.strip_prefix(APPLICATION)?, scratch);
         self.endpoint.handle_delivered();
         Some(Event::Message(&scratch[..length]))
+    }
+
+    /// Takes back the connection's messages that stand before the next application's: the machine
+    /// has answered for them.
+    fn skip_own_unknown(&mut self) {
+        while self.endpoint.unknown().is_some_and(|first| !first.starts_with(APPLICATION)) {
+            self.endpoint.take_back();
+        }
+        self.unknown = match self.endpoint.unknown() {
+            Some(_) => Unknown::Due,
+            None => Unknown::None,
+        };
     }
 
     /// When [`Link::handle_step`] must be called at the latest.
@@ -226,9 +247,8 @@ impl Link {
 
     /// Whether there is something to tell.
     pub(crate) fn has_event(&self) -> bool {
-        let unknown = self.handing_back && self.endpoint.unknown().is_some();
         let message = self.endpoint.message().is_some_and(|first| first.starts_with(APPLICATION));
-        !self.events.is_empty() || unknown || message
+        !self.events.is_empty() || self.unknown == Unknown::Due || message
     }
 
     /// Whether all that happened was told. Messages are another matter: they wait in the register.

@@ -37,7 +37,7 @@ pub(crate) enum Errand {
 const STRAY_BYTES_MAX: usize = 128;
 
 /// What a link has going on in xenstore besides its endpoint's READ and WRITE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Desk {
     look_due: bool,
     looking: bool,

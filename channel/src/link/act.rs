@@ -3,7 +3,7 @@
 //! before the end of the session it belongs to has been dealt with.
 
 use super::events::ROOM_FOR_MESSAGE;
-use super::{Link, Machine};
+use super::{Link, Machine, Unknown};
 use crate::back::{BackAction, BackState};
 use crate::endpoint::{SendError, SessionEvent};
 use crate::event::{Breach, DownReason, Event, Witness};
@@ -74,9 +74,15 @@ impl Link {
 
     /// Application messages to be handed back. The machine answers for its own.
     fn count_unknown(&mut self) -> u16 {
+        if self.unknown != Unknown::None {
+            // They are an earlier down's; nothing could be sent since.
+            return 0;
+        }
         let is_application = |message: &&[u8]| message.starts_with(APPLICATION);
         let count = self.endpoint.unknowns().filter(is_application).count();
-        if count == 0 {
+        if count > 0 {
+            self.unknown = Unknown::Promised;
+        } else {
             while self.endpoint.unknown().is_some() {
                 self.endpoint.take_back();
             }

@@ -17,7 +17,7 @@ pub(super) const ROOM_FOR_MESSAGE: usize = 6;
 const _: () = assert!(ROOM_FOR_MESSAGE < ROOM_FOR_READING && ROOM_FOR_READING <= EVENTS_MAX);
 
 /// A ring of events.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Events {
     places: [Option<Event<'static>>; EVENTS_MAX],
     first: u8,

@@ -21,6 +21,8 @@ struct Page {
     peer: u16,
     terms: Terms,
     is_granted: bool,
+    /// Its domain is gone; it stays for who maps it.
+    is_orphan: bool,
     is_open: bool,
     mapped_by: Option<(u16, LinkId)>,
     bound: bool,
@@ -79,15 +81,32 @@ impl Xen {
             if page.owner == domid {
                 page.is_granted = false;
                 page.port_open = false;
+                page.is_orphan = true;
             }
         }
-        self.pages.retain(|_, page| page.owner != domid || page.mapped_by.is_some());
+        self.pages.retain(|_, page| !page.is_orphan || page.mapped_by.is_some());
         self.store.remove_domain(domid);
+    }
+
+    /// What is held, for a failure's message.
+    pub fn describe(&self) -> String {
+        let pages = self.pages.iter().map(|(number, page)| {
+            let Page { owner, peer, is_granted, is_open, mapped_by, .. } = page;
+            format!("{number}: {owner}>{peer} {is_granted} {is_open} {mapped_by:?}")
+        });
+        pages.collect::<Vec<_>>().join("; ")
     }
 
     /// Pages granted or mapped by anybody.
     pub fn held(&self) -> usize {
         self.pages.len()
+    }
+
+    /// A side writes what it likes into every page: 0 for the front, 1 for the back.
+    pub fn scribble(&mut self, side: usize, words: PageWords) {
+        for page in self.pages.values_mut() {
+            page.words[side] = words;
+        }
     }
 
     /// Somebody scribbles over the front's own fence: as a front that took its peer for dead.
@@ -187,6 +206,7 @@ impl Platform for TestPlatform {
             peer: terms.peer.0,
             terms: *terms,
             is_granted: true,
+            is_orphan: false,
             is_open: true,
             mapped_by: None,
             bound: false,
@@ -284,8 +304,7 @@ impl Platform for TestPlatform {
         let mut xen = self.xen.borrow_mut();
         let page = xen.pages.get_mut(&number).unwrap();
         (page.mapped_by, page.bound) = (None, false);
-        let owner = page.owner;
-        if !xen.store.exists(owner) {
+        if page.is_orphan {
             xen.pages.remove(&number);
         }
     }
@@ -332,7 +351,7 @@ impl Platform for TestPlatform {
 
     fn peer_exists(&mut self, peer: DomId) -> PeerState {
         let xen = self.xen.borrow();
-        let is_zombie = xen.pages.values().any(|page| page.owner == peer.0);
+        let is_zombie = xen.pages.values().any(|page| page.is_orphan && page.owner == peer.0);
         if xen.store.exists(peer.0) || is_zombie || xen.is_esrch_hidden {
             PeerState::Exists
         } else {
@@ -343,13 +362,12 @@ impl Platform for TestPlatform {
     fn sweep_quarantine(&mut self) -> QuarantineState {
         let mut xen = self.xen.borrow_mut();
         let before = self.quarantine.len();
-        self.quarantine.retain(|number| xen.pages[number].mapped_by.is_some());
-        let kept = self.quarantine.clone();
-        xen.pages.retain(|number, page| {
-            page.owner != self.domid
-                || page.is_open
-                || page.mapped_by.is_some()
-                || kept.contains(number)
+        self.quarantine.retain(|number| {
+            let is_mapped = xen.pages[number].mapped_by.is_some();
+            if !is_mapped {
+                xen.pages.remove(number);
+            }
+            is_mapped
         });
         QuarantineState {
             pages: self.quarantine.len() as u32,
