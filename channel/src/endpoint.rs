@@ -30,7 +30,7 @@ use crate::instant::{Duration, Instant};
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, REGISTER_BYTES_MAX};
 use crate::queue::Queue;
 use crate::register::{Header, Register, Seq, is_printable};
-pub use timers::{Timer, TimerTable};
+pub use timers::{TIMERS, Timer, TimerTable};
 pub use words::{
     Found, Introduction, Pace, ReadFailure, Reading, SendError, SessionEvent, Traffic, Wish,
     WriteOutcome,

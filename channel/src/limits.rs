@@ -64,6 +64,10 @@ pub const PAGE_LATE_HALVES: u32 = 5;
 /// s).
 pub const INTRODUCTION_BEATS: u32 = 30;
 
+/// When the page tells of a message, its event has a beat period divided by this to come before the
+/// mailbox is read without it: long for an event, short for who waits for a lost one.
+pub const PAGE_GRACE_DIVISOR: u32 = 8;
+
 /// A WRITE that the daemon could not do (EAGAIN, ENOMEM, quota) is tried again after a beat period
 /// divided by this.
 pub const RETRY_DIVISOR: u32 = 4;

@@ -3,13 +3,13 @@
 //! bring it about.
 
 use super::{
-    Endpoint, Found, Introduction, Phase, ReadFailure, Reading, Timer, TimerTable, Traffic, Wish,
-    WriteOutcome,
+    Endpoint, Found, Introduction, Phase, ReadFailure, Reading, TIMERS, Timer, TimerTable, Traffic,
+    Wish, WriteOutcome,
 };
 use crate::epoch::EpochSource;
 use crate::event::{Breach, DownReason, Witness};
 use crate::instant::Instant;
-use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX};
+use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, PAGE_GRACE_DIVISOR};
 use crate::queue::encoded_length;
 use crate::register::{Register, Seq};
 
@@ -262,7 +262,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             // beats, not of steps.
             if sent != self.hinted {
                 self.hinted = sent;
-                self.read_due |= sent > self.received();
+                if sent > self.received() {
+                    // The event of that WRITE is on its way and says the same: to read before it
+                    // comes is to read twice.
+                    let grace = self.pace.beat.divided(PAGE_GRACE_DIVISOR);
+                    self.timers.set(Timer::Page, now.after(grace));
+                }
             }
         }
         self.settle(now);
@@ -284,7 +289,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.assert_drained();
         // Each timer at most once: with a period of zero they would be due again at once.
         let due = core::iter::from_fn(|| self.timers.take_due(now));
-        let mut fired = [None; 6];
+        let mut fired = [None; TIMERS.len()];
         for (place, timer) in fired.iter_mut().zip(due) {
             *place = Some(timer);
         }
@@ -306,6 +311,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             Timer::FirstHello => self.say_hello(),
             Timer::Beat => self.dirty = true,
             Timer::Poll => self.read_due = true,
+            Timer::Page => self.read_due |= self.hinted > self.received(),
             Timer::Retry => {}
             Timer::MendWindow => self.mends = 0,
         }

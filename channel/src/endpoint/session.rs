@@ -156,6 +156,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.hello_step = 0;
         self.timers.stop(Timer::Beat);
         self.timers.stop(Timer::Poll);
+        self.timers.stop(Timer::Page);
         self.timers.set(Timer::Hello, now.after(self.hello_delay()));
     }
 

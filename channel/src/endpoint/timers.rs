@@ -15,14 +15,25 @@ pub enum Timer {
     Beat,
     /// Up: read the mailbox, whatever events have come (rule S2').
     Poll,
+    /// Connected: the page told of a message, and no event has brought it yet; read the mailbox (rule
+    /// Q).
+    Page,
     /// The daemon could not do a request: it may be tried again.
     Retry,
     /// The count of mailboxes made again starts from zero.
     MendWindow,
 }
 
-const TIMERS: [Timer; 6] =
-    [Timer::Hello, Timer::FirstHello, Timer::Beat, Timer::Poll, Timer::Retry, Timer::MendWindow];
+/// All of them.
+pub const TIMERS: [Timer; 7] = [
+    Timer::Hello,
+    Timer::FirstHello,
+    Timer::Beat,
+    Timer::Poll,
+    Timer::Page,
+    Timer::Retry,
+    Timer::MendWindow,
+];
 
 /// When each timer fires, if it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

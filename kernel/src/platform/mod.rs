@@ -35,6 +35,9 @@ const WINDOW_SLOTS: usize = 256;
 /// its peer's misbehaviour runs out here, by name, instead of running out of memory.
 const PAGE_SETS_MAX: usize = 16;
 
+// What a CONNECT may name, a page set and a mapping can hold.
+const _: () = assert!(channel::limits::PAGES_MAX <= grant::PAGES_MAX);
+
 /// One link's end of its connection.
 struct End {
     front: Option<FrontConnection<OwnPages>>,

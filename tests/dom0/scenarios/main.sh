@@ -8,7 +8,8 @@ introduce frontend.1 backend.1
 wait_line frontend.1 "$CYCLES" '^@T cycle .* ok=1'
 
 destroy frontend.1
-create frontend 2 "link=a cycles=$((CYCLES * 2)) stop_at=finished"
+# More pages a connection: a ring-full is larger, so the same bytes take fewer turns.
+create frontend 2 "link=a cycles=$((CYCLES * 2)) pages=8 stop_at=finished"
 introduce frontend.2 backend.1
 wait_line frontend.2 "$CYCLES" '^@T cycle .* ok=1'
 

@@ -5,6 +5,7 @@ use super::pair::{A, B, BEAT, Pair, forged};
 use crate::endpoint::{ReadFailure, SendError, SessionEvent, Timer, Traffic, Wish, WriteOutcome};
 use crate::event::{Breach, DownReason, Witness};
 use crate::instant::{Duration, Instant};
+use crate::limits::PAGE_GRACE_DIVISOR;
 use crate::register::Seq;
 use crate::testing::Counter;
 
@@ -225,16 +226,35 @@ fn in_the_page_acknowledgements_cost_no_write_and_quiet_needs_no_read() {
 }
 
 #[test]
-fn q_a_message_announced_in_the_page_is_read_at_once_and_a_lie_only_once() {
+fn q_a_message_announced_in_the_page_is_read_without_its_event_and_a_lie_only_once() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
     pair.end(A).set_traffic(now, Traffic::Page);
     pair.end(A).handle_page(now, Seq(1), Seq(0), &mut epochs);
+    assert_eq!(pair.end(A).poll_wish(), None, "the event has its chance");
+    let grace = now.after(BEAT.divided(PAGE_GRACE_DIVISOR));
+    assert_eq!(pair.end(A).deadline(), grace);
+    pair.end(A).handle_timeout(grace);
     assert_eq!(pair.end(A).poll_wish(), Some(Wish::Read));
     pair.settle_one(A);
-    pair.end(A).handle_page(now, Seq(1), Seq(0), &mut epochs);
+    pair.end(A).handle_page(grace, Seq(1), Seq(0), &mut epochs);
     assert_eq!(pair.end(A).poll_wish(), None, "at the pace of beats from now on");
     assert!(!pair.end(A).is_quiet());
+}
+
+#[test]
+fn q_a_message_that_its_event_has_brought_is_not_read_again_for_the_page() {
+    let mut pair = Pair::up();
+    let (now, mut epochs) = (pair.now, Counter(1000));
+    for side in [A, B] {
+        pair.end(side).set_traffic(now, Traffic::Page);
+    }
+    pair.end(B).handle_page(now, Seq(1), Seq(0), &mut epochs);
+    pair.send(A);
+    pair.settle();
+    assert_eq!(pair.sides[B].delivered_ever, 1);
+    pair.end(B).handle_timeout(now.after(BEAT.divided(PAGE_GRACE_DIVISOR)));
+    assert_ne!(pair.end(B).poll_wish(), Some(Wish::Read));
 }
 
 #[test]
