@@ -180,19 +180,28 @@ fn stages(guests: &[Guest], timeline: &[Moment]) -> BTreeMap<String, Stage> {
     stages
 }
 
+/// Hypercalls that wait for something: how many there are says how busy the others were.
+const WAITS: [&str; 1] = ["hc.sched.poll"];
+
 /// The average of one stage's counts, of the guests of each role that lived to print them.
 fn sides(guests: &[Guest], stage: &str, prefix: &str) -> Option<Sides> {
     let of = |role: &str| {
         let mut sum = 0_u64;
         let mut times = 0_u64;
-        let lines = guests.iter().filter(|guest| guest.role == role);
-        for fact in lines.flat_map(|guest| guest.of("counts")) {
-            if fact.text("stage") == stage {
-                times = times.saturating_add(fact.number("n").unwrap_or(0));
-                let values = fact.pairs.iter().filter(|(key, _)| key.starts_with(prefix));
-                for value in values.filter_map(|(_, value)| value.parse::<u64>().ok()) {
-                    sum = sum.saturating_add(value);
-                }
+        for guest in guests.iter().filter(|guest| guest.role == role) {
+            let lines = guest.of("counts").filter(|fact| fact.text("stage") == stage);
+            // They are sums so far: the last has it all. Of the way up the first one counts, which
+            // is the cold one; later ones have hellos in them that waited for a peer to be created.
+            let line = match stage {
+                "up" => lines.into_iter().find(|fact| fact.number("n") == Some(1)),
+                _ => lines.last(),
+            };
+            let Some(fact) = line else { continue };
+            times = times.saturating_add(fact.number("n").unwrap_or(0));
+            let pairs = fact.pairs.iter();
+            let wanted = |key: &str| key.starts_with(prefix) && !WAITS.contains(&key);
+            for (_, value) in pairs.filter(|(key, _)| wanted(key)) {
+                sum = sum.saturating_add(value.parse().unwrap_or(0));
             }
         }
         (times > 0).then(|| sum.div_ceil(times))

@@ -208,7 +208,7 @@ pub struct Stage {
     /// xenstore requests of one, by side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xs_requests: Option<Sides>,
-    /// Hypercalls of one, by side.
+    /// Hypercalls of one, by side; those that wait are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypercalls: Option<Sides>,
 }

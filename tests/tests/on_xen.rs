@@ -1,0 +1,195 @@
+//! Tests on real Xen: each plays a scenario of tests/dom0/scenarios/ on the bed and looks at what it
+//! left. The same seed gives the same course each time, so a failure here is a failure there.
+//!
+//! A new scenario is a file there and a line in [`SCENARIOS`]. Where QEMU or Debian's packages cannot
+//! be had every test fails and says so.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use tests::bed::assemble::Findings;
+use tests::bed::job::Job;
+use tests::bed::layout::{Claim, Layout};
+use tests::bed::options::{Clock, Daemon};
+use tests::bed::progress::Progress;
+use tests::bed::session::{Session, Wish};
+use tests::bed::stop::Limit;
+use tests::bed::verdict::Verdict;
+
+/// Name, scenario, daemon, clock, cycles.
+const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 13] = [
+    ("main_job_under_c_xenstored", "main", Daemon::C, Clock::Counted, 4),
+    ("main_job_under_oxenstored", "main", Daemon::Ocaml, Clock::Counted, 4),
+    ("frontend_killed_in_real_time", "killed_frontend", Daemon::C, Clock::Real, 2),
+    ("selftests_under_c_xenstored", "selftest", Daemon::C, Clock::Counted, 1),
+    ("selftests_under_oxenstored", "selftest", Daemon::Ocaml, Clock::Counted, 1),
+    ("frontend_first", "frontend_first", Daemon::C, Clock::Counted, 3),
+    ("backend_first", "backend_first", Daemon::Ocaml, Clock::Counted, 3),
+    ("frontend_killed_in_mid_connection", "killed_frontend", Daemon::C, Clock::Counted, 3),
+    ("backend_killed_in_mid_connection", "killed_backend", Daemon::C, Clock::Counted, 3),
+    ("backend_killed_under_oxenstored", "killed_backend", Daemon::Ocaml, Clock::Counted, 3),
+    ("wrong_options_are_named", "bad_options", Daemon::C, Clock::Counted, 1),
+    ("a_lonely_frontend_waits_and_ends_in_order", "lonely", Daemon::C, Clock::Counted, 1),
+    ("hello_reads_a_key", "hello", Daemon::Ocaml, Clock::Counted, 1),
+];
+
+/// Longest for one test: booting its bed and the slowest scenario, on a busy machine.
+const TEST_S_MAX: u64 = 600;
+/// Longest for fetching and building what all tests need.
+const PREPARE_S_MAX: u64 = 900;
+/// Longest until an interrupted run has ended.
+const END_S_MAX: u64 = 20;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials: Vec<Trial> = SCENARIOS
+        .into_iter()
+        .map(|(name, scenario, daemon, clock, cycles)| {
+            Trial::test(name, move || {
+                let findings = play(name, scenario, (daemon, clock), cycles)?;
+                succeeded(&findings)
+            })
+        })
+        .collect();
+    trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
+    trials.push(Trial::test("an_interrupted_run_leaves_no_process", nothing_left_running));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// What all tests share; fetched and built once, by whichever test comes first.
+fn session() -> Result<&'static Session, Failed> {
+    static SESSION: OnceLock<Result<Session, String>> = OnceLock::new();
+    let prepare = || {
+        let limit = Limit::seconds(PREPARE_S_MAX);
+        let layout = Layout::new(None)?;
+        Session::prepare(layout, false, &Progress::silent(), &limit)
+    };
+    let session = SESSION.get_or_init(|| prepare().map_err(|trouble| trouble.to_string()));
+    session.as_ref().map_err(|what| Failed::from(format!("no bed to test on: {what}")))
+}
+
+/// Plays a scenario in a folder named after the test.
+fn play(
+    name: &str,
+    scenario: &str,
+    (daemon, clock): (Daemon, Clock),
+    cycles: u32,
+) -> Result<Findings, Failed> {
+    let session = session()?;
+    let out = session.layout.store.join("tests").join(name);
+    let _claim = Claim::take(&out).map_err(|trouble| trouble.to_string())?;
+    let job = Job { scenario: scenario.into(), cycles, settings: Vec::new() };
+    let wish = Wish { daemon, clock, seed: Some(1), job, out };
+    let limit = Limit::seconds(TEST_S_MAX);
+    let played = session.play(&wish, &Progress::silent(), &limit);
+    let (_, findings) = played.map_err(|trouble| trouble.to_string())?;
+    Ok(findings)
+}
+
+/// The verdict is SUCCESS, which takes every guest, every check and the leaks in.
+fn succeeded(findings: &Findings) -> Result<(), Failed> {
+    let judgement = &findings.judgement;
+    if judgement.verdict == Verdict::Success {
+        return Ok(());
+    }
+    let mut text = format!("{} {}\n", judgement.verdict.word(), judgement.reason);
+    for check in findings.checks.iter().filter(|check| !check.ok) {
+        text.push_str(&format!("check {}: {}\n", check.name, check.detail));
+    }
+    for detail in &findings.leaks.details {
+        text.push_str(&format!("left behind: {detail}\n"));
+    }
+    for guest in &findings.guests {
+        let lines: Vec<&str> = guest.console.lines().collect();
+        let tail = lines.iter().skip(lines.len().saturating_sub(LINES_SHOWN));
+        let tail: Vec<&str> = tail.copied().collect();
+        text.push_str(&format!("-- {} --\n{}\n", guest.name(), tail.join("\n")));
+    }
+    Err(Failed::from(text))
+}
+
+/// How much of a console a failure shows; all of it is in target/xen/tests/.
+const LINES_SHOWN: usize = 8;
+
+/// The course of a run is decided by its seed: every console is the same, byte for byte.
+fn same_consoles() -> Result<(), Failed> {
+    let choice = (Daemon::C, Clock::Counted);
+    let first = play("same_consoles_1", "killed_backend", choice, 2)?;
+    let second = play("same_consoles_2", "killed_backend", choice, 2)?;
+    succeeded(&first)?;
+    if first.guests.len() != second.guests.len() {
+        return Err("the runs created different guests".into());
+    }
+    for (one, other) in first.guests.iter().zip(&second.guests) {
+        let pairs = one.console.lines().zip(other.console.lines());
+        for (number, (left, right)) in pairs.enumerate() {
+            if left != right {
+                let name = one.name();
+                return Err(format!("{name}, line {}:\n{left}\n{right}", number + 1).into());
+            }
+        }
+        if one.console != other.console || one.domid != other.domid {
+            return Err(format!("{} printed more in one of the runs", one.name()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A run that is interrupted while its machine runs ends the machine too.
+fn nothing_left_running() -> Result<(), Failed> {
+    let session = session()?;
+    let out = session.layout.store.join("tests/interrupted");
+    let _ = std::fs::remove_dir_all(&out);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_bed"))
+        .arg("--out")
+        .arg(&out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let log = out.join("dom0.log");
+    let started = Instant::now();
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("creating frontend")) {
+        if started.elapsed() > Duration::from_secs(TEST_S_MAX) || run.try_wait()?.is_some() {
+            run.kill()?;
+            return Err("the run did not come as far as to be interrupted".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if !running_with(&out.display().to_string()) {
+        return Err("no machine was seen to run, so nothing would be proved".into());
+    }
+    Command::new("kill").args(["-INT", &run.id().to_string()]).status()?;
+    let asked = Instant::now();
+    while run.try_wait()?.is_none() {
+        if asked.elapsed() > Duration::from_secs(END_S_MAX) {
+            run.kill()?;
+            return Err("the run did not end".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = run.wait_with_output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if text.lines().last() != Some("VERDICT ERROR interrupted") {
+        return Err(format!("the last line was not the verdict: {text}").into());
+    }
+    if output.status.code() != Some(4) {
+        return Err(format!("exit code {:?}", output.status.code()).into());
+    }
+    if running_with(&out.display().to_string()) {
+        return Err("QEMU was left running".into());
+    }
+    Ok(())
+}
+
+/// Whether any process has `text` on its command line, but for the bed itself and shells.
+fn running_with(text: &str) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    processes.flatten().any(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains("qemu-system") && line.contains(text)
+    })
+}
