@@ -98,6 +98,7 @@ pub struct Driver<L> {
     store_event: Option<StoreEvent>,
     orders: Orders,
     aside: [u64; RequestKind::COUNT],
+    asked_at_up: u64,
     quarantined: u32,
     sweep_at: Instant,
     /// The client took no more at the last try: the next reply makes room.
@@ -125,6 +126,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             store_event: None,
             orders: Orders::NONE,
             aside: [0; RequestKind::COUNT],
+            asked_at_up: 0,
             quarantined: 0,
             sweep_at: Instant::START,
             blocked: false,
@@ -314,6 +316,17 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// about the toolstack's orders, by kind.
     pub const fn aside(&self) -> &[u64; RequestKind::COUNT] {
         &self.aside
+    }
+
+    /// The links' requests that had been made when a link last came up: what came out of that very
+    /// step is not among them.
+    pub const fn asked_at_up(&self) -> u64 {
+        self.asked_at_up
+    }
+
+    /// The links' requests so far, of all kinds.
+    pub fn asked(&self) -> u64 {
+        self.client.counts().requests_total() - self.aside.iter().sum::<u64>()
     }
 
     /// Pages in quarantine when last looked.

@@ -68,8 +68,13 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                         Purpose::Reset => {}
                         Purpose::Watch => self.watch_refused = result.err(),
                         Purpose::Order(errand) => self.orders.handle_answer(errand, &result),
-                        Purpose::Link(link, errand) => {
-                            answer(self.links.as_mut(), link, errand, result, now, platform);
+                        Purpose::Link(id, errand) => {
+                            let links = self.links.as_mut();
+                            let was_up = is_up(links, id);
+                            answer(links, id, errand, result, now, platform);
+                            if !was_up && is_up(links, id) {
+                                self.asked_at_up = self.asked();
+                            }
                         }
                     }
                 }
@@ -123,6 +128,10 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             idle = 0;
         }
     }
+}
+
+fn is_up(links: &[Link], link: LinkId) -> bool {
+    links.get(link.index()).is_some_and(|link| link.endpoint.is_up())
 }
 
 /// Takes an answer to its link.

@@ -36,6 +36,7 @@ const NAMES: [&str; 3] = ["up", "connect", "disconnect"];
 /// The counts of all stages so far.
 pub(super) struct Stages {
     begun: Totals,
+    asked_at_begin: u64,
     to_come: heapless::Vec<Turn, TURNS_MAX>,
     sums: [Totals; NAMES.len()],
     times: [u32; NAMES.len()],
@@ -46,6 +47,7 @@ impl Stages {
     pub(super) fn new(driver: &ImageDriver) -> Self {
         Self {
             begun: links_totals(driver),
+            asked_at_begin: driver.asked(),
             to_come: heapless::Vec::new(),
             sums: [Totals::ZERO; NAMES.len()],
             times: [0; NAMES.len()],
@@ -81,15 +83,22 @@ impl Stages {
     /// A stage begins now.
     pub(super) fn begin(&mut self, driver: &ImageDriver) {
         self.begun = links_totals(driver);
+        self.asked_at_begin = driver.asked();
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
     fn end(&mut self, stage: Stage, driver: &ImageDriver) {
         let now = links_totals(driver);
+        if stage == Stage::Up {
+            // To the very moment: the step that brings a backend up may have answered a CONNECT too.
+            let requests = driver.asked_at_up().saturating_sub(self.asked_at_begin);
+            trace!("cost stage=up requests={requests}");
+        }
         let index = stage as usize;
         self.sums[index] = self.sums[index].plus(&now.since(&self.begun));
         self.times[index] += 1;
         self.begun = now;
+        self.asked_at_begin = driver.asked();
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
