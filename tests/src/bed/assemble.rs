@@ -163,7 +163,10 @@ fn stages(guests: &[Guest], timeline: &[Moment]) -> BTreeMap<String, Stage> {
             })
             .filter_map(|moment| moment.span(from, to))
             .collect();
-        let xs_requests = sides(guests, name, "xs.");
+        let xs_requests = match name {
+            "up" => cold_up(guests),
+            _ => sides(guests, name, "xs."),
+        };
         let hypercalls = sides(guests, name, "hc.");
         if durations.is_empty() && xs_requests.is_none() {
             continue;
@@ -180,6 +183,16 @@ fn stages(guests: &[Guest], timeline: &[Moment]) -> BTreeMap<String, Stage> {
     stages
 }
 
+/// Requests of the first pair's way up, which is the cold one: later ones have hellos in them that
+/// waited for a peer to be created.
+fn cold_up(guests: &[Guest]) -> Option<Sides> {
+    let of = |role: &str| {
+        let first = guests.iter().find(|guest| guest.role == role)?;
+        first.of("cost").find(|fact| fact.text("stage") == "up")?.number("requests")
+    };
+    Some(Sides { fe: of("frontend")?, be: of("backend")? })
+}
+
 /// Hypercalls that wait for something: how many there are says how busy the others were.
 const WAITS: [&str; 1] = ["hc.sched.poll"];
 
@@ -189,14 +202,9 @@ fn sides(guests: &[Guest], stage: &str, prefix: &str) -> Option<Sides> {
         let mut sum = 0_u64;
         let mut times = 0_u64;
         for guest in guests.iter().filter(|guest| guest.role == role) {
+            // They are sums so far: the last has it all.
             let lines = guest.of("counts").filter(|fact| fact.text("stage") == stage);
-            // They are sums so far: the last has it all. Of the way up the first one counts, which
-            // is the cold one; later ones have hellos in them that waited for a peer to be created.
-            let line = match stage {
-                "up" => lines.into_iter().find(|fact| fact.number("n") == Some(1)),
-                _ => lines.last(),
-            };
-            let Some(fact) = line else { continue };
+            let Some(fact) = lines.last() else { continue };
             times = times.saturating_add(fact.number("n").unwrap_or(0));
             let pairs = fact.pairs.iter();
             let wanted = |key: &str| key.starts_with(prefix) && !WAITS.contains(&key);
