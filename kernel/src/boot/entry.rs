@@ -59,8 +59,10 @@ global_asm!(
     // The tree: one PML4, one PDPT, and a directory of 2 MiB pages for each mapped GiB.
     "mov dword ptr [tether_page_tables], offset tether_page_tables + 0x1000 + {table}",
     "mov dword ptr [tether_page_tables + 0x1000], offset tether_page_tables + 0x2000 + {table}",
-    "mov dword ptr [tether_page_tables + 0x1000 + 3 * 8], offset tether_page_tables + 0x3000 + {table}",
-    "mov dword ptr [tether_page_tables + 0x1000 + {window_gib} * 8], offset tether_page_tables + 0x4000 + {table}",
+    "mov eax, offset tether_page_tables + 0x3000 + {table}",
+    "mov [tether_page_tables + 0x1000 + 3 * 8], eax",
+    "mov eax, offset tether_page_tables + 0x4000 + {table}",
+    "mov [tether_page_tables + 0x1000 + {window_gib} * 8], eax",
     "mov ecx, 512",
     "mov eax, {large}",
     "mov edi, offset tether_page_tables + 0x2000",

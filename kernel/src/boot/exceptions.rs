@@ -48,7 +48,9 @@ global_asm!(
     ".rept {exceptions}",
     ".balign {stub_bytes}",
     // The processor pushes an error code for these; the others get a zero in its place.
-    ".ifeq (tether_vector == 8) + (tether_vector >= 10 && tether_vector <= 14) + (tether_vector == 17) + (tether_vector == 21) + (tether_vector == 29) + (tether_vector == 30)",
+    ".ifeq (tether_vector == 8) + (tether_vector >= 10 && tether_vector <= 14) \
+     + (tether_vector == 17) + (tether_vector == 21) + (tether_vector == 29) \
+     + (tether_vector == 30)",
     "push 0",
     ".endif",
     "push tether_vector",

@@ -1,4 +1,4 @@
-//! Memory that assembly and the processor use: page tables, stack, the time of the first instruction.
+//! Memory that assembly and the processor use: page tables, stack, time of the first instruction.
 //!
 //! Rust reaches it by address (`paging.rs`, `descriptors.rs`) or atomically, never by reference.
 

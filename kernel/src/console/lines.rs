@@ -20,7 +20,9 @@ pub fn write_line(line: fmt::Arguments<'_>) {
 #[macro_export]
 macro_rules! trace {
     ($($argument:tt)*) => {
-        $crate::console::write_line(::core::format_args!("@T {}", ::core::format_args!($($argument)*)))
+        $crate::console::write_line(
+            ::core::format_args!("@T {}", ::core::format_args!($($argument)*))
+        )
     };
 }
 
