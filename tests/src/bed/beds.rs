@@ -55,7 +55,7 @@ impl Bed {
         let prefix = format!("{}-{}-", daemon.name(), clock.name());
         let folder = beds.join(format!("{prefix}{key}"));
         // Whoever comes second waits, and then finds it.
-        let _claim = Claim::wait(&folder)?;
+        let _claim = Claim::wait(&folder, limit)?;
         let state = folder.join("state.gz");
         if state.is_file() {
             return Ok(Bed { state, kept: Kept::Found });

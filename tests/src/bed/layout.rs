@@ -4,7 +4,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::stop::Limit;
 use super::trouble::{Outcome, Trouble, make_folder};
 
 /// The folders of one run.
@@ -97,12 +99,19 @@ impl Claim {
     }
 
     /// Takes `folder`, waiting for whoever has it: for short work on what runs share.
-    pub fn wait(folder: &Path) -> Outcome<Claim> {
-        let mut file = open(folder)?;
-        file.lock().map_err(|e| Trouble::io(format!("lock {}", folder.display()), e))?;
-        sign(&mut file, folder)
+    pub fn wait(folder: &Path, limit: &Limit) -> Outcome<Claim> {
+        loop {
+            match Claim::take(folder) {
+                Err(Trouble::Busy { holder }) => limit.check(&format!("{holder} was at work"))?,
+                other => return other,
+            }
+            std::thread::sleep(POLL);
+        }
     }
 }
+
+/// How often a lock that another run has is asked for.
+const POLL: Duration = Duration::from_millis(50);
 
 fn open(folder: &Path) -> Outcome<File> {
     make_folder(folder)?;

@@ -172,7 +172,7 @@ impl Session {
 /// Everything that a machine is made of.
 fn machine(layout: &Layout, progress: &Progress, limit: &Limit) -> Outcome<(Setting, Packages)> {
     // One at a time: whoever comes second finds it done.
-    let _claim = super::layout::Claim::wait(&layout.cache())?;
+    let _claim = super::layout::Claim::wait(&layout.cache(), limit)?;
     let cache = layout.cache();
     let packages = Packages::ready(&cache, progress, limit)?;
     let init = layout.dom0_scripts().join("init");

@@ -99,7 +99,12 @@ fn show_stages(text: &mut String, findings: &Findings) {
     if findings.stages.is_empty() {
         return;
     }
-    line(text, format_args!("\nStages (us; requests and hypercalls of one, waits excluded, rounded up, FE + BE)"));
+    line(
+        text,
+        format_args!(
+            "\nStages (us; requests and hypercalls of one, waits excluded, rounded up, FE + BE)"
+        ),
+    );
     line(
         text,
         format_args!(
