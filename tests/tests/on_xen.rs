@@ -4,9 +4,10 @@
 //! A new scenario is a file there and a line in [`SCENARIOS`]. Where QEMU or Debian's packages cannot
 //! be had every test fails and says so.
 
+use core::time::Duration;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::bed::assemble::Findings;

@@ -2,11 +2,11 @@
 //!
 //! Each is the leader of its own process group, and the whole group is ended when the limit passes.
 
+use core::time::Duration;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use super::stop::Limit;
 use super::trouble::{Outcome, Trouble};

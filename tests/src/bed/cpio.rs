@@ -117,7 +117,7 @@ impl Archive {
             let name_bytes = usize::try_from(field(header, 11)?).ok()?;
             let name_at = at.checked_add(HEADER_BYTES)?;
             let name = bytes.get(name_at..name_at.checked_add(name_bytes)?)?;
-            let name = std::str::from_utf8(name).ok()?.trim_end_matches('\0');
+            let name = core::str::from_utf8(name).ok()?.trim_end_matches('\0');
             if name == TRAILER {
                 return Some(archive);
             }
@@ -161,7 +161,7 @@ fn push(out: &mut Vec<u8>, number: u32, mode: u32, name: &str, body: &[u8]) {
 
 fn field(header: &[u8], index: usize) -> Option<u32> {
     let start = MAGIC.len() + index * 8;
-    let digits = std::str::from_utf8(header.get(start..start + 8)?).ok()?;
+    let digits = core::str::from_utf8(header.get(start..start + 8)?).ok()?;
     u32::from_str_radix(digits, 16).ok()
 }
 

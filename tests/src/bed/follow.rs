@@ -1,9 +1,9 @@
 //! Reading a log while it is being written: [`Follower`], whole lines as they come.
 
+use core::time::Duration;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// How often a log that grows is looked at.
 pub(super) const POLL: Duration = Duration::from_millis(20);

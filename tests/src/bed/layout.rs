@@ -1,10 +1,10 @@
 //! Where things are: [`Layout`], the folders of the workspace that the bed reads and writes, and
 //! [`Claim`], the lock that keeps two runs out of one folder.
 
+use core::time::Duration;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::stop::Limit;
 use super::trouble::{Outcome, Trouble, make_folder};

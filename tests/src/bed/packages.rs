@@ -137,7 +137,7 @@ impl<'a> Apt<'a> {
         let mut roots = vec![format!("xen-hypervisor-{xen}-amd64"), format!("xen-utils-{xen}")];
         roots.extend(FIXED.iter().map(|name| (*name).to_string()));
         let mut packages = self.with_libraries(&roots)?;
-        packages.extend(self.versions(std::slice::from_ref(&kernel), |_| true)?);
+        packages.extend(self.versions(core::slice::from_ref(&kernel), |_| true)?);
         packages.sort();
         let linux = kernel.trim_start_matches("linux-image-").to_string();
         Ok((Manifest { recipe: RECIPE, xen, linux, packages }, kernel))

@@ -1,8 +1,9 @@
 //! What a person sees while a long step runs: [`Progress`], a line with a spinner on a terminal,
 //! plain lines elsewhere. All of it goes to stderr; stdout is for results.
 
+use core::time::Duration;
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -4,11 +4,11 @@
 //! what the machine is goes into [`Qemu::identity`], since a kept bed fits only the machine that it
 //! was saved from.
 
+use core::sync::atomic::{AtomicU32, Ordering};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::command::{end_group, find, run};
 use super::dom0::Dom0;

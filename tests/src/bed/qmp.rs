@@ -1,12 +1,12 @@
 //! QEMU's control connection, QMP: JSON lines over a socket. [`Qmp`] has the few commands that the
 //! bed needs, to save a machine, to resume it and to end it.
 
+use core::time::Duration;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Child;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 

@@ -228,9 +228,9 @@ pub fn join(mut frame: Report, runs: &[(Daemon, Report)]) -> Report {
             replay: format!("./run-xen.sh --daemon {}", daemon.name()),
         });
         frame.domains.extend(run.domains.iter().cloned());
-        frame.budgets.extend(run.budgets.iter().cloned().map(|budget| Budget {
+        frame.budgets.extend(run.budgets.iter().map(|budget| Budget {
             name: format!("{} ({})", budget.name, daemon.name()),
-            ..budget
+            ..budget.clone()
         }));
     }
     frame

@@ -1,6 +1,6 @@
 //! Tables for people, on stdout: images, timeline, counts, budgets, in that order.
 
-use std::fmt::Write;
+use core::fmt::Write;
 
 use super::assemble::{Findings, domain_line};
 use super::images::Image;
@@ -25,7 +25,7 @@ pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clo
     text
 }
 
-fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
+fn line(text: &mut String, what: core::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{what}");
 }

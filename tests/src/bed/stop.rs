@@ -3,8 +3,9 @@
 //! Whatever waits asks it again and again, so that a stop unwinds through every guard and no
 //! process is left behind.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::time::Instant;
 
 use super::trouble::{Outcome, Trouble};
 

@@ -3,7 +3,7 @@
 //! Each ends a run as ERROR, with a reason word for programs and a sentence for people. What the
 //! guests did wrong is no trouble of the bed: that is in `verdict.rs`.
 
-use std::fmt;
+use core::fmt;
 use std::io;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use std::path::Path;
 pub enum Trouble {
     /// The operating system refused something.
     Io {
-        /// What was being done, as in "cannot <doing>".
+        /// What was being done, after the word "cannot".
         doing: String,
         /// What it answered.
         source: io::Error,
@@ -97,7 +97,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl core::error::Error for Trouble {}
 
 /// The result of most of what the bed does.
 pub type Outcome<T> = Result<T, Trouble>;
