@@ -26,7 +26,7 @@ use crate::limits::{
 use crate::liveness::Liveness;
 use crate::message::{APPLICATION, APPLICATION_BYTES_MAX};
 use crate::names::LinkName;
-use crate::platform::{PageWords, Platform};
+use crate::platform::{PageWords, Platform, Released};
 use crate::store::Desk;
 use events::Events;
 
@@ -236,6 +236,13 @@ impl Link {
         let page_beat = self.page_beat_at.unwrap_or(Instant::NEVER);
         let look = self.desk.look_at();
         self.endpoint.deadline().min(page_beat).min(self.late_at()).min(look)
+    }
+
+    /// Takes note of pages that could not be given back.
+    fn note_quarantined(&mut self, released: Released) {
+        if let Released::Quarantined { pages } = released {
+            self.quarantined = self.quarantined.saturating_add(pages.into());
+        }
     }
 
     /// Pages newly in quarantine since the last call.

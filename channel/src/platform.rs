@@ -138,7 +138,7 @@ pub enum Released {
 /// The state of the quarantine after a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct QuarantineState {
-    /// Pages that are still mapped by somebody.
+    /// Pages that are still mapped: own ones by somebody, or a peer's by us against our will.
     pub pages: u32,
     /// Pages freed by this sweep.
     pub freed: u32,
@@ -241,9 +241,10 @@ pub trait Platform: EpochSource {
     /// Back, rule D4: writes the stamp, epoch before number. The last thing that setting up does to
     /// the page.
     fn stamp(&mut self, link: LinkId, epoch: Epoch, number: Number);
-    /// Back, rules D7 and D8: unmaps whatever the link has mapped, *then* closes its port.
-    /// Idempotent; it also finds what a former life of the endpoint in this domain has left.
-    fn unmap(&mut self, link: LinkId);
+    /// Back, rules D7 and D8: unmaps whatever the link has mapped, *then* closes its port. Idempotent;
+    /// it also finds what a former life of the endpoint in this domain has left. Pages that Xen
+    /// refuses to unmap count as quarantined here too: [`Platform::sweep_quarantine`] tries again.
+    fn unmap(&mut self, link: LinkId) -> Released;
 
     /// Either: sends the connection's event. A missing port is no error.
     fn notify(&mut self, link: LinkId);
@@ -257,7 +258,8 @@ pub trait Platform: EpochSource {
     fn port_state(&mut self, link: LinkId) -> PortState;
     /// Whether a domain with this domid exists. Never `Gone` while one still maps a page of it.
     fn peer_exists(&mut self, peer: DomId) -> PeerState;
-    /// Tries to revoke each quarantined grant again.
+    /// Tries to revoke each quarantined grant, and to unmap each page that Xen refused to unmap, again.
+    /// What is left of both is counted.
     fn sweep_quarantine(&mut self) -> QuarantineState;
 
     /// `link` has just completed `step`. Nothing need be done.

@@ -94,6 +94,7 @@ impl Desk {
 
     /// A node is below the mailbox, or beside it: `path` is relative to the home.
     pub(crate) fn handle_stray(&mut self, path: &str) {
+        let path = top_of_stray(path);
         if let Some(place) = self.stray.get_mut(..path.len()) {
             place.copy_from_slice(path.as_bytes());
             // Shorter than STRAY_BYTES_MAX, which fits.
@@ -351,6 +352,15 @@ enum Asked {
 }
 
 /// Reads `<peer-domid> <number>`, to the letter.
+/// The node to remove for a stray: removing takes what is below with it, and a peer that makes
+/// `box/x/y` at once has made `box/x` too, of which no event tells.
+fn top_of_stray(path: &str) -> &str {
+    // `data/tether/<digit>/<link>/` comes first: a stray is the fifth part, or the sixth below `box`.
+    let parts = if path.split('/').nth(4) == Some("box") { 6 } else { 5 };
+    let end = path.match_indices('/').nth(parts - 1).map(|(at, _)| at);
+    end.and_then(|end| path.get(..end)).unwrap_or(path)
+}
+
 fn parse_introduction(value: &[u8]) -> Option<Introduction> {
     let mut words = value.split(|&byte| byte == b' ');
     let peer = parse_decimal(words.next()?)?;
@@ -361,7 +371,7 @@ fn parse_introduction(value: &[u8]) -> Option<Introduction> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_introduction;
+    use super::{parse_introduction, top_of_stray};
     use crate::endpoint::Introduction;
     use crate::ids::DomId;
 
@@ -372,5 +382,13 @@ mod tests {
         for bad in [&b""[..], b"7", b"7 ", b"7 1 2", b"07 1", b"7 1\n", b"32752 1", b"x 1"] {
             assert_eq!(parse_introduction(bad), None, "{}", bad.escape_ascii());
         }
+    }
+
+    #[test]
+    fn a_stray_is_removed_with_the_directory_it_came_in() {
+        assert_eq!(top_of_stray("data/tether/e/a/box/x/y/z"), "data/tether/e/a/box/x");
+        assert_eq!(top_of_stray("data/tether/e/a/box/x"), "data/tether/e/a/box/x");
+        assert_eq!(top_of_stray("data/tether/e/a/other/y"), "data/tether/e/a/other");
+        assert_eq!(top_of_stray("data/tether/e/a/other"), "data/tether/e/a/other");
     }
 }

@@ -216,6 +216,17 @@ fn a_full_quarantine_refuses_connects_by_that_name() {
 }
 
 #[test]
+fn an_unmap_that_xen_refuses_is_tried_again_and_the_quarantine_empties() {
+    let mut world = World::connected(1);
+    world.xen.borrow_mut().sabotage = Some(Sabotage::Unmap);
+    world.disconnect(FRONT);
+    world.run_seconds(3);
+    assert_eq!(world.xen.borrow().sabotage, None, "an unmap was refused");
+    assert_eq!(world.domains[&FRONT].platform.quarantined(), 0);
+    assert_eq!(world.xen.borrow().held(), 0);
+}
+
+#[test]
 fn t14_a_restart_in_place_forgets_neither_grants_nor_mappings() {
     for domid in [FRONT, BACK] {
         let mut world = World::connected(1);

@@ -11,7 +11,7 @@ use crate::front::FrontAction;
 use crate::ids::{DomId, Number};
 use crate::instant::Instant;
 use crate::message::{APPLICATION, Control};
-use crate::platform::{Platform, Released, Terms};
+use crate::platform::{Platform, Terms};
 use crate::step::Step;
 
 impl Link {
@@ -151,9 +151,7 @@ impl Link {
             FrontAction::Say(control) => self.say(now, control, platform),
             FrontAction::Release => {
                 let released = platform.release(self.id);
-                if let Released::Quarantined { pages } = released {
-                    self.quarantined = self.quarantined.saturating_add(pages.into());
-                }
+                self.note_quarantined(released);
                 self.front().handle_released(released);
                 platform.reached(self.id, Step::Released);
                 true
@@ -197,7 +195,8 @@ impl Link {
             }
             BackAction::Unmap => {
                 let answers = self.back().state() == BackState::Unmapping;
-                platform.unmap(self.id);
+                let unmapped = platform.unmap(self.id);
+                self.note_quarantined(unmapped);
                 self.back().handle_unmapped();
                 if answers {
                     platform.reached(self.id, Step::Unmapped);

@@ -38,6 +38,7 @@ pub enum Sabotage {
     Prepare(PrepareError),
     Map,
     Verify,
+    Unmap,
     Bind,
 }
 
@@ -124,6 +125,8 @@ pub struct TestPlatform {
     fronts: BTreeMap<LinkId, u32>,
     backs: BTreeMap<LinkId, (u32, bool)>,
     quarantine: Vec<u32>,
+    /// Pages of peers that could not be unmapped, by number.
+    stuck: Vec<u32>,
     pub quarantine_max: usize,
 }
 
@@ -136,6 +139,7 @@ impl TestPlatform {
             fronts: BTreeMap::new(),
             backs: BTreeMap::new(),
             quarantine: Vec::new(),
+            stuck: Vec::new(),
             quarantine_max: 4,
         }
     }
@@ -299,14 +303,22 @@ impl Platform for TestPlatform {
         page.stamp = (epoch, number);
     }
 
-    fn unmap(&mut self, link: LinkId) {
-        let Some((number, _)) = self.backs.remove(&link) else { return };
+    fn unmap(&mut self, link: LinkId) -> Released {
+        let Some((number, _)) = self.backs.remove(&link) else { return Released::Freed };
         let mut xen = self.xen.borrow_mut();
+        let is_refused = xen.sabotage == Some(Sabotage::Unmap);
         let page = xen.pages.get_mut(&number).unwrap();
-        (page.mapped_by, page.bound) = (None, false);
+        page.bound = false;
+        if is_refused {
+            xen.sabotage = None;
+            self.stuck.push(number);
+            return Released::Quarantined { pages: 1 };
+        }
+        page.mapped_by = None;
         if page.is_orphan {
             xen.pages.remove(&number);
         }
+        Released::Freed
     }
 
     fn notify(&mut self, link: LinkId) {
@@ -361,7 +373,10 @@ impl Platform for TestPlatform {
 
     fn sweep_quarantine(&mut self) -> QuarantineState {
         let mut xen = self.xen.borrow_mut();
-        let before = self.quarantine.len();
+        let before = self.quarantine.len() + self.stuck.len();
+        for number in self.stuck.drain(..) {
+            xen.pages.get_mut(&number).unwrap().mapped_by = None;
+        }
         self.quarantine.retain(|number| {
             let is_mapped = xen.pages[number].mapped_by.is_some();
             if !is_mapped {

@@ -2,7 +2,7 @@
 //! port bound to the peer's (docs/protocol.md §8).
 
 use channel::platform::{
-    BindError, ClosingWord, Fence, MapError, Observation, Offer, Terms, VerifyError,
+    BindError, ClosingWord, Fence, MapError, Observation, Offer, Released, Terms, VerifyError,
 };
 use channel::{DomId, Epoch, LinkId, Number, Port};
 use grant::{BackConnection, BackView, Closing, GrantRef, GrantStatus, MapRefused, ring_bytes};
@@ -82,13 +82,19 @@ impl XenPlatform {
         connection.stamp(grant::Epoch(epoch.bytes()));
     }
 
-    pub(super) fn unmap_back(&mut self, link: LinkId) {
-        if let Some(connection) = self.ends[link.index()].back.take()
-            && let Err(error) = connection.unmap(&mut self.window, &mut self.mapper)
-        {
-            log::warn!("link {}: {error}; it is tried again", link.0);
-        }
+    pub(super) fn unmap_back(&mut self, link: LinkId) -> Released {
+        let unmapped = match self.ends[link.index()].back.take() {
+            Some(connection) => connection.unmap(&mut self.window, &mut self.mapper),
+            None => Ok(()),
+        };
         self.close_port(link);
+        match unmapped {
+            Ok(()) => Released::Freed,
+            Err(error) => {
+                log::warn!("link {}: {error}; it is tried again", self.link_name(link));
+                Released::Quarantined { pages: u16::try_from(error.stuck).unwrap_or(u16::MAX) }
+            }
+        }
     }
 }
 

@@ -70,9 +70,12 @@ impl XenPlatform {
         let before = self.quarantine.state().pages;
         let spare = &mut self.spare;
         let after = self.quarantine.sweep(&mut self.table, |set| spare.push(set)).pages;
-        // Slots that Xen refused to unmap are tried again too; they stay counted as mappings.
+        let stuck_before = self.window.stuck();
+        // What is still refused stays counted.
         let _ = self.window.sweep(&mut self.mapper);
-        QuarantineState { pages: count(after), freed: count(before - after) }
+        let stuck = self.window.stuck();
+        let freed = (before - after) + (stuck_before - stuck);
+        QuarantineState { pages: count(after + stuck), freed: count(freed) }
     }
 
     fn give_up(&mut self, connection: FrontConnection<OwnPages>) -> Released {

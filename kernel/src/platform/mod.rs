@@ -235,8 +235,8 @@ impl Platform for XenPlatform {
         self.stamp_back(link, epoch, number);
     }
 
-    fn unmap(&mut self, link: LinkId) {
-        self.unmap_back(link);
+    fn unmap(&mut self, link: LinkId) -> Released {
+        self.unmap_back(link)
     }
 
     fn notify(&mut self, link: LinkId) {

@@ -185,13 +185,17 @@ impl Platform for SimPlatform<'_> {
         back.stamp(grant::Epoch(epoch.bytes()));
     }
 
-    fn unmap(&mut self, link: LinkId) {
+    fn unmap(&mut self, link: LinkId) -> Released {
         let machine = &mut *self.machine;
-        if let Some(connection) = machine.ends[link.index()].back.take() {
-            // Slots that Xen refuses to unmap are tried again by the sweep of the window.
-            let _ = connection.unmap(&mut machine.window, &mut machine.mapper);
-        }
+        let unmapped = match machine.ends[link.index()].back.take() {
+            Some(connection) => connection.unmap(&mut machine.window, &mut machine.mapper),
+            None => Ok(()),
+        };
         machine.close_port(link);
+        match unmapped {
+            Ok(()) => Released::Freed,
+            Err(error) => Released::Quarantined { pages: error.stuck as u16 },
+        }
     }
 
     fn notify(&mut self, link: LinkId) {
@@ -258,11 +262,11 @@ impl Platform for SimPlatform<'_> {
 
     fn sweep_quarantine(&mut self) -> QuarantineState {
         let machine = &mut *self.machine;
-        let before = machine.quarantine.state().pages as u32;
+        let before = (machine.quarantine.state().pages + machine.window.stuck()) as u32;
         let spare = &mut machine.spare;
         let after = machine.quarantine.sweep(&mut machine.table, |set| spare.push(set));
         let _ = machine.window.sweep(&mut machine.mapper);
-        let pages = after.pages as u32;
+        let pages = (after.pages + machine.window.stuck()) as u32;
         QuarantineState { pages, freed: before - pages }
     }
 
