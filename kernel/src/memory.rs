@@ -126,9 +126,9 @@ mod symbols {
     unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, bytes: usize) -> c_int {
         for index in 0..bytes {
             // SAFETY: within the range, by the caller's promise.
-            let a = unsafe { left.add(index).read() };
+            let a = unsafe { left.wrapping_add(index).read() };
             // SAFETY: as above.
-            let b = unsafe { right.add(index).read() };
+            let b = unsafe { right.wrapping_add(index).read() };
             if a != b {
                 return c_int::from(a) - c_int::from(b);
             }
