@@ -18,6 +18,8 @@ use crate::{Verdict, trace};
 struct Course {
     epochs: (Epoch, Epoch),
     serving: bool,
+    /// The front broke the ring: the endpoint starts over, which unmaps its pages.
+    broken: bool,
     number: u32,
     pattern: Pattern,
     served: u64,
@@ -28,6 +30,7 @@ impl Course {
     const NEW: Self = Self {
         epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
         serving: false,
+        broken: false,
         number: 0,
         pattern: Pattern::NONE,
         served: 0,
@@ -120,8 +123,13 @@ impl Job for Service {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, _xen: &mut XenPlatform) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform) {
         self.stages.settle(driver);
+        for index in 0..self.courses.len() {
+            if core::mem::take(&mut self.courses[index].broken) {
+                driver.restart(LinkId(index as u16), xen);
+            }
+        }
     }
 
     fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
@@ -138,7 +146,8 @@ impl Job for Service {
                 Err(TransferError::Fenced) => course.serving = false,
                 Err(TransferError::Ring(error)) => {
                     log::error!("link {}: {error}", xen.link_name(link));
-                    course.serving = false;
+                    (course.serving, course.broken) = (false, true);
+                    pumped = Pumped::More;
                 }
             }
         }

@@ -33,6 +33,8 @@ enum Phase {
     Streaming,
     /// DISCONNECT asked for.
     Disconnecting,
+    /// The back broke the ring: the endpoint starts over, and the cycle with it.
+    Broken,
 }
 
 /// Nanoseconds of the timeline's moments T2 to T6; T7 and T8 are the platform's.
@@ -229,6 +231,10 @@ impl Job for Cycles {
                         course.phase = Phase::Disconnecting;
                     }
                 }
+                Phase::Broken => {
+                    course.phase = Phase::Down;
+                    driver.restart(link, xen);
+                }
                 _ => {}
             }
         }
@@ -247,7 +253,8 @@ impl Job for Cycles {
                 Ok(Pumped::More) => pumped = Pumped::More,
                 Err(error) => {
                     log::error!("link {}: {error}", xen.link_name(link));
-                    self.failure = Some("ring-broken-by-peer");
+                    course.phase = Phase::Broken;
+                    pumped = Pumped::More;
                 }
             }
         }
