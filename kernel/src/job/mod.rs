@@ -12,7 +12,7 @@ mod stages;
 
 use alloc::vec::Vec;
 
-use channel::driver::Order;
+use channel::driver::{Order, StoreEvent};
 use channel::event::Event;
 use channel::link::Link;
 use channel::{Driver, Instant, LinkId, Platform, Step};
@@ -73,6 +73,9 @@ pub fn run<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform)
         take_events(job, driver, xen);
         job.wish(driver, xen);
         let more_happened = take_events(job, driver, xen);
+        if let Some(lost) = take_store_events(driver) {
+            return lost;
+        }
         let ordered = driver.poll_order().is_some_and(ends_the_run);
         if verdict.is_none()
             && let Some(reached) = job.verdict(ordered)
@@ -121,6 +124,25 @@ fn print_holdings(xen: &XenPlatform, heap_blocks: usize) {
         held.mappings
     );
     trace!("clock steps_back={}", clock::steps_back());
+}
+
+/// Says what happened to xenstore. A verdict if no link can ever go on.
+fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
+    while let Some(event) = driver.poll_store_event() {
+        match event {
+            StoreEvent::Silent => log::warn!("xenstored does not answer; everything waits for it"),
+            StoreEvent::Answering => log::info!("xenstored answers again"),
+            StoreEvent::WatchRefused(refusal) => {
+                log::warn!(
+                    "xenstored refuses the watch ({refusal}): the links run by timers alone"
+                );
+            }
+            StoreEvent::Ended(ended) => {
+                return Some(Verdict::error(format_args!("xenstore is lost: {ended}")));
+            }
+        }
+    }
+    None
 }
 
 /// Takes all events. True if there were any.
