@@ -43,7 +43,7 @@ struct Stamp {
 }
 
 /// Raised when the file system is put together in another way.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 /// Xen's programs for dom0, from xen-utils-*: what a run needs, and what helps to look around.
 const XEN_PROGRAMS: [&str; 11] = [
     "xl",
@@ -177,6 +177,19 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
             programs.push(path.to_path_buf());
         }
     });
+    let mut places: Vec<(PathBuf, String)> = programs
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (path, format!("usr/xen/bin/{name}"))
+        })
+        .collect();
+    // Plug-ins that oxenstored loads from where it was built to find them, from Xen 4.20 on.
+    walk(&tree.join(format!("usr/lib/xen-{}/ocaml", packages.manifest.xen)), &mut |path| {
+        if let Ok(place) = path.strip_prefix(tree) {
+            places.push((path.to_path_buf(), place.display().to_string()));
+        }
+    });
     let mut folders = Vec::new();
     walk(tree, &mut |path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -190,9 +203,8 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
     let loader = find_file(tree, &|path| path.ends_with("x86_64-linux-gnu/ld-linux-x86-64.so.2"))
         .ok_or_else(|| missing("the dynamic loader"))?;
     let mut libraries = BTreeMap::new();
-    for program in &programs {
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        fs.file(&format!("usr/xen/bin/{name}"), Mode::Program, read(program)?);
+    for (program, place) in &places {
+        fs.file(place, Mode::Program, read(program)?);
         // The packages' own loader says what it would load: the same that dom0's will.
         let mut list = Command::new(&loader);
         list.args(["--library-path", &folders.join(":"), "--list"]).arg(program);
