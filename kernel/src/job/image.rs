@@ -25,6 +25,9 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
+    if machine.options.links.is_empty() {
+        return Verdict::error("no link: name one with link=");
+    }
     if let Err(errno) = events::announce_obedience() {
         log::warn!("xl shutdown will not work: {errno}");
     }
