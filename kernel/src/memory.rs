@@ -122,6 +122,7 @@ mod symbols {
     ///
     /// # Safety
     /// As in C.
+    #[inline(never)]
     #[unsafe(no_mangle)]
     unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, bytes: usize) -> c_int {
         for index in 0..bytes {

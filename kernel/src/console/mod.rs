@@ -69,6 +69,23 @@ impl Emergency {
         Emergency { console: CONSOLE.try_lock() }
     }
 
+    /// Writes bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        early::write(bytes);
+        if let Some(ring) = self.console.as_mut().and_then(|console| console.ring.as_mut()) {
+            ring.write_what_fits(bytes);
+        }
+    }
+
+    /// Writes a number without the help of `core::fmt`, for the panic handler.
+    #[cfg(feature = "image")]
+    pub(crate) fn write_decimal(&mut self, number: u32) {
+        if number >= 10 {
+            self.write_decimal(number / 10);
+        }
+        self.write(&[b'0' + (number % 10) as u8]);
+    }
+
     /// Rings the daemon. Waits for nothing: an image that crashed may not be able to.
     pub(crate) fn close(mut self) {
         if let Some(ring) = self.console.as_mut().and_then(|console| console.ring.as_mut()) {
@@ -79,10 +96,7 @@ impl Emergency {
 
 impl Write for Emergency {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        early::write(text.as_bytes());
-        if let Some(ring) = self.console.as_mut().and_then(|console| console.ring.as_mut()) {
-            ring.write_what_fits(text.as_bytes());
-        }
+        self.write(text.as_bytes());
         Ok(())
     }
 }
