@@ -107,27 +107,33 @@ pub struct Link {
 }
 
 impl Link {
+    /// A place for a link, for arrays. Where it is used as a value, all of its five kilobytes lie
+    /// in the image: [`Link::vacant`] makes the same by code.
+    pub const VACANT: Self = Self::vacant();
+
     /// A place for a link.
-    pub const VACANT: Self = Self {
-        id: LinkId(0),
-        name: LinkName::VACANT,
-        settings: Settings::DEFAULT,
-        endpoint: Endpoint::new(
-            Epoch::from_bits(0),
-            Pace { beat: BEAT, first_hello: Duration::ZERO },
-        ),
-        liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
-        desk: Desk::NEW,
-        machine: Machine::Front(Front::IDLE),
-        events: Events::EMPTY,
-        noticed: 0,
-        read_issued: Instant::START,
-        page_beat_at: None,
-        published: PageWords { beat: 0, sent: 0, delivered: 0 },
-        unknown: Unknown::None,
-        is_doubtful: false,
-        quarantined: 0,
-    };
+    pub const fn vacant() -> Self {
+        Self {
+            id: LinkId(0),
+            name: LinkName::VACANT,
+            settings: Settings::DEFAULT,
+            endpoint: Endpoint::new(
+                Epoch::from_bits(0),
+                Pace { beat: BEAT, first_hello: Duration::ZERO },
+            ),
+            liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
+            desk: Desk::NEW,
+            machine: Machine::Front(Front::IDLE),
+            events: Events::EMPTY,
+            noticed: 0,
+            read_issued: Instant::START,
+            page_beat_at: None,
+            published: PageWords { beat: 0, sent: 0, delivered: 0 },
+            unknown: Unknown::None,
+            is_doubtful: false,
+            quarantined: 0,
+        }
+    }
 
     /// A link that waits for its introduction.
     pub fn new(id: LinkId, name: LinkName, role: Role, settings: Settings, epoch: Epoch) -> Self {
@@ -143,7 +149,7 @@ impl Link {
             endpoint: Endpoint::new(epoch, Pace { beat: settings.beat, first_hello }),
             liveness: Liveness::new(settings.beat, settings.beats_missed_max),
             machine,
-            ..Self::VACANT
+            ..Self::vacant()
         }
     }
 

@@ -1,7 +1,6 @@
 //! From the machine to the running job: what `frontend` and `backend` have in common.
 
 use alloc::boxed::Box;
-use alloc::vec;
 
 use channel::link::Link;
 use channel::{Duration, Role, Settings};
@@ -34,7 +33,7 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
     let mut xen = XenPlatform::new(domid, store.ring, grants, mapper, stops);
-    let places = vec![Link::VACANT; options.links.len()];
+    let places = options.links.iter().map(|_| Link::vacant()).collect();
     let mut driver = Box::new(ImageDriver::new(places));
     for name in &options.links {
         xen.add_link(*name);
