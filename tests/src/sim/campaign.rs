@@ -35,16 +35,16 @@ pub struct Done {
     pub requests: u64,
     /// Virtual nanoseconds.
     pub virtual_ns: u128,
-    /// The longest time until all were joined, in beats.
-    pub joined_beats: f64,
-    /// The longest time until a death was noticed, in beats.
-    pub noticed_beats: f64,
+    /// The longest time until all were joined, in beats, and its seed.
+    pub joined_beats: (f64, u64),
+    /// The longest time until a death was noticed, in beats, and its seed.
+    pub noticed_beats: (f64, u64),
     /// All traces' numbers, added up: the same seeds give the same sum.
     pub hash: u64,
 }
 
 impl Done {
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, seed: u64, outcome: &Outcome) {
         let measures = &outcome.measures;
         self.seeds += 1;
         self.matrix.add(&outcome.matrix);
@@ -53,8 +53,15 @@ impl Done {
         self.lives += measures.lives;
         self.requests += measures.requests;
         self.virtual_ns += u128::from(measures.virtual_ns);
-        self.joined_beats = self.joined_beats.max(measures.joined_beats);
-        self.noticed_beats = self.noticed_beats.max(measures.noticed_beats);
+        for (longest, this) in [
+            (&mut self.joined_beats, measures.joined_beats),
+            (&mut self.noticed_beats, measures.noticed_beats),
+        ] {
+            // Of two as long the smaller seed, whichever thread was faster.
+            if this > longest.0 || (this == longest.0 && seed < longest.1) {
+                *longest = (this, seed);
+            }
+        }
         self.hash = self.hash.wrapping_add(outcome.hash);
     }
 }
@@ -102,7 +109,7 @@ impl Campaign {
                             .collect();
                         let mut sums = shared.lock().expect("no thread panics in here");
                         for (seed, outcome) in outcomes {
-                            sums.0.add(&outcome);
+                            sums.0.add(seed, &outcome);
                             sums.1.extend(outcome.failure.map(|failure| (seed, failure)));
                         }
                         tell(&sums.0);

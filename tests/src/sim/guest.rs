@@ -8,7 +8,7 @@ use channel::link::{Link, Settings};
 use channel::{Duration, Instant, LinkName, Role};
 
 use super::machine::{LINKS, Machine};
-use super::oracle::{Oracle, Present};
+use super::oracle::{Oracle, Saved};
 use super::platform::SimPlatform;
 use super::user::User;
 use super::world::World;
@@ -30,7 +30,15 @@ pub struct Guest {
 pub struct Snapshot {
     driver: Box<Driver<[Link; LINKS]>>,
     users: Vec<User>,
-    books: Vec<Present>,
+    books: Vec<Saved>,
+    shown_ns: u64,
+}
+
+impl Snapshot {
+    /// What the domain's clock showed: it goes on from there, for it never steps back.
+    pub fn shown_ns(&self) -> u64 {
+        self.shown_ns
+    }
 }
 
 impl core::fmt::Debug for Snapshot {
@@ -76,14 +84,15 @@ impl Guest {
     }
 
     /// What a snapshot of the domain holds: the program as it is, with the same random state.
-    pub fn snapshot(&self, oracle: &Oracle) -> Snapshot {
+    pub fn snapshot(&self, oracle: &Oracle, now_ns: u64) -> Snapshot {
         let books = self.users.iter().map(|user| oracle.save(user.link, user.side())).collect();
-        Snapshot { driver: self.driver.clone(), users: self.users.clone(), books }
+        let shown_ns = self.machine.clock.local(now_ns);
+        Snapshot { driver: self.driver.clone(), users: self.users.clone(), books, shown_ns }
     }
 
     /// The program of a snapshot, started in another domain.
     pub fn resume(snapshot: Snapshot, machine: Machine, oracle: &mut Oracle) -> Self {
-        let Snapshot { driver, users, books } = snapshot;
+        let Snapshot { driver, users, books, .. } = snapshot;
         for (user, book) in users.iter().zip(books) {
             oracle.restore(user.link, user.side(), book);
         }

@@ -97,7 +97,9 @@ impl World {
         let life = self.xen.create(domid);
         self.store.domain_created(domid);
         self.make_home(domid);
-        let shown_ns = self.chances.timing.between(0, 100 * SECOND);
+        let snapshot = self.places[place].snapshots.pop();
+        let anywhere_ns = self.chances.timing.between(0, 100 * SECOND);
+        let shown_ns = snapshot.as_ref().map_or(anywhere_ns, Snapshot::shown_ns);
         let fast_ppm = self.chances.timing.between(0, 400) as i64 - 200;
         let clock = Clock::new(shown_ns, self.now_ns(), fast_ppm);
         let machine = Machine::new(&self.xen, life, domid, clock);
@@ -111,7 +113,6 @@ impl World {
         (home.restart_due, home.suspend_due) = (None, None);
         home.waits = 0;
         home.lives += 1;
-        let snapshot = home.snapshots.pop();
         let resumed = snapshot.is_some();
         let guest = match snapshot {
             Some(snapshot) => Guest::resume(snapshot, machine, &mut self.oracle),
@@ -214,12 +215,14 @@ impl World {
     /// Suspends the domain at a place: it goes, and what it was comes back at the same place as
     /// another one.
     pub fn suspend(&mut self, place: usize, how: Suspension) {
+        let now_ns = self.now_ns();
         let Some(guest) = self.places[place].guest.as_deref() else { return };
         let snapshots = match how {
             Suspension::Once => 1,
             Suspension::Twice => 2,
         };
-        let taken: Vec<Snapshot> = (0..snapshots).map(|_| guest.snapshot(&self.oracle)).collect();
+        let taken: Vec<Snapshot> =
+            (0..snapshots).map(|_| guest.snapshot(&self.oracle, now_ns)).collect();
         // An older snapshot is not started any more.
         self.places[place].snapshots = taken;
         self.trace.line(self.now_ns(), format_args!("place {place} is suspended"));

@@ -54,9 +54,16 @@ struct Session {
     parts: [Part; 2],
 }
 
+/// What a snapshot of one side's domain needs.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    present: Present,
+    session: Option<Session>,
+}
+
 /// What one side is in.
 #[derive(Clone, Debug, Default)]
-pub struct Present {
+struct Present {
     /// The number of its session, while up.
     session: Option<u64>,
     /// Messages that must still be handed back as unknown.
@@ -250,24 +257,22 @@ impl Oracle {
     }
 
     /// What a side is in, for a snapshot of its domain.
-    pub fn save(&self, link: usize, side: Side) -> Present {
-        self.books[link].presents[side.index()].clone()
+    pub fn save(&self, link: usize, side: Side) -> Saved {
+        let book = &self.books[link];
+        let present = book.presents[side.index()].clone();
+        let same = |session: &&Session| Some(session.number) == present.session;
+        Saved { session: book.sessions.iter().find(same).cloned(), present }
     }
 
     /// A side's domain goes on from a snapshot: its user is where it was then.
-    pub fn restore(&mut self, link: usize, side: Side, saved: Present) {
+    pub fn restore(&mut self, link: usize, side: Side, saved: Saved) {
         let book = &mut self.books[link];
-        let kept = |number| book.sessions.iter().any(|session| session.number == number);
-        // Of a session that is long forgotten nothing more can be judged than that it ends.
-        if saved.session.is_some_and(|number| !kept(number)) {
-            let session = Session {
-                number: saved.session.expect("just seen"),
-                epochs: [0; 2],
-                parts: Default::default(),
-            };
+        book.presents[side.index()] = saved.present;
+        if let Some(session) = saved.session
+            && book.sessions.iter().all(|kept| kept.number != session.number)
+        {
             book.sessions.push_front(session);
         }
-        book.presents[side.index()] = saved;
     }
 
     /// Whether a side is up.

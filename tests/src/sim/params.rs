@@ -61,6 +61,8 @@ pub struct Params {
     pub daemon_ns: Span,
     /// How long a doorbell takes to reach anybody.
     pub doorbell_ns: Span,
+    /// How long a request and its reply take at most, or nearly.
+    pub request_ns: u64,
     /// How long a step of domain 0 takes.
     pub dom0_ns: Span,
     /// How long a domain takes to boot.
@@ -88,9 +90,16 @@ impl Params {
     /// Draws them.
     pub fn draw(chance: &mut Chance) -> Self {
         let (places, links) = draw_topology(chance);
-        let beat_ns = *chance.pick(&[50 * MS, 200 * MS, SECOND, SECOND]);
         let daemon = *chance.pick(&[20_000, 100_000, 400_000, 2 * MS]);
+        let daemon_ns = (daemon, daemon * chance.between(1, 4));
         let doorbell = *chance.pick(&[2_000, 20_000, 200_000]);
+        let doorbell_ns = (doorbell / 2, doorbell * chance.between(1, 5));
+        let chunk = *chance.pick(&[(1024, 1024), (1024, 1024), (1, 1024), (8, 40)]);
+        // The protocol's bounds are in beats: a beat is not shorter than what xenstored needs for
+        // a round of all links.
+        let request_ns = request_ns(daemon_ns, doorbell_ns, chunk);
+        let shortest_ns = request_ns * links.len() as u64 * 10;
+        let beat_ns = (*chance.pick(&[50 * MS, 200 * MS, SECOND, SECOND])).max(shortest_ns);
         Params {
             flavour: *chance.pick(&[Flavour::C, Flavour::Ocaml]),
             places,
@@ -98,12 +107,13 @@ impl Params {
             beat_ns,
             beats_missed_max: chance.between(2, 5) as u32,
             pages: chance.between(1, 2) as u16,
-            daemon_ns: (daemon, daemon * chance.between(1, 4)),
-            doorbell_ns: (doorbell / 2, doorbell * chance.between(1, 5)),
+            daemon_ns,
+            doorbell_ns,
+            request_ns,
             dom0_ns: *chance.pick(&[(MS / 10, MS), (MS, 20 * MS), (MS, 300 * MS)]),
             boot_ns: *chance.pick(&[(MS, 10 * MS), (MS, 2 * SECOND)]),
             vacant_ns: (0, beat_ns * *chance.pick(&[1, 4, 20])),
-            chunk: *chance.pick(&[(1024, 1024), (1024, 1024), (1, 1024), (1, 40)]),
+            chunk,
             interleave_ppm: *chance.pick(&[0, 50_000, 500_000]),
             same_domid_ppm: *chance.pick(&[0, 500_000, 1_000_000]),
             stray_ns: (beat_ns / 10, beat_ns * *chance.pick(&[1, 5, 20])),
@@ -132,6 +142,12 @@ impl Traffic {
             front_hurries_ppm: *chance.pick(&[0, 100_000, 500_000]),
         }
     }
+}
+
+/// Passes and doorbells for a few hundred bytes each way.
+fn request_ns(daemon_ns: Span, doorbell_ns: Span, chunk: Span) -> u64 {
+    let pieces = 300 / ((chunk.0 + chunk.1) / 2) + 2;
+    daemon_ns.1 * pieces * 2 + doorbell_ns.1 * 2
 }
 
 fn draw_topology(chance: &mut Chance) -> (usize, Vec<LinkPlan>) {

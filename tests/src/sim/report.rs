@@ -60,13 +60,15 @@ pub fn of_many(campaign: &Campaign) -> String {
     );
     let _ = writeln!(
         text,
-        "{} domains lived, {} requests, {:.0} s of virtual time; joined within {:.1} beats, a \
-         death noticed within {:.1}; traces {:016x}",
+        "{} domains lived, {} requests, {:.0} s of virtual time; joined within {:.1} beats (seed \
+         {}), a death noticed within {:.1} (seed {}); traces {:016x}",
         done.lives,
         done.requests,
         done.virtual_ns as f64 / 1e9,
-        done.joined_beats,
-        done.noticed_beats,
+        done.joined_beats.0,
+        done.joined_beats.1,
+        done.noticed_beats.0,
+        done.noticed_beats.1,
         done.hash
     );
     text.push_str(&of_matrix(&done.matrix));

@@ -190,13 +190,10 @@ fn noticed_within_beats(world: &World) -> u64 {
     u64::from(world.params.beats_missed_max) + 3
 }
 
-/// What the world's own slowness adds to a bound: passes of the daemon, doorbells, domain 0.
+/// What the world's own slowness adds to a bound: some rounds of requests of all links.
 fn slack_ns(world: &World) -> u64 {
     let params = &world.params;
-    let per_request = params.daemon_ns.1 * 4 + params.doorbell_ns.1 * 2;
-    // A request of a few hundred bytes in pieces of a few bytes takes many passes.
-    let pieces = 600 / params.chunk.1.max(1) * 4 + 4;
-    per_request * pieces * 60 + params.dom0_ns.1 * 12
+    params.request_ns * params.links.len() as u64 * 10 + params.dom0_ns.1
 }
 
 /// Once everybody is there, introduced and served, every link is joined within a bound.

@@ -10,7 +10,7 @@ use super::super::limits::EVENT_TIMEOUT_NS_C;
 use super::super::permissions::{Access, DOMAIN_ZERO, Permissions};
 use super::super::transaction::Scope;
 use super::super::tree::{is_at_or_below, split};
-use super::super::wire::{HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use super::super::wire::PAYLOAD_BYTES_MAX;
 use super::operations::Fire;
 use super::view::rights;
 
@@ -109,9 +109,9 @@ impl Daemon {
         while let Some(message) = self.connections[at].queue.get(index) {
             match message.outgoing {
                 Outgoing::Event { expires_ns: Some(expires), cause, .. }
-                    if message.written < HEADER_BYTES =>
+                    if message.written == 0 =>
                 {
-                    if expires <= self.now_ns && message.written == 0 {
+                    if expires <= self.now_ns {
                         self.connections[at].queue.remove(index);
                         self.counts.events_expired += 1;
                         self.release_cause(cause);
