@@ -9,7 +9,7 @@ dir=${1:?usage: job.sh DIRECTORY}
 cd "$dir" || exit 4
 mkdir -p out
 
-SCENARIO= CYCLES=20 IMAGES=$dir/images PATIENCE_S=120
+SCENARIO='' CYCLES=20 IMAGES=$dir/images PATIENCE_S=120
 . ./settings
 . ./steps.sh
 
@@ -28,6 +28,7 @@ finish() {
 trap finish EXIT
 trap 'exit 4' INT TERM HUP
 
+choose_consoles
 put_clock
 say "scenario $SCENARIO"
 . "./scenarios/$SCENARIO.sh"

@@ -64,12 +64,34 @@ living() {
 domid_of() { cat "out/$1.domid"; }
 alive() { xenstore-exists "/local/domain/$(domid_of "$1")" 2>/dev/null; }
 
-# Where xenconsoled keeps what a guest printed: the bed's folder and Debian's.
+# Who writes down what guests print: xenconsoled where it was told to (the bed's is; Debian's is not
+# unless /etc/default/xen says so), else an `xl console` of our own, attached before a guest runs.
+choose_consoles() {
+    [ -z "${CONSOLES-}" ] || return 0
+    CONSOLES=attach
+    for line in /proc/[0-9]*/cmdline; do
+        case $(tr '\0' ' ' <"$line" 2>/dev/null) in
+            *xenconsoled*--log=guest* | *xenconsoled*--log=all*) CONSOLES=logged ;;
+        esac
+    done
+}
 console_of() {
+    if [ "$CONSOLES" = attach ]; then
+        echo "out/$1.console"
+        return
+    fi
+    # The bed's folder and Debian's.
     for folder in /var/log/xen/console /var/log/xen; do
         [ ! -f "$folder/guest-$1.log" ] || { echo "$folder/guest-$1.log"; return; }
     done
     echo "/var/log/xen/guest-$1.log"
+}
+# attach NAME: it has nothing to say to the guest, and must not see the end of its input.
+attach() {
+    [ -p out/silence ] || mkfifo out/silence
+    xl console -t pv "$(domid_of "$1")" <>out/silence >"out/$1.console" 2>"out/$1.attach" &
+    sleep 0.5
+    xl unpause "$(domid_of "$1")"
 }
 
 # create ROLE N [OPTIONS]: starts a domain with the role's configuration as it is, but for its name,
@@ -81,6 +103,7 @@ create() {
     t0=$(now_ns)
     set -- "xl/$role.cfg" "name=\"$name\"" "kernel=\"$IMAGES/$role.elf\""
     [ -z "$options" ] || set -- "$@" "extra=\"$options\""
+    [ "$CONSOLES" != attach ] || set -- -p "$@"
     xl create -q "$@" >"out/create-$name.txt" 2>&1 || {
         cat "out/create-$name.txt"
         fail "create-failed-$name"
@@ -95,6 +118,7 @@ create() {
         sleep 0.05
     done
     echo "$name" >>out/names
+    [ "$CONSOLES" != attach ] || attach "$name"
     echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0"
 }
 
@@ -168,7 +192,8 @@ snapshot() {
 
 keep_logs() {
     for name in $(cat out/names 2>/dev/null); do
-        cp "$(console_of "$name")" "out/$name.console" 2>/dev/null || : >"out/$name.console"
+        [ "$CONSOLES" = attach ] ||
+            cp "$(console_of "$name")" "out/$name.console" 2>/dev/null || : >"out/$name.console"
         cp "/var/log/xen/xl-$name.log" "out/$name.xl" 2>/dev/null
     done
 }

@@ -49,13 +49,14 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|(name, scenario, daemon, clock, cycles)| {
             Trial::test(name, move || {
-                let findings = play(name, scenario, (daemon, clock), cycles)?;
+                let findings = play(name, (daemon, clock, 1), job(scenario, cycles))?;
                 succeeded(&findings)
             })
         })
         .collect();
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
     trials.push(Trial::test("an_interrupted_run_leaves_no_process", nothing_left_running));
+    trials.push(Trial::test("guests_are_heard_where_xenconsoled_keeps_no_log", attached_consoles));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -71,18 +72,16 @@ fn session() -> Result<&'static Session, Failed> {
     session.as_ref().map_err(|what| Failed::from(format!("no bed to test on: {what}")))
 }
 
+fn job(scenario: &str, cycles: u32) -> Job {
+    Job { scenario: scenario.into(), cycles, settings: Vec::new() }
+}
+
 /// Plays a scenario in a folder named after the test.
-fn play(
-    name: &str,
-    scenario: &str,
-    (daemon, clock): (Daemon, Clock),
-    cycles: u32,
-) -> Result<Findings, Failed> {
+fn play(name: &str, (daemon, clock): (Daemon, Clock), job: Job) -> Result<Findings, Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests").join(name);
     let _claim = Claim::take(&out).map_err(|trouble| trouble.to_string())?;
-    let job = Job { scenario: scenario.into(), cycles, settings: Vec::new() };
-    let wish = Wish { daemon, clock, seed: Some(1), job, out };
+    let wish = Wish { daemon, clock, seed: Some(seed), job, out };
     let limit = Limit::seconds(TEST_S_MAX);
     let played = session.play(&wish, &Progress::silent(), &limit);
     let (_, findings) = played.map_err(|trouble| trouble.to_string())?;
@@ -114,11 +113,11 @@ fn succeeded(findings: &Findings) -> Result<(), Failed> {
 /// How much of a console a failure shows; all of it is in target/xen/tests/.
 const LINES_SHOWN: usize = 8;
 
-/// The course of a run is decided by its seed: every console is the same, byte for byte.
+/// The course of a run is decided by its seed: every console is the same, byte for byte. With
+/// another seed it is not: the epochs that the guests draw are others.
 fn same_consoles() -> Result<(), Failed> {
-    let choice = (Daemon::C, Clock::Counted);
-    let first = play("same_consoles_1", "killed_backend", choice, 2)?;
-    let second = play("same_consoles_2", "killed_backend", choice, 2)?;
+    let first = play("same_consoles_1", (Daemon::C, Clock::Counted, 1), job("killed_backend", 2))?;
+    let second = play("same_consoles_2", (Daemon::C, Clock::Counted, 1), job("killed_backend", 2))?;
     succeeded(&first)?;
     if first.guests.len() != second.guests.len() {
         return Err("the runs created different guests".into());
@@ -135,7 +134,23 @@ fn same_consoles() -> Result<(), Failed> {
             return Err(format!("{} printed more in one of the runs", one.name()).into());
         }
     }
+    let other = play("other_consoles", (Daemon::C, Clock::Counted, 2), job("killed_backend", 2))?;
+    succeeded(&other)?;
+    let epochs = |findings: &Findings| -> Vec<String> {
+        let ups = findings.guests.iter().flat_map(|guest| guest.of("up"));
+        ups.map(|fact| fact.text("epoch").to_string()).collect()
+    };
+    if epochs(&first).is_empty() || epochs(&first) == epochs(&other) {
+        return Err("another seed gave the same epochs".into());
+    }
     Ok(())
+}
+
+/// As on a Debian host as it comes, where `--native` has to listen to the guests itself.
+fn attached_consoles() -> Result<(), Failed> {
+    let mut job = job("hello", 1);
+    job.settings.push(("CONSOLES".into(), "attach".into()));
+    succeeded(&play("attached_consoles", (Daemon::C, Clock::Counted, 1), job)?)
 }
 
 /// A run that is interrupted while its machine runs ends the machine too.

@@ -43,7 +43,7 @@ struct Stamp {
 }
 
 /// Raised when the file system is put together in another way.
-const RECIPE: u32 = 3;
+const RECIPE: u32 = 4;
 /// Xen's programs for dom0, from xen-utils-*: what a run needs, and what helps to look around.
 const XEN_PROGRAMS: [&str; 11] = [
     "xl",
@@ -167,9 +167,11 @@ fn file_system(packages: &Packages, init: Vec<u8>, limit: &Limit) -> Outcome<Arc
 /// Programs into usr/xen/bin, which is first in init's PATH, and the libraries that they load.
 fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()> {
     let tree = &packages.tree;
-    let xen_bin = format!("usr/lib/xen-{}/bin/", packages.manifest.xen);
+    let xen_bin = format!("usr/lib/xen-{}/bin", packages.manifest.xen);
+    // xl starts its helpers by the full path that it was built with.
+    fs.insert(&xen_bin, Entry::Link("/usr/xen/bin".into()));
     let mut programs: Vec<PathBuf> =
-        XEN_PROGRAMS.iter().map(|name| tree.join(format!("{xen_bin}{name}"))).collect();
+        XEN_PROGRAMS.iter().map(|name| tree.join(&xen_bin).join(name)).collect();
     walk(&tree.join("usr/bin"), &mut |path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let real = path.symlink_metadata().is_ok_and(|data| data.is_file());
