@@ -77,7 +77,11 @@ fn job(scenario: &str, cycles: u32) -> Job {
 }
 
 /// Plays a scenario in a folder named after the test.
-fn play(name: &str, (daemon, clock): (Daemon, Clock), job: Job) -> Result<Findings, Failed> {
+fn play(
+    name: &str,
+    (daemon, clock, seed): (Daemon, Clock, u64),
+    job: Job,
+) -> Result<Findings, Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests").join(name);
     let _claim = Claim::take(&out).map_err(|trouble| trouble.to_string())?;
