@@ -6,9 +6,9 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
+use crate::console::Level;
 use channel::{LinkName, Step};
 use heapless::Vec;
-use log::LevelFilter;
 
 /// Most links on one command line: what 1,024 bytes hold in names of a few letters.
 pub const LINKS_MAX: usize = 32;
@@ -60,7 +60,7 @@ pub struct Options {
     /// `pause_at=STEP:MS`: sleep so many milliseconds when the step is reached.
     pub pause_at: Option<(Step, u32)>,
     /// `log=info`.
-    pub log: LevelFilter,
+    pub log: Level,
 }
 
 impl Default for Options {
@@ -75,7 +75,7 @@ impl Default for Options {
             selftest: Selftest::On,
             stop_at: None,
             pause_at: None,
-            log: LevelFilter::Info,
+            log: Level::Info,
         }
     }
 }
@@ -182,11 +182,11 @@ const SELFTEST: [(&str, Selftest); 3] =
     [("on", Selftest::On), ("only", Selftest::Only), ("off", Selftest::Off)];
 
 /// Values of `log=`.
-const LOG: [(&str, LevelFilter); 4] = [
-    ("error", LevelFilter::Error),
-    ("warn", LevelFilter::Warn),
-    ("info", LevelFilter::Info),
-    ("debug", LevelFilter::Debug),
+const LOG: [(&str, Level); 4] = [
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("info", Level::Info),
+    ("debug", Level::Debug),
 ];
 
 /// The value with this name.
@@ -224,8 +224,8 @@ fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
 #[cfg(test)]
 mod tests {
     use super::{OptionError, Options, Problem, Selftest};
+    use crate::console::Level;
     use channel::Step;
-    use log::LevelFilter;
 
     #[track_caller]
     fn refused(line: &str, word: &str, problem: Problem) {
@@ -238,7 +238,7 @@ mod tests {
         assert!(options.links.is_empty());
         assert_eq!((options.cycles, options.bytes, options.pages), (20, 1 << 20, 1));
         assert_eq!((options.beat_ms, options.beat_limit), (1000, 4));
-        assert_eq!((options.selftest, options.log), (Selftest::On, LevelFilter::Info));
+        assert_eq!((options.selftest, options.log), (Selftest::On, Level::Info));
         assert_eq!((options.stop_at, options.pause_at), (None, None));
     }
 
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(links, ["a", "b-1"]);
         assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
         assert_eq!((options.beat_ms, options.beat_limit), (100, 3));
-        assert_eq!((options.selftest, options.log), (Selftest::Only, LevelFilter::Debug));
+        assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
         assert_eq!(options.stop_at, Some((Step::Connected, 2)));
         assert_eq!(options.pause_at, Some((Step::Streaming, 1500)));
     }

@@ -8,11 +8,11 @@ use kernel::{Machine, Verdict};
 kernel::entry!(main);
 
 fn main(mut machine: Machine) -> Verdict {
-    log::info!("hello from domain {}", machine.domid);
+    kernel::say!(Info, "hello from domain {}", machine.domid);
     let mut room = [0; 64];
     match machine.store.blocking().read("name", &mut room) {
         Ok(name) => {
-            log::info!("xenstore calls me {}", name.escape_ascii());
+            kernel::say!(Info, "xenstore calls me {}", name.escape_ascii());
             Verdict::success("said hello")
         }
         Err(error) => Verdict::failure(error),

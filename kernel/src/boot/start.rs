@@ -139,7 +139,7 @@ fn run(boot: Boot) -> Verdict {
         Ok(options) => options,
         Err(error) => return Verdict::error(error),
     };
-    console::init_log(options.log);
+    console::set_level(options.log);
     match connect(boot, options) {
         Ok(machine) => {
             trace!(

@@ -1,12 +1,41 @@
-//! Lines: the `log` backend for people, and `trace!` for programs.
+//! Lines: `say!` for people, with a level, and `trace!` for programs.
 //!
-//! A line is written whole under the console's lock, so lines never mix.
+//! A line is written whole under the console's lock, so lines never mix. The macros pass the text
+//! and nothing else: a call of the `log` crate's brings its module, file and line along, which made
+//! a hundred bytes of each.
 
 use core::fmt::{self, Write};
-
-use log::{LevelFilter, Log, Metadata, Record};
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::CONSOLE;
+
+/// How much a line for people matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Something is broken.
+    Error,
+    /// Something is not as it should be; it goes on.
+    Warn,
+    /// What a user wants to know.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Level::Error => "ERROR",
+            Level::Warn => "WARN",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+        }
+    }
+}
+
+/// The least important level that is written.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 /// Writes one line.
 pub fn write_line(line: fmt::Arguments<'_>) {
@@ -16,38 +45,33 @@ pub fn write_line(line: fmt::Arguments<'_>) {
     let _ = console.write_str("\n");
 }
 
-/// Writes a line for programs: `@T `, a word, and `key=value` pairs whose values hold no blanks.
+/// Writes one line for people, unless its level is not wanted.
+pub fn write_leveled(level: Level, line: fmt::Arguments<'_>) {
+    if level as u8 <= LEVEL.load(Ordering::Relaxed) {
+        write_line(format_args!("{}: {line}", level.word()));
+    }
+}
+
+/// From now on lines from `level` up are written.
+pub(crate) fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// Writes a line for people: `say!(Warn, "link {link} is late")`.
 #[macro_export]
-macro_rules! trace {
-    ($($argument:tt)*) => {
-        $crate::console::write_line(
-            ::core::format_args!("@T {}", ::core::format_args!($($argument)*))
+macro_rules! say {
+    ($level:ident, $($argument:tt)*) => {
+        $crate::console::write_leveled(
+            $crate::console::Level::$level,
+            ::core::format_args!($($argument)*),
         )
     };
 }
 
-struct Backend;
-
-impl Log for Backend {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let level = record.level().as_str();
-            write_line(format_args!("{level}: {}", record.args()));
-        }
-    }
-
-    fn flush(&self) {
-        super::flush();
-    }
-}
-
-/// Makes `log`'s macros write here, from `level` up. Later calls only change the level.
-pub fn init_log(level: LevelFilter) {
-    // Fails only when a logger is set already, which is then this one.
-    let _ = log::set_logger(&Backend);
-    log::set_max_level(level);
+/// Writes a line for programs: `@T `, a word, and `key=value` pairs whose values hold no blanks.
+#[macro_export]
+macro_rules! trace {
+    ($($argument:tt)*) => {
+        $crate::console::write_line(::core::format_args!("@T {}", ::core::format_args!($($argument)*)))
+    };
 }

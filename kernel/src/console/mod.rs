@@ -1,4 +1,4 @@
-//! What an image says: lines for people through `log`, lines for programs through `trace!`.
+//! What an image says: lines for people through `say!`, lines for programs through `trace!`.
 //!
 //! Two ways out: port 0xe9 (Xen's own console; needs nothing, costs one exit a byte) until the PV
 //! console ring is attached, and then only when the image crashes; and the ring, which
@@ -12,7 +12,8 @@ mod early;
 mod lines;
 mod ring;
 
-pub use lines::{init_log, write_line};
+pub(crate) use lines::set_level;
+pub use lines::{Level, write_leveled, write_line};
 pub(crate) use ring::{Ring, RingError};
 
 /// The output of the image.

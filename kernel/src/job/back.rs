@@ -145,7 +145,7 @@ impl Job for Service {
                 Ok(Pumped::More) => pumped = Pumped::More,
                 Err(TransferError::Fenced) => course.serving = false,
                 Err(TransferError::Ring(error)) => {
-                    log::error!("link {}: {error}", xen.link_name(link));
+                    crate::say!(Error, "link {}: {error}", xen.link_name(link));
                     (course.serving, course.broken) = (false, true);
                     pumped = Pumped::More;
                 }

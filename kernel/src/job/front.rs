@@ -252,7 +252,7 @@ impl Job for Cycles {
                 Ok(Pumped::Dry) => {}
                 Ok(Pumped::More) => pumped = Pumped::More,
                 Err(error) => {
-                    log::error!("link {}: {error}", xen.link_name(link));
+                    crate::say!(Error, "link {}: {error}", xen.link_name(link));
                     course.phase = Phase::Broken;
                     pumped = Pumped::More;
                 }

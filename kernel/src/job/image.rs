@@ -28,7 +28,7 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
         return Verdict::error("no link: name one with link=");
     }
     if let Err(errno) = events::announce_obedience() {
-        log::warn!("xl shutdown will not work: {errno}");
+        crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);

@@ -106,7 +106,7 @@ fn ends_the_run(order: Order) -> bool {
     match order {
         Order::PowerOff | Order::Reboot => true,
         Order::Suspend => {
-            log::warn!("the toolstack wants to suspend this domain, which it cannot do yet");
+            crate::say!(Warn, "the toolstack wants to suspend this domain, which it cannot do yet");
             false
         }
     }
@@ -130,10 +130,13 @@ fn print_holdings(xen: &XenPlatform, heap_blocks: usize) {
 fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
     while let Some(event) = driver.poll_store_event() {
         match event {
-            StoreEvent::Silent => log::warn!("xenstored does not answer; everything waits for it"),
-            StoreEvent::Answering => log::info!("xenstored answers again"),
+            StoreEvent::Silent => {
+                crate::say!(Warn, "xenstored does not answer; everything waits for it")
+            }
+            StoreEvent::Answering => crate::say!(Info, "xenstored answers again"),
             StoreEvent::WatchRefused(refusal) => {
-                log::warn!(
+                crate::say!(
+                    Warn,
                     "xenstored refuses the watch ({refusal}): the links run by timers alone"
                 );
             }
@@ -160,7 +163,7 @@ fn take_events<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatf
 fn announce(link: &str, event: &Event<'_>) {
     let now = clock::now_ns();
     match *event {
-        Event::Waiting => log::info!("link {link}: waiting to be introduced"),
+        Event::Waiting => crate::say!(Info, "link {link}: waiting to be introduced"),
         Event::Introduced { peer, number } => {
             trace!("introduced link={link} peer={} number={number}", peer.0);
         }
@@ -177,11 +180,13 @@ fn announce(link: &str, event: &Event<'_>) {
         Event::Refused { number, reason } => {
             trace!("refused link={link} k={} reason={}", number.0, reason.word());
         }
-        Event::Notice(notice) => log::warn!("link {link}: {}", notice.word()),
-        Event::Connected { number } => log::debug!("link {link}: connected, number {}", number.0),
-        Event::Closing { number } => log::debug!("link {link}: peer closes {}", number.0),
+        Event::Notice(notice) => crate::say!(Warn, "link {link}: {}", notice.word()),
+        Event::Connected { number } => {
+            crate::say!(Debug, "link {link}: connected, number {}", number.0)
+        }
+        Event::Closing { number } => crate::say!(Debug, "link {link}: peer closes {}", number.0),
         Event::Disconnected { number, .. } => {
-            log::debug!("link {link}: disconnected, number {}", number.0);
+            crate::say!(Debug, "link {link}: disconnected, number {}", number.0);
         }
         Event::Message(_) | Event::Unknown(_) => {}
     }

@@ -91,7 +91,7 @@ impl XenPlatform {
         match unmapped {
             Ok(()) => Released::Freed,
             Err(error) => {
-                log::warn!("link {}: {error}; it is tried again", self.link_name(link));
+                crate::say!(Warn, "link {}: {error}; it is tried again", self.link_name(link));
                 Released::Quarantined { pages: u16::try_from(error.stuck).unwrap_or(u16::MAX) }
             }
         }

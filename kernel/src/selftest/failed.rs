@@ -22,7 +22,7 @@ impl Failed {
     #[cold]
     #[inline(never)]
     pub(super) fn found(what: &'static str, found: &dyn fmt::Display) -> Failed {
-        log::error!("{what}: {found}");
+        crate::say!(Error, "{what}: {found}");
         Failed(what)
     }
 

@@ -26,7 +26,7 @@ pub(super) fn write(client: &mut Client<'_>, path: &str, value: &[u8]) -> Result
 #[inline(never)]
 pub(super) fn try_write(client: &mut Client<'_>, path: &str, value: &[u8]) -> Result<(), Cause> {
     client.write(path, value).map_err(|error| {
-        log::debug!("{} bytes: {error}", value.len());
+        crate::say!(Debug, "{} bytes: {error}", value.len());
         error.cause()
     })
 }

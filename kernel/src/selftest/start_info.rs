@@ -8,7 +8,7 @@ use crate::machine::Machine;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let boot = &machine.boot;
-    log::debug!("start info version {}, {} regions", boot.version, boot.memory_map.len());
+    crate::say!(Debug, "start info version {}, {} regions", boot.version, boot.memory_map.len());
     hold("version", boot.version >= VERSION_WITH_MEMORY_MAP)?;
     hold("command-line-ascii", boot.command_line.is_ascii())
 }

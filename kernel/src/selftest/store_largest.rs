@@ -21,7 +21,7 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let result = find(client, &value);
     nodes::clean_up(client)?;
     let length = result?;
-    log::info!("the largest value here is {length} bytes");
+    crate::say!(Info, "the largest value here is {length} bytes");
     Ok(())
 }
 
