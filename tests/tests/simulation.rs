@@ -1,17 +1,54 @@
-//! Runs a fixed range of seeds of the simulated world.
-use tests::sim::faults::Mask;
+//! The simulated world in the ordinary test command: a fixed range of seeds holds, covers every
+//! cell of the matrix, shows every fault, and is the same each time.
+//!
+//! More seeds, progress and replay: `cargo run -p tests --release --bin simulate -- --help`.
+
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
+use tests::sim::campaign::{Campaign, Seeds};
+use tests::sim::faults::{Fault, Mask};
+use tests::sim::minimise::minimise;
+use tests::sim::report;
 use tests::sim::run::run;
 use tests::sim::trace::Trace;
 
+/// Enough for every cell of the matrix, few enough for the ordinary test command.
+const SEEDS: u64 = 600;
+
 #[test]
-fn first_seeds() {
-    for seed in 0..20 {
-        let out = run(seed, Mask::default(), Trace::hashed());
-        println!(
-            "{seed} {:?} {:?} {:?}",
-            out.failure,
-            out.tally,
-            out.measures.virtual_ns / 1_000_000
-        );
+fn a_range_of_seeds_holds_every_guarantee_and_covers_the_matrix() {
+    let jobs = available_parallelism().map_or(1, NonZero::get);
+    // A failing world panics; its words are in the report below.
+    std::panic::set_hook(Box::new(|_| {}));
+    let campaign = Campaign::run(Seeds { from: 0, count: SEEDS }, jobs, 1, |_| {});
+    drop(std::panic::take_hook());
+    print!("{}", report::of_many(&campaign));
+    if let Some((seed, failure)) = campaign.failures.first() {
+        panic!("{}", report::of_failure(*seed, &minimise(*seed, Mask::default(), failure)));
+    }
+    let matrix = &campaign.done.matrix;
+    for fault in Fault::ALL {
+        assert!(matrix.total(fault) > 0, "{} never happened", fault.word());
+    }
+    let empty = matrix.empty_cells();
+    assert!(empty.is_empty(), "nothing ever happened in {empty:?}");
+    for (name, count) in campaign.done.hard.list() {
+        assert!(count > 0, "{name} never happened");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [0, 7, 42, 1_000_003] {
+        let first = run(seed, Mask::default(), Trace::hashed());
+        let again = run(seed, Mask::default(), Trace::hashed());
+        let told = run(seed, Mask::default(), Trace::kept());
+        assert_eq!(first.hash, again.hash, "seed {seed} differs from itself");
+        assert_eq!(first.hash, told.hash, "seed {seed} differs when it is watched");
+        assert_eq!(first.tally, again.tally);
+        assert_eq!(first.measures, again.measures);
+        let other = run(seed + 1, Mask::default(), Trace::hashed());
+        assert_ne!(first.hash, other.hash, "the number tells two seeds apart");
     }
 }

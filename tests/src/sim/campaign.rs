@@ -1,7 +1,7 @@
 //! Many seeds on many threads. Each world lives on one thread; only sums meet.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::faults::{Mask, Matrix};
@@ -122,6 +122,7 @@ impl Campaign {
         });
         let (done, mut failures) = shared.into_inner().expect("no thread panicked");
         failures.sort();
+        failures.truncate(failures_max);
         Campaign { done, failures, seconds: start.elapsed().as_secs_f64(), jobs }
     }
 }

@@ -51,11 +51,24 @@ pub enum Fault {
     ClockHeld,
     /// Domain 0 holds transactions open, so that writes are slowed down and conflict.
     Transactions,
+    /// A hostile domain writes a forged register, litters or removes its peer's mailbox.
+    Forge,
+    /// A hostile domain scribbles over the pages that it shares.
+    Scribble,
+}
+
+/// Whether one of the domains is hostile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// All are honest.
+    Honest,
+    /// One is not.
+    Hostile,
 }
 
 impl Fault {
     /// All kinds.
-    pub const ALL: [Fault; 20] = [
+    pub const ALL: [Fault; 22] = [
         Fault::Crash,
         Fault::PeerCrash,
         Fault::Pause,
@@ -76,6 +89,8 @@ impl Fault {
         Fault::XenRefuses,
         Fault::ClockHeld,
         Fault::Transactions,
+        Fault::Forge,
+        Fault::Scribble,
     ];
 
     /// A short name.
@@ -101,6 +116,8 @@ impl Fault {
             Fault::XenRefuses => "xen-refuses",
             Fault::ClockHeld => "clock-held",
             Fault::Transactions => "transactions",
+            Fault::Forge => "forge",
+            Fault::Scribble => "scribble",
         }
     }
 }
@@ -203,16 +220,22 @@ pub struct Faults {
 
 impl Faults {
     /// Draws from `chance` which kinds this run has and how many.
-    pub fn new(mut chance: Chance, mask: Mask) -> Self {
+    pub fn new(mut chance: Chance, mask: Mask, company: Company) -> Self {
         let mut weights = [0; KINDS];
         for weight in &mut weights {
             // About half of the kinds in each run, so that rare combinations are not drowned.
             *weight = chance.below(8).saturating_sub(3);
         }
-        if weights.iter().all(|weight| *weight == 0) {
-            weights[chance.below(KINDS as u32) as usize] = 1;
+        for hostile in [Fault::Forge, Fault::Scribble] {
+            weights[hostile as usize] = match company {
+                Company::Honest => 0,
+                Company::Hostile => 6,
+            };
         }
-        let step_ppm = *chance.pick(&[0, 5_000, 20_000, 60_000, 150_000]);
+        if weights.iter().all(|weight| *weight == 0) {
+            weights[chance.below(Fault::Forge as u32) as usize] = 1;
+        }
+        let step_ppm = *chance.pick(&[0, 10_000, 50_000, 100_000, 250_000]);
         Faults {
             chance,
             weights,
@@ -285,7 +308,7 @@ mod tests {
     #[test]
     fn faults_that_are_left_out_do_not_change_the_others() {
         let draw = |mask: Mask| {
-            let mut faults = Faults::new(Chance::seeded(3, 1), mask);
+            let mut faults = Faults::new(Chance::seeded(3, 1), mask, Company::Honest);
             faults.set_enabled(true);
             (0..6).map(|_| faults.stray()).collect::<Vec<_>>()
         };

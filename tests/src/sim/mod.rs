@@ -13,6 +13,7 @@ pub mod clock;
 pub mod dom0;
 pub mod faults;
 pub mod guest;
+mod hostile;
 pub mod life;
 pub mod machine;
 pub mod minimise;

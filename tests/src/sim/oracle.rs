@@ -4,7 +4,7 @@
 //! with the number of the guarantee that was broken. It shares no line with `channel/`: sessions
 //! are pairs of epochs as the users were told, messages are numbers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Which end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ struct Present {
     connection: Option<u32>,
     /// The highest connection number of this session.
     last_connection: u32,
+    /// What is told until the next session stems from one with a liar, and is not judged.
+    unjudged: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,6 +82,8 @@ struct Book {
     presents: [Present; 2],
     next_message: Message,
     next_session: u64,
+    /// One of its ends lies: nothing that it delivers is judged.
+    distrusted: bool,
 }
 
 /// How often what happened.
@@ -119,6 +123,10 @@ impl Tally {
 pub struct Oracle {
     books: Vec<Book>,
     tally: Tally,
+    /// Every epoch that an honest domain has drawn.
+    honest: BTreeSet<u128>,
+    /// Whether there has been a liar.
+    liars: bool,
 }
 
 /// Sessions kept: what a late side may still come up in. More than a side can be late for, since
@@ -128,13 +136,51 @@ const SESSIONS_KEPT: usize = 8;
 impl Oracle {
     /// Books for so many links.
     pub fn new(links: usize) -> Self {
-        Oracle { books: vec![Book::default(); links], tally: Tally::default() }
+        Oracle { books: vec![Book::default(); links], ..Oracle::default() }
+    }
+
+    /// An honest domain has drawn an epoch.
+    pub fn drawn(&mut self, epoch: u128) {
+        let new = self.honest.insert(epoch);
+        assert!(new, "an epoch was drawn twice");
+    }
+
+    /// One end of a link lies from now on.
+    pub fn distrust(&mut self, link: usize) {
+        self.liars = true;
+        self.books[link].distrusted = true;
+    }
+
+    /// Both ends of a link are honest from now on, and judged from their next session on.
+    pub fn trust(&mut self, link: usize) {
+        let book = &mut self.books[link];
+        if core::mem::take(&mut book.distrusted) {
+            book.sessions.clear();
+            for present in &mut book.presents {
+                *present = Present { unjudged: true, ..Present::default() };
+            }
+        }
+    }
+
+    /// Whether what a side is told is judged.
+    pub fn is_judged(&self, link: usize, side: Side) -> bool {
+        let book = &self.books[link];
+        !book.distrusted && !book.presents[side.index()].unjudged
     }
 
     /// A side was told that it is up.
     pub fn up(&mut self, link: usize, side: Side, own: u128, peer: u128) {
         self.tally.ups += 1;
         let book = &mut self.books[link];
+        if book.distrusted {
+            return;
+        }
+        if !self.honest.contains(&peer) {
+            // What a liar has left in a mailbox may be read long after it is gone.
+            assert!(self.liars, "G2: up with an epoch that nobody drew");
+            book.presents[side.index()] = Present { unjudged: true, ..Present::default() };
+            return;
+        }
         let present = &mut book.presents[side.index()];
         assert!(present.session.is_none(), "G3: up twice without a down");
         assert!(present.owed.is_empty(), "G3: up before every unknown message was handed back");
@@ -162,6 +208,9 @@ impl Oracle {
 
     /// A side was told that its session ended, and that so many messages are unknown.
     pub fn down(&mut self, link: usize, side: Side, unknown: usize) {
+        if !self.is_judged(link, side) {
+            return;
+        }
         self.tally.downs += 1;
         let book = &mut self.books[link];
         let session = book.presents[side.index()].session.take();
@@ -182,6 +231,9 @@ impl Oracle {
 
     /// A side was handed a message back.
     pub fn unknown(&mut self, link: usize, side: Side, message: Message) {
+        if !self.is_judged(link, side) {
+            return;
+        }
         self.tally.unknown += 1;
         let owed = self.books[link].presents[side.index()].owed.pop_front();
         assert!(owed == Some(message), "G3: {message} handed back, {owed:?} was due");
@@ -199,6 +251,9 @@ impl Oracle {
         let book = &mut self.books[link];
         let message = book.next_message;
         book.next_message += 1;
+        if book.distrusted || book.presents[side.index()].unjudged {
+            return;
+        }
         let session = book.presents[side.index()].session;
         let session = book.session(session.expect("G3: a message was taken while not up"));
         session.parts[side.index()].sent.push(message);
@@ -206,6 +261,9 @@ impl Oracle {
 
     /// A side's user was given a message.
     pub fn delivered(&mut self, link: usize, side: Side, message: Message) {
+        if !self.is_judged(link, side) {
+            return;
+        }
         self.tally.delivered += 1;
         let book = &mut self.books[link];
         let session = book.presents[side.index()].session;
@@ -221,6 +279,9 @@ impl Oracle {
 
     /// A side's user was told that a connection is there.
     pub fn connected(&mut self, link: usize, side: Side, number: u32) {
+        if !self.is_judged(link, side) {
+            return;
+        }
         self.tally.connections += 1;
         let present = &mut self.books[link].presents[side.index()];
         assert!(present.session.is_some(), "a connection without a session");
@@ -232,6 +293,9 @@ impl Oracle {
 
     /// A side's user was told that a connection is gone.
     pub fn disconnected(&mut self, link: usize, side: Side, number: u32) {
+        if !self.is_judged(link, side) {
+            return;
+        }
         let present = &mut self.books[link].presents[side.index()];
         // A connection may be given up before it was there.
         assert!(
@@ -334,6 +398,7 @@ mod tests {
 
     fn joined() -> Oracle {
         let mut oracle = Oracle::new(1);
+        (1..=9).for_each(|epoch| oracle.drawn(epoch));
         oracle.up(0, Side::Front, 1, 2);
         oracle.up(0, Side::Back, 2, 1);
         oracle

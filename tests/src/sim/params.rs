@@ -51,6 +51,8 @@ pub struct Params {
     pub places: usize,
     /// Links.
     pub links: Vec<LinkPlan>,
+    /// The place of a domain that lies, if there is one.
+    pub hostile: Option<usize>,
     /// The beat period of all links.
     pub beat_ns: u64,
     /// Missed beats that mean death.
@@ -102,6 +104,7 @@ impl Params {
         let beat_ns = (*chance.pick(&[50 * MS, 200 * MS, SECOND, SECOND])).max(shortest_ns);
         Params {
             flavour: *chance.pick(&[Flavour::C, Flavour::Ocaml]),
+            hostile: (chance.below(4) == 0).then(|| chance.below(places as u32) as usize),
             places,
             links,
             beat_ns,

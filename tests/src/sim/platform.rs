@@ -50,7 +50,7 @@ impl SimPlatform<'_> {
 
 impl EpochSource for SimPlatform<'_> {
     fn fresh_epoch(&mut self) -> Epoch {
-        self.world.fresh_epoch()
+        self.world.fresh_epoch(self.place)
     }
 }
 

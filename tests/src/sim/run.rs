@@ -5,7 +5,8 @@
 //! bytes; then it is quiet, without a request; a death is noticed within a bound; the dead come
 //! back; and at last nothing is left behind.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 
 use super::clock::SECOND;
 use super::faults::{Mask, Matrix};
@@ -267,27 +268,38 @@ fn rest(world: &mut World) {
     assert!(requests == 0, "budget: {requests} requests in 10 beats of rest");
 }
 
-/// One domain dies; every peer is told within a bound.
+/// One domain dies, or hangs; every peer is told within a bound.
 fn notice_a_death(world: &mut World, measures: &mut Measures) {
     let place = world.chances.timing.below(world.places.len() as u32) as usize;
     let peers: Vec<(usize, Side)> = (0..world.params.links.len())
         .filter(|link| world.ends(*link).contains(&place))
         .map(|link| (link, world.side_of(link, place).other()))
         .collect();
+    let hangs = world.chances.timing.below(2) == 0;
     // The place stays vacant until the death was noticed.
     world.hold_creations = true;
-    world.kill(place);
+    if hangs {
+        world.places[place].paused_until_ns = u64::MAX;
+    } else {
+        world.kill(place);
+    }
     let start_ns = world.now_ns();
     let bound_ns = start_ns + noticed_within_beats(world) * world.params.beat_ns + slack_ns(world);
     let noticed = world.run_while(bound_ns, |world| {
         peers.iter().all(|(link, side)| !world.oracle.is_up(*link, *side))
     });
-    assert!(noticed, "G5: a death is not noticed within {} beats", noticed_within_beats(world));
+    let how = if hangs { "hang" } else { "death" };
+    assert!(noticed, "G5: a {how} is not noticed within {} beats", noticed_within_beats(world));
     let beats = (world.now_ns() - start_ns) as f64 / world.params.beat_ns as f64;
     measures.noticed_beats = measures.noticed_beats.max(beats);
     world.hold_creations = false;
-    world.create(place);
     world.users_rest = false;
+    if hangs {
+        world.places[place].paused_until_ns = 0;
+        world.turn_by(place, world.now_ns() + 1);
+    } else {
+        world.create(place);
+    }
 }
 
 /// Everything is disconnected; nothing is left of it (invariant I4).

@@ -76,6 +76,8 @@ impl World {
             Fault::StrayNodes => self.meddle(place, link, Meddling::Litter),
             Fault::XenRefuses => self.refuse(place, machine),
             Fault::ClockHeld => self.hold_clock(place, machine),
+            Fault::Forge => self.forge(link),
+            Fault::Scribble => self.scribble(link),
             Fault::Transactions => {
                 let hold_ns = self.faults.chance().between(MS, beat_ns * 2);
                 self.hold_transaction(link, hold_ns);

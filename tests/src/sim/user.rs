@@ -9,7 +9,7 @@ use channel::endpoint::SendError;
 use channel::event::Event;
 use channel::link::Link;
 use channel::{Instant, LinkId, Platform, Step};
-use grant::{Readiness, Wish};
+use grant::{Readiness, TransferError, Wish};
 
 use super::machine::LINKS;
 use super::oracle::Side;
@@ -54,6 +54,8 @@ pub struct User {
     /// Asks for the end once so many bytes have come.
     close_at: Option<u64>,
     half_told: bool,
+    /// The peer's indices lie: nothing is moved any more, and the end is asked for.
+    broken: bool,
     burst_at: Instant,
     burst: u32,
     /// Messages that were ever wanted.
@@ -77,6 +79,7 @@ impl User {
             received: 0,
             close_at: None,
             half_told: false,
+            broken: false,
             burst_at: Instant::START,
             burst: 0,
             messages: 0,
@@ -109,7 +112,11 @@ impl User {
                 self.burst = 0;
             }
             Event::Unknown(message) => oracle.unknown(link, side, parse(message)),
-            Event::Message(message) => oracle.delivered(link, side, parse(message)),
+            Event::Message(message) => {
+                if oracle.is_judged(link, side) {
+                    oracle.delivered(link, side, parse(message));
+                }
+            }
             Event::Connected { number } => {
                 oracle.connected(link, side, number.0);
                 self.begin(number.0, platform);
@@ -153,6 +160,7 @@ impl User {
         self.number = number;
         self.total = chance.between(low, high);
         (self.sent, self.received, self.half_told) = (0, 0, false);
+        self.broken = false;
         let hurries = match self.side {
             Side::Front => traffic.front_hurries_ppm,
             Side::Back => traffic.back_closes_ppm,
@@ -209,7 +217,7 @@ impl User {
 
     /// Whether this side has had enough of the connection.
     fn is_enough(&self, platform: &SimPlatform<'_>) -> bool {
-        if platform.world.users_leave {
+        if platform.world.users_leave || self.broken {
             return true;
         }
         if platform.world.users_rest {
@@ -285,7 +293,7 @@ impl User {
 
     /// Moves bytes; when to go on without being woken.
     pub fn move_data(&mut self, platform: &mut SimPlatform<'_>) -> Instant {
-        if self.phase != Phase::Streaming {
+        if self.phase != Phase::Streaming || self.broken {
             return Instant::NEVER;
         }
         for _ in 0..UNITS_MAX {
@@ -296,6 +304,7 @@ impl User {
             match moved {
                 Moved::Some => {}
                 Moved::Nothing => return Instant::NEVER,
+                Moved::Broken => return Instant::START,
             }
         }
         Instant::START
@@ -303,6 +312,7 @@ impl User {
 
     fn move_front(&mut self, platform: &mut SimPlatform<'_>) -> Moved {
         let Some((own, peer)) = self.session else { return Moved::Nothing };
+        let judged = platform.world.oracle.is_judged(self.link, self.side);
         let index = self.id.index();
         let Some(front) = platform.machine.ends[index].front.as_mut() else {
             return Moved::Nothing;
@@ -310,18 +320,20 @@ impl User {
         let mut unit = [0; UNIT_BYTES];
         let wanted = (self.total - self.sent).min(UNIT_BYTES as u64) as usize;
         fill(key(own, peer, self.number, 0), self.sent, &mut unit[..wanted]);
-        let written = front.write(&unit[..wanted]).expect("the back's indices are honest");
+        let Ok(written) = front.write(&unit[..wanted]) else { return self.break_off(judged) };
         self.sent += written as u64;
-        let read = front.read(&mut unit).expect("the back's indices are honest");
-        check(key(own, peer, self.number, 1), self.received, &unit[..read]);
+        let Ok(read) = front.read(&mut unit) else { return self.break_off(judged) };
+        if judged {
+            check(key(own, peer, self.number, 1), self.received, &unit[..read]);
+            platform.world.oracle.stream_bytes(read);
+        }
         self.received += read as u64;
-        assert!(self.received <= self.sent, "more came back than was sent");
-        let owed = (self.sent - self.received) as u32;
+        assert!(self.received <= self.sent || !judged, "more came back than was sent");
+        let owed = self.sent.saturating_sub(self.received) as u32;
         let writable = if self.sent < self.total { u32::MAX } else { 0 };
         let wish = Wish { readable: owed.min(1), writable };
-        let sleep = front.before_sleep(wish).expect("the back's indices are honest");
+        let Ok(sleep) = front.before_sleep(wish) else { return self.break_off(judged) };
         platform.notify_if(self.id, sleep.notify);
-        platform.world.oracle.stream_bytes(read);
         if !self.half_told && self.received * 2 >= self.total && self.total > 0 {
             self.half_told = true;
             platform.reached(self.id, Step::Streaming);
@@ -331,30 +343,51 @@ impl User {
 
     fn move_back(&mut self, platform: &mut SimPlatform<'_>) -> Moved {
         let Some((own, peer)) = self.session else { return Moved::Nothing };
+        let judged = platform.world.oracle.is_judged(self.link, self.side);
         let index = self.id.index();
         let Some(back) = platform.machine.ends[index].back.as_mut() else {
             return Moved::Nothing;
         };
         let mut unit = [0; UNIT_BYTES];
-        // The front's epoch first: it made the page.
-        let Ok(read) = back.read(&mut unit) else { return Moved::Nothing };
-        check(key(peer, own, self.number, 0), self.received, &unit[..read]);
+        let read = match back.read(&mut unit) {
+            Ok(read) => read,
+            Err(TransferError::Fenced) => return Moved::Nothing,
+            Err(TransferError::Ring(_)) => return self.break_off(judged),
+        };
+        if judged {
+            // The front's epoch first: it made the page.
+            check(key(peer, own, self.number, 0), self.received, &unit[..read]);
+            platform.world.oracle.stream_bytes(read);
+        }
         self.received += read as u64;
         let wanted = (self.received - self.sent).min(UNIT_BYTES as u64) as usize;
         fill(key(peer, own, self.number, 1), self.sent, &mut unit[..wanted]);
-        let Ok(written) = back.write(&unit[..wanted]) else { return Moved::Nothing };
+        let written = match back.write(&unit[..wanted]) {
+            Ok(written) => written,
+            Err(TransferError::Fenced) => return Moved::Nothing,
+            Err(TransferError::Ring(_)) => return self.break_off(judged),
+        };
         self.sent += written as u64;
         let writable = u32::from(self.sent < self.received);
-        let Ok(sleep) = back.before_sleep(Wish { readable: 1, writable }) else {
-            return Moved::Nothing;
+        let sleep = match back.before_sleep(Wish { readable: 1, writable }) {
+            Ok(sleep) => sleep,
+            Err(TransferError::Fenced) => return Moved::Nothing,
+            Err(TransferError::Ring(_)) => return self.break_off(judged),
         };
         platform.notify_if(self.id, sleep.notify);
-        platform.world.oracle.stream_bytes(read);
         if !self.half_told && read > 0 {
             self.half_told = true;
             platform.reached(self.id, Step::Streaming);
         }
         if sleep.readiness == Readiness::Ready { Moved::Some } else { Moved::Nothing }
+    }
+
+    /// The peer's indices lie.
+    fn break_off(&mut self, judged: bool) -> Moved {
+        assert!(!judged, "an honest peer's indices lie");
+        self.broken = true;
+        // Another round: the driver is asked for the end then.
+        Moved::Broken
     }
 
     fn trace(&self, event: &Event<'_>, platform: &mut SimPlatform<'_>) {
@@ -365,8 +398,8 @@ impl User {
             Event::Down { reason, unknown, .. } => {
                 (3, reason.word().len() as u64 * 16 + u64::from(unknown))
             }
-            Event::Unknown(message) => (4, u64::from(parse(message))),
-            Event::Message(message) => (5, u64::from(parse(message))),
+            Event::Unknown(message) => (4, u64::from(value(message))),
+            Event::Message(message) => (5, u64::from(value(message))),
             Event::Connected { number } => (6, u64::from(number.0)),
             Event::Closing { number } => (7, u64::from(number.0)),
             Event::Disconnected { number, .. } => (8, u64::from(number.0)),
@@ -383,7 +416,7 @@ impl User {
             match event {
                 Event::Message(message) | Event::Unknown(message) => {
                     let what = if matches!(event, Event::Message(_)) { "got" } else { "unknown" };
-                    let number = parse(message);
+                    let number = value(message);
                     world.trace.line(
                         now_ns,
                         format_args!("place {place} link {name} {side:?}: {what} message {number}"),
@@ -408,12 +441,19 @@ enum Moved {
     Some,
     /// Nothing that would not have to wait.
     Nothing,
+    /// Nothing, and never again in this connection.
+    Broken,
 }
 
 /// The number that a message carries, least significant digit first.
 fn parse(message: &[u8]) -> u32 {
     assert!(message.first().is_some_and(u8::is_ascii_digit), "a message that nobody sent");
-    let digits = message.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    value(message)
+}
+
+/// The same, of a message that somebody may have forged.
+fn value(message: &[u8]) -> u32 {
+    let digits = message.iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
     message[..digits].iter().rev().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
 }
 

@@ -7,15 +7,16 @@
 //! down, [`super::run`] says what a whole run is.
 
 use core::cmp::Ordering;
+use core::panic::AssertUnwindSafe;
 use std::collections::BinaryHeap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 
 use channel::{Epoch, LinkId, Step};
 
 use super::chance::Chance;
 use super::clock::MS;
 use super::dom0::Dom0;
-use super::faults::{Fault, Faults, Mask};
+use super::faults::{Company, Fault, Faults, Mask};
 use super::guest::Guest;
 use super::life::Place;
 use super::machine::Machine;
@@ -105,6 +106,8 @@ pub struct World {
     pub users_rest: bool,
     /// Users end their connections and start nothing new.
     pub users_leave: bool,
+    /// The place of a domain that lies.
+    pub hostile: Option<usize>,
     /// Vacant places stay vacant.
     pub hold_creations: bool,
     /// Pages that ever went into quarantine.
@@ -121,6 +124,10 @@ impl World {
         let params = Params::draw(&mut Chance::seeded(seed, 0));
         let stream = |number| Chance::seeded(seed, number);
         let chances = Chances { timing: stream(1), users: stream(2), epochs: stream(3) };
+        let company = match params.hostile {
+            None => Company::Honest,
+            Some(_) => Company::Hostile,
+        };
         let mut store = Daemon::new(params.flavour);
         if trace.is_kept() {
             store.keep_journal();
@@ -135,8 +142,9 @@ impl World {
             places: (0..params.places).map(|_| Place::default()).collect(),
             oracle: Oracle::new(params.links.len()),
             dom0: Dom0::default(),
-            faults: Faults::new(stream(4), mask),
+            faults: Faults::new(stream(4), mask, company),
             xen: Xen::new(),
+            hostile: params.hostile,
             params,
             chances,
             trace,
@@ -167,8 +175,12 @@ impl World {
 
     /// An epoch that nobody ever had: from a hardware source, whatever was restored from a
     /// snapshot.
-    pub fn fresh_epoch(&mut self) -> Epoch {
-        Epoch::from_bits(self.chances.epochs.wide())
+    pub fn fresh_epoch(&mut self, place: usize) -> Epoch {
+        let epoch = self.chances.epochs.wide();
+        if self.hostile != Some(place) {
+            self.oracle.drawn(epoch);
+        }
+        Epoch::from_bits(epoch)
     }
 
     /// Pages went into quarantine.
@@ -401,15 +413,28 @@ impl World {
         }
     }
 
-    /// Plans the first domains.
+    /// Plans the first domains. What a liar's links deliver is not judged.
     pub fn begin(&mut self) {
+        for link in 0..self.params.links.len() {
+            if self.hostile.is_some_and(|liar| self.ends(link).contains(&liar)) {
+                self.oracle.distrust(link);
+            }
+        }
         for place in 0..self.places.len() {
             self.plan_in(self.params.vacant_ns, Happening::Create(place));
         }
     }
 
-    /// Ends what faults have left going on: who stands still goes on, and snapshots are forgotten.
+    /// Ends what faults have left going on: who lies is ended, who stands still goes on, and
+    /// snapshots are forgotten.
     pub fn heal(&mut self) {
+        if let Some(liar) = self.hostile.take() {
+            self.kill(liar);
+            self.places[liar].snapshots.clear();
+            for link in 0..self.params.links.len() {
+                self.oracle.trust(link);
+            }
+        }
         for place in 0..self.places.len() {
             let home = &mut self.places[place];
             home.paused_until_ns = 0;

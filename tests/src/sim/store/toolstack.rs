@@ -3,7 +3,7 @@
 //! The toolstack's requests are answered on the spot; how long they take is the world's business.
 
 use super::super::page::Page;
-use super::connection::Connection;
+use super::connection::{Connection, Message, Outgoing};
 use super::permissions::DOMAIN_ZERO;
 use super::ring::{CONNECTION_AT, SERVER_FEATURES_AT, reset};
 use super::transaction::Log;
@@ -109,6 +109,9 @@ impl Daemon {
     }
 
     /// A request of the toolstack; the reply's payload.
+    ///
+    /// # Errors
+    /// The daemon's word.
     pub fn request(
         &mut self,
         kind: Kind,
@@ -116,22 +119,52 @@ impl Daemon {
         payload: &[u8],
         now_ns: u64,
     ) -> Result<Vec<u8>, Errno> {
+        self.ask_at(0, kind, transaction, payload, now_ns)
+    }
+
+    /// A request of a domain, as if it had gone through its ring; the reply's payload.
+    ///
+    /// # Errors
+    /// The daemon's word; EIO if it does not know the domain.
+    pub fn request_of(
+        &mut self,
+        domain: u16,
+        kind: Kind,
+        payload: &[u8],
+        now_ns: u64,
+    ) -> Result<Vec<u8>, Errno> {
+        let at = self.connection_at(domain).ok_or(Errno::Eio)?;
+        self.ask_at(at, kind, 0, payload, now_ns)
+    }
+
+    fn ask_at(
+        &mut self,
+        at: usize,
+        kind: Kind,
+        transaction: u32,
+        payload: &[u8],
+        now_ns: u64,
+    ) -> Result<Vec<u8>, Errno> {
         self.now_ns = self.now_ns.max(now_ns);
         let length = payload.len() as u32;
-        self.process(0, Header { kind: kind as u32, request: 0, transaction, length }, payload);
-        let reply = loop {
+        self.process(at, Header { kind: kind as u32, request: 0, transaction, length }, payload);
+        let queue = &mut self.connections[at].queue;
+        let is_reply = |message: &Message| matches!(message.outgoing, Outgoing::Reply { .. });
+        let place = queue.iter().rposition(is_reply).expect("every request is answered");
+        let message = queue.remove(place).expect("just found");
+        self.message_gone(at, message.outgoing);
+        if at == 0 {
             // Events of the toolstack's own watches are nobody's business here.
-            let message = self.connections[0].queue.pop_front().expect("every request is answered");
-            self.message_gone(0, message.outgoing);
-            let mut header = [0; HEADER_BYTES];
-            header.copy_from_slice(&message.bytes[..HEADER_BYTES]);
-            let header = Header::parse(&header);
-            if header.kind != Kind::WatchEvent as u32 {
-                break (header, message.bytes);
-            }
-        };
-        let body = reply.1[HEADER_BYTES..].to_vec();
-        if reply.0.kind != Kind::Error as u32 {
+            self.drop_queue(0);
+        }
+        let body = message.bytes[HEADER_BYTES..].to_vec();
+        let kind = u32::from_le_bytes([
+            message.bytes[0],
+            message.bytes[1],
+            message.bytes[2],
+            message.bytes[3],
+        ]);
+        if kind != Kind::Error as u32 {
             return Ok(body);
         }
         let word = core::str::from_utf8(&body[..body.len() - 1]).unwrap_or_default();

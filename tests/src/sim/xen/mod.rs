@@ -191,6 +191,16 @@ impl Xen {
         into.append(&mut self.0.borrow_mut().rung);
     }
 
+    /// Pages that a domain shares with another one: those that it maps, and its own that others
+    /// map.
+    pub fn shared_pages(&self, life: Life) -> Vec<Page> {
+        let state = self.0.borrow();
+        let mapped = state.domains[life.0].window.iter().flatten();
+        let foreign = mapped.map(|mapping| &state.frames[mapping.frame]);
+        let own = state.frames.iter().filter(|frame| frame.owner == life && frame.mapped > 0);
+        foreign.chain(own).map(|frame| frame.page.clone()).collect()
+    }
+
     /// What a domain holds.
     pub fn holdings(&self, life: Life) -> Holdings {
         let state = self.0.borrow();
