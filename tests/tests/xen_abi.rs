@@ -3,7 +3,7 @@
 //! it needs a C compiler and the Debian package libxen-dev, and fails by name without them.
 
 use core::mem::{offset_of, size_of};
-use std::fmt::Write as _;
+use core::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 

@@ -32,12 +32,15 @@ pub struct WindowMapper {
     refuse_unmap: bool,
 }
 
+/// On while the view that shares it may be used.
+type Switch = Rc<Cell<bool>>;
+
 /// What makes the views of mapped slots unusable, slot by slot. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Switchboard {
     xen: Xen,
     life: Life,
-    switches: Rc<RefCell<[Option<Rc<Cell<bool>>>; WINDOW_SLOTS]>>,
+    switches: Rc<RefCell<[Option<Switch>; WINDOW_SLOTS]>>,
 }
 
 /// Which operation of a window fails once.
