@@ -3,7 +3,7 @@
 //!
 //! More seeds, progress and replay: `cargo run -p tests --release --bin simulate -- --help`.
 
-use std::num::NonZero;
+use core::num::NonZero;
 use std::thread::available_parallelism;
 
 use tests::sim::campaign::{Campaign, Seeds};

@@ -2,8 +2,8 @@
 //! A small C program, made from the table below, prints what the compiler makes of each expression;
 //! it needs a C compiler and the Debian package libxen-dev, and fails by name without them.
 
-use core::mem::{offset_of, size_of};
 use core::fmt::Write as _;
+use core::mem::{offset_of, size_of};
 use std::path::Path;
 use std::process::Command;
 
