@@ -18,7 +18,7 @@ use crate::instant::{Duration, Instant};
 use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
 use crate::link::{Link, Settings};
 use crate::names::LinkName;
-use crate::platform::Platform;
+use crate::platform::{Platform, plays};
 use crate::store::Errand;
 pub use orders::Order;
 use orders::{OrderErrand, Orders};
@@ -141,13 +141,14 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     ///
     /// # Errors
     /// See [`AddError`].
-    pub fn add_link(
+    pub fn add_link<P: Platform>(
         &mut self,
         name: LinkName,
         role: Role,
         settings: Settings,
-        platform: &mut impl Platform,
+        platform: &mut P,
     ) -> Result<LinkId, AddError> {
+        assert!(plays::<P>(role), "the platform has another only role");
         if !settings.is_valid() {
             return Err(AddError::Settings);
         }

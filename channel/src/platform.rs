@@ -9,7 +9,7 @@
 //! [`unmap`](Platform::unmap) may come in any state and more than once.
 
 use crate::epoch::{Epoch, EpochSource};
-use crate::ids::{DomId, GrantRef, LinkId, Number, Port};
+use crate::ids::{DomId, GrantRef, LinkId, Number, Port, Role};
 use crate::instant::Instant;
 use crate::limits::PAGES_MAX;
 use crate::names::LinkName;
@@ -215,6 +215,10 @@ pub trait Platform: EpochSource {
     /// Xenstore's ring page.
     type Ring: xenbus::RingPage;
 
+    /// The only role that links of this program have, if it is but one. The code that serves the
+    /// other one is then left out of the program.
+    const ONLY_ROLE: Option<Role> = None;
+
     /// The present moment of a clock that never steps back.
     fn now(&mut self) -> Instant;
     /// The own domid, which the permissions of the own mailbox name first.
@@ -266,4 +270,9 @@ pub trait Platform: EpochSource {
     fn reached(&mut self, link: LinkId, step: Step) {
         let _ = (link, step);
     }
+}
+
+/// Whether links over this platform can have this role. Known when the program is compiled.
+pub(crate) fn plays<P: Platform>(role: Role) -> bool {
+    P::ONLY_ROLE.is_none_or(|only| only == role)
 }

@@ -8,20 +8,20 @@ use crate::back::{BackAction, BackState};
 use crate::endpoint::{SendError, SessionEvent};
 use crate::event::{Breach, DownReason, Event, Witness};
 use crate::front::FrontAction;
-use crate::ids::{DomId, Number};
+use crate::ids::{DomId, Number, Role};
 use crate::instant::Instant;
 use crate::message::{APPLICATION, Control};
-use crate::platform::{Platform, Terms};
+use crate::platform::{Platform, Terms, plays};
 use crate::step::Step;
 
 impl Link {
     /// Does everything that can be done without xenstore. Ends: each turn takes an event, finishes
     /// an action or consumes a message, and messages are bounded.
-    pub(crate) fn settle(&mut self, now: Instant, platform: &mut impl Platform) {
+    pub(crate) fn settle<P: Platform>(&mut self, now: Instant, platform: &mut P) {
         loop {
             if let Some(event) = self.endpoint.poll_event() {
                 self.handle_session(now, event, platform);
-            } else if let Some(event) = self.machine_event() {
+            } else if let Some(event) = self.machine_event::<P>() {
                 self.handle_machine_event(event, platform);
             } else if !self.act(now, platform) && !self.take_message(now, platform) {
                 break;
@@ -38,10 +38,11 @@ impl Link {
         }
     }
 
-    fn machine_event(&mut self) -> Option<Event<'static>> {
+    fn machine_event<P: Platform>(&mut self) -> Option<Event<'static>> {
         match &mut self.machine {
-            Machine::Front(front) => front.poll_event(),
-            Machine::Back(back) => back.poll_event(),
+            Machine::Front(front) if plays::<P>(Role::Front) => front.poll_event(),
+            Machine::Back(back) if plays::<P>(Role::Back) => back.poll_event(),
+            Machine::Front(_) | Machine::Back(_) => None,
         }
     }
 
@@ -92,7 +93,7 @@ impl Link {
     }
 
     /// Takes the next message if it is the connection's; the application's waits for its user.
-    fn take_message(&mut self, now: Instant, platform: &mut impl Platform) -> bool {
+    fn take_message<P: Platform>(&mut self, now: Instant, platform: &mut P) -> bool {
         if self.events.room() < ROOM_FOR_MESSAGE {
             return false;
         }
@@ -103,9 +104,13 @@ impl Link {
         let control = Control::parse(message);
         self.endpoint.handle_delivered();
         let taken = match (&control, &mut self.machine) {
-            (None, _) => Err(Breach::BadMessage),
-            (Some(control), Machine::Front(front)) => front.handle_message(control),
-            (Some(control), Machine::Back(back)) => back.handle_message(control),
+            (Some(control), Machine::Front(front)) if plays::<P>(Role::Front) => {
+                front.handle_message(control)
+            }
+            (Some(control), Machine::Back(back)) if plays::<P>(Role::Back) => {
+                back.handle_message(control)
+            }
+            _ => Err(Breach::BadMessage),
         };
         match (taken, control) {
             (Err(breach), _) => {
@@ -119,16 +124,17 @@ impl Link {
     }
 
     /// Does the machine's next action. `false` if there is none, or it has to wait.
-    fn act(&mut self, now: Instant, platform: &mut impl Platform) -> bool {
+    fn act<P: Platform>(&mut self, now: Instant, platform: &mut P) -> bool {
         match &self.machine {
-            Machine::Front(front) => match front.poll_action() {
+            Machine::Front(front) if plays::<P>(Role::Front) => match front.poll_action() {
                 Some(action) => self.act_front(now, action, platform),
                 None => false,
             },
-            Machine::Back(back) => match back.poll_action() {
+            Machine::Back(back) if plays::<P>(Role::Back) => match back.poll_action() {
                 Some(action) => self.act_back(now, action, platform),
                 None => false,
             },
+            Machine::Front(_) | Machine::Back(_) => false,
         }
     }
 

@@ -7,9 +7,9 @@ use crate::back::BackState;
 use crate::endpoint::Traffic;
 use crate::event::{DownReason, Witness};
 use crate::front::FrontState;
-use crate::ids::Number;
+use crate::ids::{Number, Role};
 use crate::instant::Instant;
-use crate::platform::{ClosingWord, Fence, Observation, PageWords, Platform};
+use crate::platform::{ClosingWord, Fence, Observation, PageWords, Platform, plays};
 use crate::register::Seq;
 
 impl Link {
@@ -89,7 +89,7 @@ impl Link {
     }
 
     /// Reads the page. What there is to say in it follows with the step.
-    pub(super) fn look_at_page(&mut self, now: Instant, platform: &mut impl Platform) {
+    pub(super) fn look_at_page<P: Platform>(&mut self, now: Instant, platform: &mut P) {
         let is_watched = match &self.machine {
             Machine::Front(front) => front.state() == FrontState::Connecting,
             Machine::Back(_) => false,
@@ -99,8 +99,9 @@ impl Link {
         }
         if let Some(seen) = platform.observe(self.id) {
             match &mut self.machine {
-                Machine::Front(_) => self.see_back(now, &seen, platform),
-                Machine::Back(_) => self.see_front(now, &seen, platform),
+                Machine::Front(_) if plays::<P>(Role::Front) => self.see_back(now, &seen, platform),
+                Machine::Back(_) if plays::<P>(Role::Back) => self.see_front(now, &seen, platform),
+                Machine::Front(_) | Machine::Back(_) => {}
             }
             self.settle(now, platform);
         }

@@ -10,7 +10,7 @@ use grant::{BackConnection, Readiness, SharedPages, TransferError, Wish};
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
 use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
-use crate::platform::XenPlatform;
+use crate::platform::{BackSide, XenPlatform};
 use crate::{Verdict, trace};
 
 /// One link's service.
@@ -78,7 +78,7 @@ impl Service {
         }
     }
 
-    fn note_end(&mut self, link: LinkId, end: End, xen: &XenPlatform) {
+    fn note_end(&mut self, link: LinkId, end: End, xen: &XenPlatform<BackSide>) {
         let course = &mut self.courses[link.index()];
         if !course.serving {
             return;
@@ -99,7 +99,9 @@ impl Service {
 }
 
 impl Job for Service {
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
+    type Side = BackSide;
+
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<BackSide>) {
         let course = &mut self.courses[link.index()];
         match *event {
             Event::Up { epoch, peer_epoch } => {
@@ -123,7 +125,7 @@ impl Job for Service {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<BackSide>) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
             if core::mem::take(&mut self.courses[index].broken) {
@@ -132,7 +134,7 @@ impl Job for Service {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
+    fn pump(&mut self, xen: &mut XenPlatform<BackSide>) -> Pumped {
         let mut pumped = Pumped::Dry;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -174,7 +176,7 @@ fn pump_one(
     course: &mut Course,
     total: u64,
     link: LinkId,
-    xen: &mut XenPlatform,
+    xen: &mut XenPlatform<BackSide>,
     unit: &mut [u8; UNIT_BYTES],
 ) -> Result<Pumped, TransferError> {
     let Some(end) = xen.back(link) else { return Ok(Pumped::Dry) };

@@ -14,7 +14,7 @@ use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
 use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
-use crate::platform::XenPlatform;
+use crate::platform::{FrontSide, XenPlatform};
 use crate::{Verdict, clock, trace};
 
 /// How long a refused link rests before it asks again: what refused it needs time to change.
@@ -147,7 +147,7 @@ impl Cycles {
         self.cycles > 0 && course.done >= self.cycles
     }
 
-    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform) {
+    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform<FrontSide>) {
         let course = &mut self.courses[link.index()];
         let times = xen.release_times();
         let whole = course.sent == self.bytes && course.received == self.bytes;
@@ -179,7 +179,9 @@ impl Cycles {
 }
 
 impl Job for Cycles {
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
+    type Side = FrontSide;
+
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<FrontSide>) {
         let course = &mut self.courses[link.index()];
         match *event {
             Event::Up { epoch, peer_epoch } => {
@@ -208,7 +210,7 @@ impl Job for Cycles {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<FrontSide>) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -240,7 +242,7 @@ impl Job for Cycles {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped {
+    fn pump(&mut self, xen: &mut XenPlatform<FrontSide>) -> Pumped {
         let mut pumped = Pumped::Dry;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -289,7 +291,7 @@ fn pump_one(
     course: &mut Course,
     total: u64,
     link: LinkId,
-    xen: &mut XenPlatform,
+    xen: &mut XenPlatform<FrontSide>,
     unit: &mut [u8; UNIT_BYTES],
 ) -> Result<Pumped, RingError> {
     let Some(end) = xen.front(link) else { return Ok(Pumped::Dry) };

@@ -3,24 +3,26 @@
 use alloc::boxed::Box;
 
 use channel::link::Link;
-use channel::{Duration, Role, Settings};
+use channel::{Duration, Settings};
 
-use super::{Cycles, ImageDriver, Service, run};
+use super::{Cycles, ImageDriver, Job, Service, run};
 use crate::options::Options;
-use crate::platform::{Stops, XenPlatform};
+use crate::platform::{Side, Stops, XenPlatform};
 use crate::{Machine, Verdict, events, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> Verdict {
-    image(machine, Role::Front)
+    image(machine, |options, driver| {
+        Cycles::new(options.cycles, options.bytes, options.links.len(), driver)
+    })
 }
 
 /// The backend, from the self-tests to its verdict.
 pub fn backend(machine: Machine) -> Verdict {
-    image(machine, Role::Back)
+    image(machine, |options, driver| Service::new(options.bytes, options.links.len(), driver))
 }
 
-fn image(mut machine: Machine, role: Role) -> Verdict {
+fn image<J: Job>(mut machine: Machine, job: impl FnOnce(&Options, &ImageDriver) -> J) -> Verdict {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
@@ -32,26 +34,18 @@ fn image(mut machine: Machine, role: Role) -> Verdict {
     }
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
-    let mut xen = XenPlatform::new(domid, store.ring, grants, mapper, stops);
+    let mut xen: XenPlatform<J::Side> = XenPlatform::new(domid, store.ring, grants, mapper, stops);
     let places = options.links.iter().map(|_| Link::vacant()).collect();
     let mut driver = Box::new(ImageDriver::new(places));
     for name in &options.links {
         xen.add_link(*name);
-        if let Err(error) = driver.add_link(*name, role, settings(&options), &mut xen) {
-            return Verdict::error(format_args!("link {} not added: {error:?}", name.as_str()));
+        let added = driver.add_link(*name, J::Side::ROLE, settings(&options), &mut xen);
+        if added.is_err() {
+            return Verdict::error(format_args!("link {} not added", name.as_str()));
         }
     }
-    let links = options.links.len();
-    match role {
-        Role::Front => {
-            let mut job = Cycles::new(options.cycles, options.bytes, links, &driver);
-            run(&mut job, &mut driver, &mut xen)
-        }
-        Role::Back => {
-            let mut job = Service::new(options.bytes, links, &driver);
-            run(&mut job, &mut driver, &mut xen)
-        }
-    }
+    let mut job = job(&options, &driver);
+    run(&mut job, &mut driver, &mut xen)
 }
 
 fn settings(options: &Options) -> Settings {

@@ -22,7 +22,7 @@ pub use front::Cycles;
 pub use image::{backend, frontend};
 
 use crate::Verdict;
-use crate::platform::XenPlatform;
+use crate::platform::{Side, XenPlatform};
 use crate::{clock, heap, trace};
 
 /// The driver of an image.
@@ -36,14 +36,17 @@ const UNITS_PER_TURN: usize = 16;
 
 /// What an image does with its links.
 pub trait Job {
+    /// Which side of its links it is.
+    type Side: Side;
+
     /// Takes note of what happened. Nothing is done to the link from here.
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform);
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<Self::Side>);
 
     /// Asks the driver for what the job wants next: connect, disconnect.
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform);
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<Self::Side>);
 
     /// Moves data on every connected link, as much as goes in one turn.
-    fn pump(&mut self, xen: &mut XenPlatform) -> Pumped;
+    fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Pumped;
 
     /// When the job itself wants to look again at the latest.
     fn deadline(&self) -> Instant;
@@ -65,7 +68,11 @@ pub enum Pumped {
 }
 
 /// Runs the job until it has a verdict or the toolstack asks for the domain's end.
-pub fn run<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform) -> Verdict {
+pub fn run<J: Job>(
+    job: &mut J,
+    driver: &mut ImageDriver,
+    xen: &mut XenPlatform<J::Side>,
+) -> Verdict {
     let heap_blocks = heap::blocks();
     let mut verdict = None;
     loop {
@@ -113,7 +120,7 @@ fn ends_the_run(order: Order) -> bool {
 }
 
 /// Prints what is still held, and how often the clock stepped back.
-fn print_holdings(xen: &XenPlatform, heap_blocks: usize) {
+fn print_holdings(xen: &XenPlatform<impl Side>, heap_blocks: usize) {
     let held = xen.holdings();
     trace!(
         "leaks grants={} ports={} heap_blocks={} quarantined={} mappings={}",
@@ -149,7 +156,11 @@ fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
 }
 
 /// Takes all events. True if there were any.
-fn take_events<J: Job>(job: &mut J, driver: &mut ImageDriver, xen: &mut XenPlatform) -> bool {
+fn take_events<J: Job>(
+    job: &mut J,
+    driver: &mut ImageDriver,
+    xen: &mut XenPlatform<J::Side>,
+) -> bool {
     let mut any = false;
     while let Some((link, event)) = driver.poll_event() {
         any = true;

@@ -7,12 +7,12 @@ use channel::platform::{
 use channel::{DomId, Epoch, LinkId, Number, Port};
 use grant::{BackConnection, BackView, Closing, GrantRef, GrantStatus, MapRefused, ring_bytes};
 
-use super::{XenPlatform, header_terms, words};
+use super::{Side, XenPlatform, header_terms, words};
 use crate::grants::ForeignPages;
 use crate::hypercall::Errno;
 use crate::hypercall::event_channel;
 
-impl XenPlatform {
+impl<S: Side> XenPlatform<S> {
     pub(super) fn map_back(
         &mut self,
         link: LinkId,
@@ -80,6 +80,14 @@ impl XenPlatform {
         // The number is the verified one: the connection keeps it.
         let connection = self.ends[link.index()].back.as_mut().expect("stamped once verified");
         connection.stamp(grant::Epoch(epoch.bytes()));
+    }
+
+    /// Tries again to unmap what Xen refused to. Slots stuck before and after.
+    pub(super) fn sweep_back(&mut self) -> (usize, usize) {
+        let before = self.window.stuck();
+        // What is still refused stays counted.
+        let _ = self.window.sweep(&mut self.mapper);
+        (before, self.window.stuck())
     }
 
     pub(super) fn unmap_back(&mut self, link: LinkId) -> Released {

@@ -2,18 +2,17 @@
 //! that is given back or goes into quarantine (docs/protocol.md §7, §11).
 
 use channel::platform::{
-    ClosingWord, Fence, GrantRefs, Observation, Offer, PrepareError, QuarantineState, Released,
-    Terms,
+    ClosingWord, Fence, GrantRefs, Observation, Offer, PrepareError, Released, Terms,
 };
 use channel::{Epoch, GrantRef, LinkId, Number, Port};
 use grant::{Closing, FrontConnection, FrontView, OpenRefusal, PageSet, SharedPages};
 
-use super::{PAGE_SETS_MAX, XenPlatform, header_terms, words};
+use super::{PAGE_SETS_MAX, Side, XenPlatform, header_terms, words};
 use crate::grants::OwnPages;
 use crate::hypercall::Errno;
 use crate::hypercall::event_channel;
 
-impl XenPlatform {
+impl<S: Side> XenPlatform<S> {
     pub(super) fn prepare_front(
         &mut self,
         link: LinkId,
@@ -65,17 +64,11 @@ impl XenPlatform {
         self.give_up(connection)
     }
 
-    /// Tries to end the grants of everything in quarantine again.
-    pub(super) fn sweep(&mut self) -> QuarantineState {
+    /// Tries to end the grants of everything in quarantine again. Pages there before and after.
+    pub(super) fn sweep_front(&mut self) -> (usize, usize) {
         let before = self.quarantine.state().pages;
         let spare = &mut self.spare;
-        let after = self.quarantine.sweep(&mut self.table, |set| spare.push(set)).pages;
-        let stuck_before = self.window.stuck();
-        // What is still refused stays counted.
-        let _ = self.window.sweep(&mut self.mapper);
-        let stuck = self.window.stuck();
-        let freed = (before - after) + (stuck_before - stuck);
-        QuarantineState { pages: count(after + stuck), freed: count(freed) }
+        (before, self.quarantine.sweep(&mut self.table, |set| spare.push(set)).pages)
     }
 
     fn give_up(&mut self, connection: FrontConnection<OwnPages>) -> Released {
@@ -115,8 +108,4 @@ pub(super) fn observation(view: &FrontView) -> Observation {
         },
         fence: Fence::Open,
     }
-}
-
-fn count(pages: usize) -> u32 {
-    u32::try_from(pages).unwrap_or(u32::MAX)
 }

@@ -10,12 +10,15 @@ mod front;
 mod stops;
 
 use alloc::vec::Vec;
+use core::marker::PhantomData;
 
 use channel::platform::{
     BindError, MapError, Observation, Offer, PeerState, PortState, PrepareError, QuarantineState,
     Released, Terms, VerifyError,
 };
-use channel::{DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Number, Platform, Port, Step};
+use channel::{
+    DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Number, Platform, Port, Role, Step,
+};
 use grant::{BackConnection, FrontConnection, GrantTable, Notify, PageSet, Quarantine, Window};
 
 use xenbus::blocking::Port as _;
@@ -55,8 +58,35 @@ pub struct ReleaseTimes {
     pub done_ns: u64,
 }
 
+/// The role of all links of an image, as a type: what the other role needs is left out of the image.
+pub trait Side {
+    /// The role.
+    const ROLE: Role;
+}
+
+/// All links are fronts.
+pub struct FrontSide;
+
+impl Side for FrontSide {
+    const ROLE: Role = Role::Front;
+}
+
+/// All links are backs.
+pub struct BackSide;
+
+impl Side for BackSide {
+    const ROLE: Role = Role::Back;
+}
+
+/// What a link has in hand.
+enum Connection<'a> {
+    Front(&'a FrontConnection<OwnPages>),
+    Back(&'a BackConnection<ForeignPages>),
+    None,
+}
+
 /// This domain, as the driver sees it.
-pub struct XenPlatform {
+pub struct XenPlatform<S> {
     domid: DomId,
     store: StoreRing,
     table: GrantTable<GrantFrames>,
@@ -68,9 +98,10 @@ pub struct XenPlatform {
     stops: Stops,
     ports: Vec<event_channel::Port>,
     released: ReleaseTimes,
+    side: PhantomData<S>,
 }
 
-impl XenPlatform {
+impl<S: Side> XenPlatform<S> {
     /// Takes over what the links of this domain will need. Nothing is granted or mapped yet.
     pub fn new(
         domid: u16,
@@ -91,6 +122,7 @@ impl XenPlatform {
             stops,
             ports: Vec::new(),
             released: ReleaseTimes::default(),
+            side: PhantomData,
         }
     }
 
@@ -162,6 +194,15 @@ impl XenPlatform {
         }
     }
 
+    fn connection(&self, link: LinkId) -> Connection<'_> {
+        let end = &self.ends[link.index()];
+        let connection = match S::ROLE {
+            Role::Front => end.front.as_ref().map(Connection::Front),
+            Role::Back => end.back.as_ref().map(Connection::Back),
+        };
+        connection.unwrap_or(Connection::None)
+    }
+
     fn close_port(&mut self, link: LinkId) {
         if let Some(port) = self.ends[link.index()].port.take() {
             // Closing a port of one's own fails only for a number that never was one: our bug.
@@ -183,14 +224,16 @@ pub struct Holdings {
     pub quarantined: usize,
 }
 
-impl EpochSource for XenPlatform {
+impl<S: Side> EpochSource for XenPlatform<S> {
     fn fresh_epoch(&mut self) -> Epoch {
         Epoch::from_bits(random::draw_u128())
     }
 }
 
-impl Platform for XenPlatform {
+impl<S: Side> Platform for XenPlatform<S> {
     type Ring = StoreRing;
+
+    const ONLY_ROLE: Option<Role> = Some(S::ROLE);
 
     fn now(&mut self) -> Instant {
         Instant::from_nanoseconds(clock::now_ns())
@@ -250,29 +293,26 @@ impl Platform for XenPlatform {
     fn publish(&mut self, link: LinkId, words: channel::platform::PageWords) {
         let words =
             grant::PageWords { beat: words.beat, sent: words.sent, delivered: words.delivered };
-        let end = &self.ends[link.index()];
-        match (&end.front, &end.back) {
-            (Some(front), _) => front.publish(words),
-            (None, Some(back)) => back.publish(words),
-            (None, None) => {}
+        match self.connection(link) {
+            Connection::Front(front) => front.publish(words),
+            Connection::Back(back) => back.publish(words),
+            Connection::None => {}
         }
     }
 
     fn say_closing(&mut self, link: LinkId) {
-        let end = &self.ends[link.index()];
-        match (&end.front, &end.back) {
-            (Some(front), _) => front.say_closing(),
-            (None, Some(back)) => back.say_closing(),
-            (None, None) => {}
+        match self.connection(link) {
+            Connection::Front(front) => front.say_closing(),
+            Connection::Back(back) => back.say_closing(),
+            Connection::None => {}
         }
     }
 
     fn observe(&mut self, link: LinkId) -> Option<Observation> {
-        let end = &self.ends[link.index()];
-        match (&end.front, &end.back) {
-            (Some(connection), _) => Some(front::observation(&connection.observe())),
-            (None, Some(connection)) => Some(back::observation(&connection.observe())),
-            (None, None) => None,
+        match self.connection(link) {
+            Connection::Front(front) => Some(front::observation(&front.observe())),
+            Connection::Back(back) => Some(back::observation(&back.observe())),
+            Connection::None => None,
         }
     }
 
@@ -289,7 +329,11 @@ impl Platform for XenPlatform {
     }
 
     fn sweep_quarantine(&mut self) -> QuarantineState {
-        self.sweep()
+        let (before, after) = match S::ROLE {
+            Role::Front => self.sweep_front(),
+            Role::Back => self.sweep_back(),
+        };
+        QuarantineState { pages: count(after), freed: count(before - after) }
     }
 
     fn reached(&mut self, link: LinkId, step: Step) {
@@ -310,4 +354,8 @@ fn header_terms(terms: &Terms) -> grant::Terms {
         // Both libraries take 1 to 24 bytes; the channel has checked them.
         link: grant::LinkTag::new(terms.link.as_str()).expect("a link name fits its field"),
     }
+}
+
+fn count(pages: usize) -> u32 {
+    u32::try_from(pages).unwrap_or(u32::MAX)
 }
