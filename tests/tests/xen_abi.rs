@@ -1,16 +1,26 @@
 //! The numbers and layouts that `kernel/` takes from Xen's headers, against the headers themselves.
 //! A small C program, made from the table below, prints what the compiler makes of each expression;
-//! it needs a C compiler and the Debian package libxen-dev, and fails by name without them.
+//! it needs a C compiler and the Debian package libxen-dev, which is fetched where it is not installed,
+//! and fails by name without them.
 
 use core::fmt::Write as _;
 use core::mem::{offset_of, size_of};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+use tests::bed::layout::Layout;
+use tests::bed::packages;
+use tests::bed::progress::Progress;
+use tests::bed::stop::Limit;
 
 #[path = "../../kernel/src/abi/mod.rs"]
 pub mod abi;
 
 use abi::{console, cpuid, grant_table, hvm, memory, start_info, vcpu};
+
+/// Longest for fetching the headers, once.
+const FETCH_S_MAX: u64 = 300;
 
 /// The headers that define what is compared.
 const HEADERS: &[&str] = &[
@@ -206,6 +216,17 @@ fn compare(name: &str, rows: &[Row]) {
     assert!(wrong.is_empty(), "the headers say otherwise:\n{}", wrong.join("\n"));
 }
 
+/// Where Xen's headers are, fetched once where the machine has none.
+fn headers() -> &'static Path {
+    static HEADERS: OnceLock<PathBuf> = OnceLock::new();
+    HEADERS.get_or_init(|| {
+        let layout = Layout::new(None).expect("the workspace has a target folder");
+        let limit = Limit::seconds(FETCH_S_MAX);
+        let found = packages::headers(&layout.cache(), &Progress::silent(), &limit);
+        found.unwrap_or_else(|trouble| panic!("Xen's headers are needed (libxen-dev): {trouble}"))
+    })
+}
+
 /// Compiles and runs a program that prints the expressions' values. The tests of this file run side
 /// by side: `name` keeps their programs apart.
 fn evaluate(name: &str, rows: &[Row]) -> Vec<u64> {
@@ -222,11 +243,13 @@ fn evaluate(name: &str, rows: &[Row]) -> Vec<u64> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (code, program) = (directory.join(format!("{name}.c")), directory.join(name));
     std::fs::write(&code, source).expect("the program can be written");
-    let compiled = Command::new("cc").arg(&code).arg("-o").arg(&program).output();
+    let mut compiler = Command::new("cc");
+    compiler.arg("-I").arg(headers()).arg(&code).arg("-o").arg(&program);
+    let compiled = compiler.output();
     let compiled = compiled.expect("a C compiler named cc is needed (apt-get install gcc)");
     assert!(
         compiled.status.success(),
-        "Xen's headers are needed (apt-get install libxen-dev):\n{}",
+        "the headers do not compile:\n{}",
         String::from_utf8_lossy(&compiled.stderr)
     );
     let run = Command::new(&program).output().expect("the program runs");

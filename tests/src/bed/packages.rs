@@ -71,6 +71,27 @@ impl Packages {
     }
 }
 
+/// Where Xen's public headers are: on the machine if it has libxen-dev, else in `cache`, fetched now
+/// if they are not there. What to give a C compiler as `-I`.
+pub fn headers(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<PathBuf> {
+    let below = |root: &Path| root.join("usr/include");
+    let tree = cache.join("headers");
+    for include in [below(Path::new("/")), below(&tree)] {
+        if include.join("xen/xen.h").exists() {
+            return Ok(include);
+        }
+    }
+    let apt = Apt::new(cache, progress, limit)?;
+    let package = apt.versions(&["libxen-dev".to_string()], |_| true)?;
+    let debs = cache.join("header-debs");
+    apt.download(&package, &debs)?;
+    for deb in files_of(&debs)? {
+        make_folder(&tree)?;
+        unpack(&deb, &tree, limit)?;
+    }
+    Ok(below(&tree))
+}
+
 /// apt with its own lists below the cache.
 pub(super) struct Apt<'a> {
     state: PathBuf,
