@@ -70,9 +70,9 @@ alive() {
         xenstore-exists "/local/domain/$(domid_of "$1")" 2>/dev/null
         answer=$?
         [ $answer -gt 1 ] || return $answer
-        say "xenstore-exists ended with $answer; asking again"
+        say "xenstore-exists ended with $answer; asking again" >&2
     done
-    fail xenstore-exists-fails "xenstore-exists gives no answer"
+    fail xenstore-exists-fails "xenstore-exists gives no answer" >&2
 }
 
 # Who writes down what guests print: xenconsoled where it was told to (the bed's is; Debian's is not
