@@ -4,14 +4,16 @@
 //! page's `connection` word is 0 (docs/misc/xenstore-ring.txt) the daemon is not there yet, and no
 //! other word means anything.
 
+use core::hint::spin_loop;
 use core::sync::atomic::{Ordering, fence};
 
-use xenbus::blocking::{Port as BlockingPort, Store};
+use xenbus::blocking::{Port as BlockingPort, Store, Waited};
 use xenbus::ring::CONNECTED;
 use xenbus::{Client, RingPage, RingWord};
 
 use crate::abi::hvm::{STORE_EVTCHN, STORE_PFN};
 use crate::boot::paging;
+use crate::events::Woken;
 use crate::hypercall::event_channel::{self, Port};
 use crate::hypercall::{Errno, hvm};
 use crate::singleton::Singleton;
@@ -23,12 +25,33 @@ const CONNECT_MAX_NS: u64 = xenbus::stall::STALL_BOUND_NS;
 /// The word is looked at this often: a late daemon may not ring.
 const CONNECT_STEP_NS: u64 = 100_000_000;
 
+unsafe extern "C" {
+    // linker.ld. Only their addresses mean anything.
+    static __xenbus_start: u8;
+    static __xenbus_end: u8;
+}
+
+/// Bytes of code that the crate xenbus has in this image; what the compiler put into its callers is
+/// not told apart from them.
+pub fn client_code_bytes() -> usize {
+    (&raw const __xenbus_end).addr() - (&raw const __xenbus_start).addr()
+}
+
 static CLIENT: Singleton<Client> = Singleton::new(Client::new());
+
+/// How often the ring is looked at for an answer before the image goes to sleep. Sleeping and being
+/// woken takes two exits and two decisions of Xen's scheduler; so many looks, each with a pause of
+/// some tens of nanoseconds, take about as long. Longer is not worth a processor that others want.
+pub const LOOKS_MAX: u32 = 500;
 
 /// The ring's page and its port.
 pub struct StoreRing {
     page: Untyped,
     port: Port,
+    /// Looks that are given after each doorbell and each wake-up.
+    looks: u32,
+    /// Those of them that are left.
+    looks_left: u32,
 }
 
 /// Why the store cannot be used.
@@ -62,7 +85,7 @@ impl StoreRing {
         if port >= shared_info::PORTS {
             return Err(StoreUnusable::Place(frame));
         }
-        let found = StoreRing { page, port: Port(port) };
+        let found = StoreRing { page, port: Port(port), looks: LOOKS_MAX, looks_left: LOOKS_MAX };
         let until = clock::now_ns().saturating_add(CONNECT_MAX_NS);
         loop {
             let connection = found.load(RingWord::Connection);
@@ -83,10 +106,37 @@ impl StoreRing {
         self.port
     }
 
+    /// Looks at the ring `looks` times instead of [`LOOKS_MAX`] before it sleeps; 0 sleeps at once.
+    pub fn look_before_sleeping(&mut self, looks: u32) {
+        self.looks = looks;
+        self.looks_left = looks;
+    }
+
     /// Tells the daemon to look at the ring.
     pub fn ring_doorbell(&mut self) {
+        self.looks_left = self.looks;
         // Fails only for a port that is not ours; the daemon's silence would be noticed anyway.
         let _ = event_channel::send(self.port);
+    }
+}
+
+impl StoreRing {
+    /// Are there bytes from the daemon that have not been taken?
+    fn has_replies(&self) -> bool {
+        self.load(RingWord::ReplyProducer) != self.load(RingWord::ReplyConsumer)
+    }
+
+    /// Spends the looks that are left, until there are replies.
+    fn see_replies(&mut self) -> bool {
+        while let Some(left) = self.looks_left.checked_sub(1) {
+            self.looks_left = left;
+            if self.has_replies() {
+                return true;
+            }
+            // Gives way to the other thread of the core, and to whoever emulates this one.
+            spin_loop();
+        }
+        false
     }
 }
 
@@ -117,9 +167,20 @@ impl BlockingPort for StoreRing {
         self.ring_doorbell();
     }
 
-    fn wait(&mut self, deadline_ns: u64) {
-        events::wait(&[self.port], deadline_ns);
-        events::take_pending(self.port);
+    /// The daemon notifies up to four times for one request (C xenstored: when it has taken header
+    /// and payload, when it has put header and payload), and only the last time is the answer
+    /// there. Who slept would be woken by the first. So the ring is looked at first; its words say
+    /// all that the notifications do.
+    fn wait(&mut self, deadline_ns: u64) -> Waited {
+        // Cleared before the caller looks: it may be the room for the rest of a long request.
+        if self.see_replies() || events::take_pending(self.port) {
+            return Waited::StayedAwake;
+        }
+        if events::wait(&[self.port], deadline_ns) == Woken::Pending {
+            events::take_pending(self.port);
+            self.looks_left = self.looks;
+        }
+        Waited::Slept
     }
 
     fn now(&mut self) -> u64 {

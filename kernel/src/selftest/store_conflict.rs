@@ -3,7 +3,7 @@
 //! The other write is our own, outside the transaction: one domain can be its own competitor, so
 //! the client is used without its synchronous wrapper, which has no such notion.
 
-use xenbus::blocking::{Port, StoreError};
+use xenbus::blocking::{Port, StoreError, Waited};
 use xenbus::stall::Stalled;
 use xenbus::{Errno, Incoming, Outcome, Refusal, Reply, Request, TransactionId};
 
@@ -74,7 +74,8 @@ fn exchange(
         if waited_ns >= PATIENCE_NS {
             return Err(StoreError::Stalled(Stalled { waited_ns, in_flight: client.in_flight() }));
         }
-        ring.wait(start + PATIENCE_NS);
-        client.woke();
+        if ring.wait(start + PATIENCE_NS) == Waited::Slept {
+            client.woke();
+        }
     }
 }

@@ -23,11 +23,21 @@ pub use error::StoreError;
 pub trait Port: RingPage {
     /// Notifies the daemon on the store's event channel.
     fn notify(&mut self);
-    /// Sleeps until the daemon notifies us or the clock reaches `deadline_ns`. A notification that
-    /// came since the last wait ends it at once; waking early without reason is harmless.
-    fn wait(&mut self, deadline_ns: u64);
+    /// Waits until the daemon notifies us or the clock reaches `deadline_ns`. A notification that
+    /// came since the last wait ends it at once; ending early without reason is harmless. Where
+    /// sleeping is dear, looking at the ring for a moment first is a good idea.
+    fn wait(&mut self, deadline_ns: u64) -> Waited;
     /// The clock, in nanoseconds from any beginning. It never goes back.
     fn now(&mut self) -> u64;
+}
+
+/// How [`Port::wait`] passed its time. Only sleeping is counted as a wake-up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waited {
+    /// Asleep, and was woken or ran out of time.
+    Slept,
+    /// Awake: there was something to look at before it came to sleeping.
+    StayedAwake,
 }
 
 /// What the page, the channel and the client are together: a store to talk to.
@@ -137,7 +147,13 @@ impl<'a, P: Port> Store<'a, P> {
                 }
                 Verdict::Fine => {}
             }
-            self.port.wait(patience.deadline_ns());
+            self.sleep(patience.deadline_ns());
+        }
+    }
+
+    /// Waits, and counts it if that took a sleep.
+    fn sleep(&mut self, deadline_ns: u64) {
+        if self.port.wait(deadline_ns) == Waited::Slept {
             self.client.woke();
         }
     }

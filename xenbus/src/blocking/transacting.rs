@@ -77,8 +77,7 @@ impl<'a, P: Port> Store<'a, P> {
     fn pause(&mut self, span: Duration) {
         let deadline_ns = self.port.now().saturating_add(span.as_nanos() as u64);
         while self.port.now() < deadline_ns && self.client.ended().is_none() {
-            self.port.wait(deadline_ns);
-            self.client.woke();
+            self.sleep(deadline_ns);
             self.round(|_, _| ());
         }
     }

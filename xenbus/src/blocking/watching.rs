@@ -73,8 +73,7 @@ impl<P: Port> Store<'_, P> {
             if self.port.now() >= deadline_ns {
                 return Ok(None);
             }
-            self.port.wait(deadline_ns);
-            self.client.woke();
+            self.sleep(deadline_ns);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Page, daemon and clock in one: what [`crate::blocking`] wants. Time passes only in `wait`, and
 //! the daemon runs only after a notification, so a forgotten doorbell shows as a stall.
 
-use crate::blocking::Port;
+use crate::blocking::{Port, Waited};
 use crate::fake::{FakeDaemon, FakePage};
 use crate::ring::{RingPage, RingWord};
 
@@ -56,13 +56,14 @@ impl Port for FakePort {
         self.rung = true;
     }
 
-    fn wait(&mut self, deadline_ns: u64) {
-        if !core::mem::take(&mut self.rung) {
+    fn wait(&mut self, deadline_ns: u64) -> Waited {
+        if core::mem::take(&mut self.rung) {
+            self.daemon.serve(&mut self.page);
+            self.now_ns += TURN_NS;
+        } else {
             self.now_ns = self.now_ns.max(deadline_ns);
-            return;
         }
-        self.daemon.serve(&mut self.page);
-        self.now_ns += TURN_NS;
+        Waited::Slept
     }
 
     fn now(&mut self) -> u64 {
