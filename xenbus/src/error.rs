@@ -14,7 +14,8 @@ pub use crate::ended::{Ended, Reported};
 pub enum Errno {
     /// The request makes no sense.
     Einval,
-    /// The node's permissions forbid it; also an absent node below an unreadable parent.
+    /// The node's permissions forbid it. C xenstored also says so of an absent node below an
+    /// unreadable parent; oxenstored says [`Errno::Enoent`].
     Eacces,
     /// A watch with this path and token is there already.
     Eexist,
@@ -26,7 +27,7 @@ pub enum Errno {
     Enomem,
     /// A quota of the domain is used up, or the value is too large for a node.
     Enospc,
-    /// The daemon failed.
+    /// The daemon failed. oxenstored also says so of a transaction that it does not know.
     Eio,
     /// The directory is not empty.
     Enotempty,
@@ -130,8 +131,8 @@ pub enum Cause {
     Absent,
     /// It is there already.
     Exists,
-    /// The node's owner has not given the permission. A missing node below an unreadable parent
-    /// cannot be told from that.
+    /// The node's owner has not given the permission. Under C xenstored a missing node below an
+    /// unreadable parent cannot be told from that.
     Permission,
     /// Only a privileged domain may do that.
     Privilege,

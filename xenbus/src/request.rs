@@ -113,7 +113,8 @@ pub enum Request<'a> {
     GetDomainPath(DomId),
     /// Whether the daemon talks to a domain. Daemons refuse this to guests (EACCES).
     IsDomainIntroduced(DomId),
-    /// A command to the daemon itself. C xenstored refuses it to guests (EACCES).
+    /// A command to the daemon itself. C xenstored refuses it to guests (EACCES); oxenstored says
+    /// that it is done, and does nothing.
     Control(&'a [&'a str]),
 }
 
