@@ -12,6 +12,7 @@ use spin::Mutex;
 pub struct CountedHeap {
     list: Mutex<linked_list_allocator::Heap>,
     blocks: AtomicUsize,
+    given: AtomicUsize,
 }
 
 /// The heap of the image; [`crate::entry!`] declares it as the global allocator.
@@ -19,6 +20,7 @@ pub struct CountedHeap {
 static HEAP: CountedHeap = CountedHeap {
     list: Mutex::new(linked_list_allocator::Heap::empty()),
     blocks: AtomicUsize::new(0),
+    given: AtomicUsize::new(0),
 };
 
 // SAFETY: the list hands out disjoint blocks of the memory that boot gave it, under a lock.
@@ -28,6 +30,7 @@ unsafe impl GlobalAlloc for CountedHeap {
             return ptr::null_mut();
         };
         self.blocks.fetch_add(1, Ordering::Relaxed);
+        self.given.fetch_add(1, Ordering::Relaxed);
         block.as_ptr()
     }
 
@@ -52,6 +55,11 @@ pub(crate) unsafe fn give(base: u64, end: u64) {
 /// Blocks in use.
 pub fn blocks() -> usize {
     HEAP.blocks.load(Ordering::Relaxed)
+}
+
+/// Blocks ever given out: what allocates nothing leaves it as it is.
+pub fn blocks_given() -> usize {
+    HEAP.given.load(Ordering::Relaxed)
 }
 
 /// Bytes free.

@@ -24,6 +24,7 @@ extern crate std;
 
 pub mod abi;
 mod boot;
+pub mod check;
 pub mod clock;
 pub mod console;
 pub mod counts;

@@ -38,6 +38,17 @@ pub enum Selftest {
     Off,
 }
 
+/// Which part an image plays in a test that takes two domains (the image xenstore-check).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// There is no other domain: what needs one is left out.
+    Alone,
+    /// Does the testing.
+    First,
+    /// Does what the first one asks for.
+    Second,
+}
+
 /// The options, each with its default.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -61,6 +72,8 @@ pub struct Options {
     pub pause_at: Option<(Step, u32)>,
     /// `log=info`.
     pub log: Level,
+    /// `role=alone`.
+    pub role: Role,
 }
 
 impl Default for Options {
@@ -76,6 +89,7 @@ impl Default for Options {
             stop_at: None,
             pause_at: None,
             log: Level::Info,
+            role: Role::Alone,
         }
     }
 }
@@ -115,7 +129,7 @@ impl fmt::Display for OptionError<'_> {
 }
 
 /// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "link",
     "cycles",
     "bytes",
@@ -126,6 +140,7 @@ const KEYS: [&str; 10] = [
     "stop_at",
     "pause_at",
     "log",
+    "role",
 ];
 
 impl Options {
@@ -171,6 +186,7 @@ impl Options {
                 self.pause_at = Some((Step::from_word(word.as_bytes())?, pause_ms));
             }
             "log" => self.log = one_of(value, &LOG)?,
+            "role" => self.role = one_of(value, &ROLE)?,
             _ => return None,
         }
         Some(())
@@ -188,6 +204,10 @@ const LOG: [(&str, Level); 4] = [
     ("info", Level::Info),
     ("debug", Level::Debug),
 ];
+
+/// Values of `role=`.
+const ROLE: [(&str, Role); 3] =
+    [("alone", Role::Alone), ("first", Role::First), ("second", Role::Second)];
 
 /// The value with this name.
 fn one_of<T: Copy>(name: &str, values: &[(&str, T)]) -> Option<T> {
@@ -223,7 +243,7 @@ fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OptionError, Options, Problem, Selftest};
+    use super::{OptionError, Options, Problem, Role, Selftest};
     use crate::console::Level;
     use channel::Step;
 
@@ -240,12 +260,13 @@ mod tests {
         assert_eq!((options.beat_ms, options.beat_limit), (1000, 4));
         assert_eq!((options.selftest, options.log), (Selftest::On, Level::Info));
         assert_eq!((options.stop_at, options.pause_at), (None, None));
+        assert_eq!(options.role, Role::Alone);
     }
 
     #[test]
     fn every_option_is_obeyed() {
         let line = "link=a,b-1 cycles=0 bytes=7 pages=2 beat_ms=100 beat_limit=3 selftest=only \
-                    stop_at=connected:2 pause_at=streaming:1500 log=debug";
+                    stop_at=connected:2 pause_at=streaming:1500 log=debug role=second";
         let options = Options::parse(line).unwrap();
         let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
         assert_eq!(links, ["a", "b-1"]);
@@ -254,6 +275,7 @@ mod tests {
         assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
         assert_eq!(options.stop_at, Some((Step::Connected, 2)));
         assert_eq!(options.pause_at, Some((Step::Streaming, 1500)));
+        assert_eq!(options.role, Role::Second);
     }
 
     #[test]
@@ -282,6 +304,7 @@ mod tests {
             "beat_limit=1",
             "selftest=yes",
             "log=trace",
+            "role=third",
             "stop_at=up:0",
             "stop_at=nowhere",
             "pause_at=up",

@@ -1,0 +1,31 @@
+//! What only dom0 can do: update the daemon, stop it for a while, keep quiet, measure.
+//!
+//! A line on the console asks its script (tests/dom0/scenarios/xenstore-check.sh); the script does
+//! it and then writes the number of the request into `data/check/told`.
+
+use core::time::Duration;
+
+use super::answer::Wrong;
+use super::bench::Bench;
+use super::second::await_node;
+use crate::trace;
+
+/// Where the script answers.
+pub(super) const TOLD: &str = "data/check/told";
+
+/// dom0 looks at the console ten times a second, and what it is asked for takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks for something.
+pub(super) fn ask(bench: &mut Bench, what: &str) {
+    bench.asked += 1;
+    trace!("ask what={what} n={}", bench.asked);
+    crate::console::flush();
+}
+
+/// Asks for something and waits until the script says that it is done, or about to be.
+pub(super) fn ask_and_wait(bench: &mut Bench, what: &str) -> Result<(), Wrong> {
+    ask(bench, what);
+    let asked = bench.asked;
+    await_node(bench, TOLD, PATIENCE, |told| (told.parse() == Ok(asked)).then_some(()))
+}
