@@ -20,7 +20,7 @@ use tests::bed::stop::Limit;
 use tests::bed::verdict::Verdict;
 
 /// Name, scenario, daemon, clock, cycles.
-const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 13] = [
+const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 15] = [
     ("main_job_under_c_xenstored", "main", Daemon::C, Clock::Counted, 4),
     ("main_job_under_oxenstored", "main", Daemon::Ocaml, Clock::Counted, 4),
     ("frontend_killed_in_real_time", "killed_frontend", Daemon::C, Clock::Real, 2),
@@ -34,6 +34,8 @@ const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 13] = [
     ("wrong_options_are_named", "bad_options", Daemon::C, Clock::Counted, 1),
     ("a_lonely_frontend_waits_and_ends_in_order", "lonely", Daemon::C, Clock::Counted, 1),
     ("hello_reads_a_key", "hello", Daemon::Ocaml, Clock::Counted, 1),
+    ("xenstore_check_under_c_xenstored", "xenstore-check", Daemon::C, Clock::Counted, 1),
+    ("xenstore_check_under_oxenstored", "xenstore-check", Daemon::Ocaml, Clock::Counted, 1),
 ];
 
 /// Longest for one test: booting its bed and the slowest scenario, on a busy machine.

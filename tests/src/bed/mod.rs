@@ -9,6 +9,7 @@
 pub mod assemble;
 pub mod beds;
 mod command;
+pub mod conformance;
 pub mod cpio;
 pub mod dom0;
 pub mod facts;

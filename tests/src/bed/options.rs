@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use super::conformance;
+
 /// Default time limit of a run: far above the slowest first run seen (downloads among it), so that
 /// only something stuck meets it.
 const TIMEOUT_S_DEFAULT: u64 = 900;
@@ -15,7 +17,8 @@ const TIMEOUT_S_DEFAULT: u64 = 900;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
 pub struct Options {
-    /// What to do: `run` (the default) or `shell`, dom0's root shell on this terminal.
+    /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
+    /// and its costs, or `shell`, dom0's root shell on this terminal.
     #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
     pub command: String,
     /// Which xenstore daemon dom0 runs.
@@ -116,7 +119,7 @@ impl Clock {
 }
 
 /// Commands that the interface names and that are still to be written.
-const NOT_THERE_YET: [&str; 5] = ["faults", "soak", "explore", "bench", "xenstore-check"];
+const NOT_THERE_YET: [&str; 4] = ["faults", "soak", "explore", "bench"];
 
 /// What `command` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,10 +138,18 @@ impl Options {
     /// Reads `command`.
     pub fn command(&self) -> Command {
         match self.command.as_str() {
-            "run" => Command::Run,
+            "run" | conformance::ROLE => Command::Run,
             "shell" => Command::Shell,
             name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
             _ => Command::Unknown,
+        }
+    }
+
+    /// The file of tests/dom0/scenarios/ to play.
+    pub fn scenario(&self) -> &str {
+        match self.command.as_str() {
+            conformance::ROLE => conformance::ROLE,
+            _ => &self.scenario,
         }
     }
 
@@ -162,6 +173,12 @@ mod tests {
         assert_eq!(options.daemon.daemons(), [Daemon::C]);
         assert_eq!((options.clock, options.cycles), (Clock::Counted, 20));
         assert_eq!(options.seed_in_force(), Some(1));
+    }
+
+    #[test]
+    fn xenstore_check_plays_the_scenario_of_its_name() {
+        let options = Options::try_parse_from(["run-xen.sh", "xenstore-check"]).expect("a word");
+        assert_eq!((options.command(), options.scenario()), (Command::Run, "xenstore-check"));
     }
 
     #[test]

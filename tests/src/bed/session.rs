@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::assemble::{Findings, Origin, assemble, domain_line, image_line};
 use super::beds::Kept;
 use super::command::run;
+use super::conformance;
 use super::dom0::Dom0;
 use super::images::{self, Image};
 use super::job::Job;
@@ -244,7 +245,7 @@ pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
         clock: options.clock,
         seed: options.seed_in_force(),
         job: Job {
-            scenario: options.scenario.clone(),
+            scenario: options.scenario().to_string(),
             cycles: options.cycles,
             settings: Vec::new(),
         },
@@ -258,8 +259,10 @@ pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
 
 fn replay(wish: &Wish, machine: &Option<(Setting, Packages)>) -> String {
     let mut line = "./run-xen.sh".to_string();
-    if wish.job.scenario != "main" {
-        line.push_str(&format!(" --scenario {}", wish.job.scenario));
+    match wish.job.scenario.as_str() {
+        "main" => {}
+        conformance::ROLE => line.push_str(" xenstore-check"),
+        scenario => line.push_str(&format!(" --scenario {scenario}")),
     }
     if machine.is_none() {
         line.push_str(" --native");

@@ -3,6 +3,7 @@
 use core::fmt::Write;
 
 use super::assemble::{Findings, domain_line};
+use super::conformance;
 use super::images::Image;
 use super::options::Clock;
 use super::report::Report;
@@ -18,6 +19,7 @@ pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clo
     }
     show_stages(&mut text, findings);
     show_counts(&mut text, findings);
+    text.push_str(&conformance::table(findings, clock));
     show_budgets(&mut text, report);
     for detail in &findings.leaks.details {
         line(&mut text, format_args!("LEFT BEHIND: {detail}"));
