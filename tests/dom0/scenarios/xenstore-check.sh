@@ -1,6 +1,8 @@
 # Two of the image xenstore-check: the first tries its cases, the second does what the first asks it
 # to, and this script does what only dom0 can do, when the first asks for it on its console.
 first=xenstore-check.1 second=xenstore-check.2
+# Minutes pass between two wishes of the first where the machine is emulated in real time.
+PATIENCE_S=600
 
 # The daemon's process, the same before and after a live update.
 daemon_pid() { cat /run/xen/xenstored.pid; }

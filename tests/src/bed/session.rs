@@ -228,6 +228,7 @@ pub fn join(mut frame: Report, runs: &[(Daemon, Report)]) -> Report {
             detail: run.reason.clone(),
             replay: format!("./run-xen.sh --daemon {}", daemon.name()),
         });
+        frame.checks.extend(run.checks.iter().cloned());
         frame.domains.extend(run.domains.iter().cloned());
         frame.budgets.extend(run.budgets.iter().map(|budget| Budget {
             name: format!("{} ({})", budget.name, daemon.name()),
