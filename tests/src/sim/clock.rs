@@ -8,6 +8,9 @@ pub const MS: u64 = 1_000_000;
 /// Nanoseconds in a second.
 pub const SECOND: u64 = 1_000_000_000;
 
+/// Rates are in parts of this.
+const MILLION: u64 = 1_000_000;
+
 /// One domain's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -29,9 +32,11 @@ impl Clock {
     /// What it shows at `now_ns` of the world.
     pub fn local(&self, now_ns: u64) -> u64 {
         let start = self.since_ns.max(self.held_until_ns);
-        let elapsed = now_ns.saturating_sub(start) as i128;
-        let shown = elapsed * i128::from(1_000_000 + self.fast_ppm) / 1_000_000;
-        self.shown_ns + shown as u64
+        let elapsed = now_ns.saturating_sub(start);
+        // In two parts, so that 64 bits are enough.
+        let (millions, rest) = (elapsed / MILLION, elapsed % MILLION);
+        let factor = (MILLION as i64 + self.fast_ppm) as u64;
+        self.shown_ns + millions * factor + rest * factor / MILLION
     }
 
     /// The first moment of the world at which it shows `local_ns` or more.
@@ -40,9 +45,10 @@ impl Clock {
             return u64::MAX;
         }
         let start = self.since_ns.max(self.held_until_ns);
-        let wanted = u128::from(local_ns.saturating_sub(self.shown_ns));
-        let scaled = (wanted * 1_000_000).div_ceil((1_000_000 + self.fast_ppm) as u128);
-        start.saturating_add(u64::try_from(scaled).unwrap_or(u64::MAX)).saturating_add(1)
+        let wanted = local_ns.saturating_sub(self.shown_ns);
+        let factor = (MILLION as i64 + self.fast_ppm) as u64;
+        let scaled = wanted / factor * MILLION + (wanted % factor * MILLION).div_ceil(factor);
+        start.saturating_add(scaled).saturating_add(1)
     }
 
     /// Stands still for `span_ns` from now on.

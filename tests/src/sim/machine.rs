@@ -65,6 +65,8 @@ pub struct End {
     pub back: Option<BackConnection<SimPages>>,
     /// The own port.
     pub port: Option<u32>,
+    /// The granting side's epoch and number.
+    pub terms: Option<(u128, u32)>,
 }
 
 /// A simulated domain without its program.

@@ -84,6 +84,8 @@ struct Book {
     next_session: u64,
     /// One of its ends lies: nothing that it delivers is judged.
     distrusted: bool,
+    /// Connections that the front has fenced, by its epoch and number; the last few.
+    fenced: VecDeque<(u128, u32)>,
 }
 
 /// How often what happened.
@@ -132,6 +134,9 @@ pub struct Oracle {
 /// Sessions kept: what a late side may still come up in. More than a side can be late for, since
 /// each end has one epoch at a time.
 const SESSIONS_KEPT: usize = 8;
+
+/// Fenced connections kept: a back has one at a time, so the last one would do.
+const FENCED_KEPT: usize = 4;
 
 impl Oracle {
     /// Books for so many links.
@@ -247,13 +252,14 @@ impl Oracle {
 
     /// The channel has taken the message.
     pub fn sent(&mut self, link: usize, side: Side) {
-        self.tally.sent += 1;
+        let judged = self.is_judged(link, side);
         let book = &mut self.books[link];
         let message = book.next_message;
         book.next_message += 1;
-        if book.distrusted || book.presents[side.index()].unjudged {
+        if !judged {
             return;
         }
+        self.tally.sent += 1;
         let session = book.presents[side.index()].session;
         let session = book.session(session.expect("G3: a message was taken while not up"));
         session.parts[side.index()].sent.push(message);
@@ -309,6 +315,23 @@ impl Oracle {
     /// Stream bytes were read and found right.
     pub fn stream_bytes(&mut self, count: usize) {
         self.tally.stream_bytes += count as u64;
+    }
+
+    /// A front has fenced a connection.
+    pub fn fenced(&mut self, link: usize, terms: (u128, u32)) {
+        let fenced = &mut self.books[link].fenced;
+        fenced.push_back(terms);
+        if fenced.len() > FENCED_KEPT {
+            fenced.pop_front();
+        }
+    }
+
+    /// A back has begun and ended a unit of work on a connection, by the front's epoch and number.
+    /// Nothing happens between a look at the fence and the unit here, so not one is allowed
+    /// (invariant I2).
+    pub fn served(&self, link: usize, terms: (u128, u32)) {
+        let fenced = self.books[link].fenced.contains(&terms);
+        assert!(!fenced, "I2: a unit of work was done behind the fence");
     }
 
     /// A side's domain died: nobody is told anything there any more.

@@ -130,14 +130,14 @@ impl Traffic {
     fn draw(chance: &mut Chance, beat_ns: u64) -> Self {
         let quick = beat_ns / 200;
         Traffic {
-            quick_messages: *chance.pick(&[10, 30, 30, 100, 1000]),
+            quick_messages: *chance.pick(&[30, 100, 300, 1000, 3000]),
             quick_connections: *chance.pick(&[2, 5, 5, 50]),
             gap_ns: *chance.pick(&[
                 (quick, quick * 4),
                 (beat_ns / 20, beat_ns),
                 (beat_ns, beat_ns * 8),
             ]),
-            burst: *chance.pick(&[(1, 1), (1, 4), (6, 12)]),
+            burst: *chance.pick(&[(1, 1), (1, 4), (6, 12), (20, 60), (20, 60)]),
             padding: *chance.pick(&[(0, 0), (0, 30), (0, 30), (0, 1000)]),
             stream_bytes: *chance.pick(&[(0, 0), (1, 300), (1000, 6000)]),
             rest_ns: *chance.pick(&[(0, 0), (0, beat_ns / 4), (beat_ns, beat_ns * 4)]),

@@ -107,6 +107,7 @@ impl Platform for SimPlatform<'_> {
         let end = &mut self.machine.ends[link.index()];
         end.front = Some(connection);
         end.port = Some(port);
+        end.terms = Some((terms.epoch.bits(), terms.number.0));
         Ok(Offer { port: Port(port), ring_bytes, features: 0, refs })
     }
 
@@ -115,6 +116,10 @@ impl Platform for SimPlatform<'_> {
             return Released::Freed;
         };
         connection.fence();
+        if let Some(terms) = self.machine.ends[link.index()].terms.take() {
+            let number = self.world.places[self.place].links[link.index()];
+            self.world.oracle.fenced(number, terms);
+        }
         self.machine.close_port(link);
         self.give_up(connection)
     }

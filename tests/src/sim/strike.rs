@@ -2,7 +2,7 @@
 //!
 //! How long, how late and how bad is drawn here; whether and where was drawn in [`super::faults`].
 
-use super::clock::MS;
+use super::clock::{MS, SECOND};
 use super::dom0::Meddling;
 use super::faults::Fault;
 use super::life::Suspension;
@@ -31,7 +31,12 @@ impl World {
             Fault::Crash => self.kill(place),
             Fault::PeerCrash => self.kill(peer),
             Fault::Pause => self.pause(place, (1, beat_ns), machine.is_some()),
-            Fault::LongPause => self.pause(place, (dead_ns, dead_ns * 3), machine.is_some()),
+            Fault::LongPause => {
+                // Now and then so long that xenstored gives up the events that wait.
+                let long = self.faults.chance().below(6) == 0;
+                let most_ns = if long { 40 * SECOND } else { dead_ns * 3 };
+                self.pause(place, (dead_ns, most_ns.max(dead_ns)), machine.is_some());
+            }
             Fault::Restart => {
                 self.places[place].restart_due = Some(link);
                 self.turn_by(place, self.now_ns() + 1);

@@ -8,6 +8,7 @@ use channel::driver::Driver;
 use channel::endpoint::SendError;
 use channel::event::Event;
 use channel::link::Link;
+use channel::register::Seq;
 use channel::{Instant, LinkId, Platform, Step};
 use grant::{Readiness, TransferError, Wish};
 
@@ -58,6 +59,8 @@ pub struct User {
     broken: bool,
     burst_at: Instant,
     burst: u32,
+    /// The last acknowledgement when the window was found full.
+    full_at: Option<Seq>,
     /// Messages that were ever wanted.
     messages: u32,
     /// Connections that were brought to an orderly end.
@@ -82,6 +85,7 @@ impl User {
             broken: false,
             burst_at: Instant::START,
             burst: 0,
+            full_at: None,
             messages: 0,
             cycles: 0,
         }
@@ -110,6 +114,7 @@ impl User {
                 self.session = None;
                 self.phase = Phase::Resting { until: now };
                 self.burst = 0;
+                self.full_at = None;
             }
             Event::Unknown(message) => oracle.unknown(link, side, parse(message)),
             Event::Message(message) => {
@@ -249,9 +254,15 @@ impl User {
             self.burst_at = Instant::from_nanoseconds(now.nanoseconds() + gap_ns);
         }
         let mut looked = Instant::NEVER;
+        let acked = driver.link(self.id).map(|link| link.endpoint().acked());
+        if self.burst > 0 && self.full_at.is_some() && self.full_at == acked {
+            // Only an acknowledgement makes room, and that wakes the driver.
+            return Instant::NEVER;
+        }
+        self.full_at = None;
         while self.burst > 0 {
             let message = platform.world.oracle.next_message(self.link);
-            let mut bytes = [b'.'; MESSAGE_BYTES];
+            let mut bytes = [0; MESSAGE_BYTES];
             let length = self.compose(message, &mut bytes, platform);
             match driver.send(self.id, &bytes[..length]) {
                 Ok(()) => {
@@ -260,7 +271,10 @@ impl User {
                     // The driver has something to write now.
                     looked = Instant::START;
                 }
-                Err(SendError::Full { try_again }) => return looked.min(try_again),
+                Err(SendError::Full { try_again }) => {
+                    self.full_at = acked;
+                    return looked.min(try_again);
+                }
                 Err(SendError::NumbersSpent) => return looked,
                 Err(error) => panic!("a message was refused while up: {error:?}"),
             }
@@ -288,7 +302,9 @@ impl User {
                 break;
             }
         }
-        (digits + padding).min(MESSAGE_BYTES)
+        let length = (digits + padding).min(MESSAGE_BYTES);
+        bytes[digits..length].fill(b'.');
+        length
     }
 
     /// Moves bytes; when to go on without being woken.
@@ -355,6 +371,9 @@ impl User {
             Err(TransferError::Ring(_)) => return self.break_off(judged),
         };
         if judged {
+            if read > 0 {
+                platform.world.oracle.served(self.link, (peer, self.number));
+            }
             // The front's epoch first: it made the page.
             check(key(peer, own, self.number, 0), self.received, &unit[..read]);
             platform.world.oracle.stream_bytes(read);
