@@ -191,7 +191,7 @@ fn show_costs(text: &mut String, findings: &Findings, clock: Clock) {
         let further_ns = (costs.pipelined_ns - costs.serial_ns) / (READS - 1.0);
         let _ = writeln!(
             text,
-            "  A further READ behind the same doorbell takes {} us: the daemon's own work on it.",
+            "  A further READ behind the same doorbell takes {} us: nearly all the daemon's own work.",
             micros(further_ns)
         );
     }
