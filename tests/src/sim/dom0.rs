@@ -178,7 +178,7 @@ impl World {
         let (kind, payload) = match how {
             Meddling::Remove => (Kind::Remove, format!("{home}/box\0")),
             Meddling::Garbage => (Kind::Write, format!("{home}/box\0T1 nonsense 7")),
-            Meddling::Litter => (Kind::Write, format!("{home}/box/x\0z")),
+            Meddling::Litter => (Kind::Write, format!("{home}/box/x/y\0z")),
         };
         let there = format!("{home}/box\0");
         let now_ns = self.now_ns();

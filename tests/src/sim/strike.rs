@@ -119,11 +119,12 @@ impl World {
     }
 
     fn refuse(&mut self, place: usize, machine: Option<&mut Machine>) {
-        let what = self.faults.chance().below(2);
+        let what = self.faults.chance().below(3);
         let guest = self.places[place].guest.as_mut().map(|guest| &mut guest.machine);
         let Some(machine) = machine.or(guest) else { return };
         match what {
             0 => machine.mapper.fail_next(MapFailure::Map),
+            1 => machine.mapper.fail_next(MapFailure::Unmap),
             _ => machine.refuse_port = true,
         }
     }
