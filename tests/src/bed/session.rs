@@ -124,7 +124,10 @@ impl Session {
         report.transfer = findings.transfer;
         report.leaks = findings.leaks.clone();
         report.budgets.clone_from(&findings.budgets);
-        report.budgets.push(self.wall_budget(resumed));
+        // The limit is the main job's.
+        if wish.job.scenario == "main" {
+            report.budgets.push(self.wall_budget(resumed));
+        }
         report.checks.clone_from(&findings.checks);
         report
     }
