@@ -1,7 +1,9 @@
 //! The host side: what judges the libraries and the images from outside.
 //!
 //! [`sim`] is a simulated Xen in which the same driver runs as in the images; [`bed`] is the real one.
+//! [`model`] is every state of two endpoints, within small bounds.
 #![forbid(unsafe_code)]
 
 pub mod bed;
+pub mod model;
 pub mod sim;

@@ -1,0 +1,339 @@
+//! What a step does to a world, and what must never come of it (docs/protocol.md §1). The store
+//! here is the smallest that has the real one's ways: one answer after the other, permissions that
+//! die with the domain they name, a READ that is old when it arrives.
+
+use channel::Instant;
+use channel::endpoint::{Introduction, ReadFailure, SessionEvent, Wish, WriteOutcome};
+use channel::event::{DownReason, Witness};
+use channel::limits::REGISTER_BYTES_MAX;
+use channel::{Epoch, EpochSource};
+
+use super::broken::{Broken, Source};
+use super::letter::{Letter, message};
+use super::step::{Kind, Step, What};
+use super::world::{End, Flight, Granting, Mailbox, SIDES, Seen, Side, World};
+
+/// Why a world must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// Guarantee 1 or 2: a message that is not the next one of this very session.
+    Delivered(String),
+    /// Guarantee 3: two ups or two downs in a row.
+    Alternation,
+    /// What was handed back is not what was unacknowledged.
+    HandedBack,
+    /// Acknowledged before it was delivered.
+    Acknowledged,
+    /// A new session began in an epoch that has had one.
+    EpochUsedTwice,
+}
+
+/// The moment at which everything happens.
+const NOW: Instant = Instant::START;
+
+/// Does the step, and says of what kind it was.
+///
+/// # Errors
+/// What went wrong by it.
+pub fn apply(
+    world: &mut World,
+    step: Step,
+    granting: Granting,
+    broken: Broken,
+) -> Result<Kind, Wrong> {
+    let is_write = step.what == What::Submit(Wish::Write);
+    do_step(world, step, broken)?;
+    let writes = is_write || (granting == Granting::AtOnce && grant(world, step.side, broken));
+    check_acknowledged(world)?;
+    Ok(match step.kind() {
+        Kind::Still | Kind::Event if writes => Kind::Writes,
+        kind => kind,
+    })
+}
+
+/// Grants every wish, and says whether a WRITE was among them.
+fn grant(world: &mut World, side: Side, broken: Broken) -> bool {
+    let mut writes = false;
+    while let Some(wish) = world.end(side).and_then(End::poll_wish) {
+        submit(world, side, wish, broken);
+        writes |= wish == Wish::Write;
+    }
+    writes
+}
+
+fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
+    let side = step.side;
+    let was = world.end(side).map(Status::of);
+    match step.what {
+        What::Start => start(world, side),
+        What::Crash => crash(world, side),
+        What::Serve => serve(world, side),
+        What::Busy => busy(world, side),
+        What::Vanish => {
+            world.faults -= 1;
+            world.at_mut(side).mailbox = None;
+        }
+        What::StaleLands => {
+            let stale = world.at_mut(side).stale.take();
+            if let Some(mailbox) = world.at_mut(side.other()).mailbox.as_mut() {
+                mailbox.value = stale;
+            }
+        }
+        What::Take => take(world, side)?,
+        What::Submit(wish) => submit(world, side, wish, broken),
+        What::Introduce(_) | What::Reintroduce => introduce(world, step, broken),
+        _ => tell(world, step, broken),
+    }
+    if let (Some(was), Some(end)) = (was, world.at_mut(side).end.as_mut()) {
+        drain(end, was, broken)?;
+    }
+    Ok(())
+}
+
+/// What an endpoint's next event is compared with.
+struct Status {
+    is_up: bool,
+    epoch: Epoch,
+    unacknowledged: u32,
+}
+
+impl Status {
+    fn of(end: &End) -> Self {
+        let unacknowledged = end.sent().after(end.acked());
+        Self { is_up: end.is_up(), epoch: end.epoch(), unacknowledged }
+    }
+}
+
+fn start(world: &mut World, side: Side) {
+    let end = End::new(Epoch::from_bits(world.unused), side.pace());
+    world.at_mut(side).end = Some(end);
+}
+
+/// Everything of the domain goes, and the permissions that name it; a WRITE may still be done.
+fn crash(world: &mut World, side: Side) {
+    let place = world.at_mut(side);
+    place.crashes -= 1;
+    place.end = None;
+    place.mailbox = None;
+    place.seen = None;
+    for flight in place.flights.drain(..) {
+        if let Flight::Write(letter) = flight {
+            place.stale = Some(letter);
+        }
+    }
+    if let Some(mailbox) = world.at_mut(side.other()).mailbox.as_mut() {
+        mailbox.is_open = false;
+    }
+}
+
+fn oldest_asked(world: &mut World, side: Side) -> Option<&mut Flight> {
+    let flights = &mut world.at_mut(side).flights;
+    flights.iter_mut().find(|flight| matches!(flight, Flight::Read | Flight::Write(_)))
+}
+
+fn serve(world: &mut World, side: Side) {
+    let asked = oldest_asked(world, side).map(|flight| flight.clone());
+    let done = match asked {
+        Some(Flight::Read) => Flight::ReadDone(match &world.at(side).mailbox {
+            None => Seen::Absent,
+            Some(Mailbox { value: None, .. }) => Seen::Empty,
+            Some(Mailbox { value: Some(letter), .. }) => Seen::Letter(letter.clone()),
+        }),
+        Some(Flight::Write(letter)) => match world.at_mut(side.other()).mailbox.as_mut() {
+            Some(mailbox) if mailbox.is_open => {
+                mailbox.value = Some(letter);
+                Flight::WriteDone(WriteOutcome::Done)
+            }
+            _ => Flight::WriteDone(WriteOutcome::Refused),
+        },
+        _ => return,
+    };
+    if let Some(flight) = oldest_asked(world, side) {
+        *flight = done;
+    }
+}
+
+fn busy(world: &mut World, side: Side) {
+    world.faults -= 1;
+    if let Some(flight) = oldest_asked(world, side) {
+        *flight = match flight {
+            Flight::Read => Flight::ReadDone(Seen::Later),
+            _ => Flight::WriteDone(WriteOutcome::Later),
+        };
+    }
+}
+
+/// The owner, or dom0, sees to it that the mailbox is there, and never touches its value.
+/// Permissions for a domain that does not exist are void.
+fn open(world: &mut World, side: Side) {
+    let is_open = world.end(side.other()).is_some();
+    let place = world.at_mut(side);
+    place.mailbox.get_or_insert(Mailbox { value: None, is_open }).is_open = is_open;
+}
+
+fn submit(world: &mut World, side: Side, wish: Wish, broken: Broken) {
+    match wish {
+        Wish::Mend => open(world, side),
+        Wish::Permit if world.at(side).mailbox.is_some() && broken != Broken::PermitsOnce => {
+            open(world, side);
+        }
+        Wish::Permit | Wish::Read | Wish::Write => {}
+    }
+    let place = world.at_mut(side);
+    let Some(end) = place.end.as_mut() else { return };
+    match wish {
+        Wish::Read => place.flights.push_back(Flight::Read),
+        Wish::Write => {
+            let mut value = [0; REGISTER_BYTES_MAX];
+            let length = end.emit(0, &mut value);
+            place.flights.push_back(Flight::Write(Letter::new(&value[..length])));
+        }
+        Wish::Mend | Wish::Permit => {}
+    }
+    end.handle_submitted(NOW, wish);
+}
+
+fn introduce(world: &mut World, step: Step, broken: Broken) {
+    open(world, step.side);
+    let unused = world.unused;
+    let found = match step.what {
+        What::Introduce(found) => found,
+        _ => {
+            world.faults -= 1;
+            channel::endpoint::Found::Later
+        }
+    };
+    let Some(end) = world.at_mut(step.side).end.as_mut() else { return };
+    // Two numbers are enough to tell an introduction from the one before.
+    let number = end.introduction().map_or(1, |known| 3 - known.number);
+    let read = Introduction { peer: step.side.other().domid(), number };
+    let mut source = Source::new(broken, end, unused);
+    end.handle_introduction(NOW, read, found, &mut source);
+}
+
+fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
+    let Some(end) = world.at_mut(side).end.as_mut() else { return Ok(()) };
+    let Some(text) = end.message() else { return Ok(()) };
+    let due = end.peer_epoch().map(|peer| message(peer, end.epoch(), end.delivered().next().0));
+    if due.as_ref().map(|due| &due[..]) != Some(text) {
+        let due = due.unwrap_or_default();
+        return Err(Wrong::Delivered(format!(
+            "{} where {} was due",
+            text.escape_ascii(),
+            due.escape_ascii()
+        )));
+    }
+    end.handle_delivered();
+    Ok(())
+}
+
+/// The steps that concern the endpoint alone.
+fn tell(world: &mut World, step: Step, broken: Broken) {
+    let unused = world.unused;
+    if matches!(step.what, What::Restart | What::FalseVerdict) {
+        world.faults -= 1;
+    }
+    let place = world.at_mut(step.side);
+    let Some(end) = place.end.as_mut() else { return };
+    let mut source = Source::new(broken, end, unused);
+    match step.what {
+        What::Time => end.handle_timeout(end.deadline()),
+        What::Hint => end.handle_hint(),
+        What::Restart => end.restart(NOW, &mut source),
+        What::Verdict | What::FalseVerdict => {
+            end.handle_verdict(NOW, DownReason::BeatsMissed, Witness::Register, &mut source);
+        }
+        What::Send => {
+            let peer = end.peer_epoch().unwrap_or(end.epoch());
+            let text = message(end.epoch(), peer, end.sent().next().0);
+            // Back-pressure is an answer too: nothing happens then.
+            let _ = end.send(&text);
+        }
+        What::Answer => match place.flights.pop_front() {
+            Some(Flight::ReadDone(seen)) => {
+                answer_read(end, &seen, &mut place.seen, &mut source, broken);
+            }
+            Some(Flight::WriteDone(outcome)) => end.handle_written(NOW, outcome, &mut source),
+            _ => {}
+        },
+        _ => {}
+    }
+}
+
+fn answer_read(
+    end: &mut End,
+    seen: &Seen,
+    last: &mut Option<Letter>,
+    source: &mut impl EpochSource,
+    broken: Broken,
+) {
+    let letter = match seen {
+        Seen::Absent => return end.handle_unread(NOW, ReadFailure::Absent),
+        Seen::Later => return end.handle_unread(NOW, ReadFailure::Later),
+        Seen::Empty => {
+            end.handle_read(NOW, &[], source);
+            return;
+        }
+        Seen::Letter(letter) => letter.clone(),
+    };
+    if broken == Broken::RedrawsOnNews && !end.is_up() {
+        if end.peer_epoch() != Some(letter.header().from) {
+            end.restart(NOW, source);
+        }
+    }
+    let taken = broken.taken(letter, end);
+    end.handle_read(NOW, taken.bytes(), source);
+    if broken == Broken::AnswersChanges {
+        let changed = last.as_ref().is_none_or(|last| last.bytes() != taken.bytes());
+        *last = Some(taken);
+        if changed && end.is_up() {
+            // As if a beat were due. The event is looked at first, as the drain rule wants it, and
+            // this machine's is not judged.
+            let _ = end.poll_event();
+            end.handle_timeout(end.deadline());
+        }
+    }
+}
+
+/// The drain rule, and the judgement of what comes out.
+fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
+    let event = end.poll_event();
+    match event {
+        Some(SessionEvent::Up { .. }) if was.is_up => return Err(Wrong::Alternation),
+        Some(SessionEvent::Down { .. }) if !was.is_up => return Err(Wrong::Alternation),
+        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch => {
+            if broken != Broken::KeepsEpoch {
+                return Err(Wrong::EpochUsedTwice);
+            }
+        }
+        Some(_) => {}
+        None if was.is_up != end.is_up() && broken != Broken::AnswersChanges => {
+            return Err(Wrong::Alternation);
+        }
+        None => {}
+    }
+    let mut unknown = 0;
+    while end.unknown().is_some() {
+        end.take_back();
+        unknown += 1;
+    }
+    match event {
+        Some(SessionEvent::Down { .. }) if unknown > was.unacknowledged => Err(Wrong::HandedBack),
+        Some(SessionEvent::Down { .. }) | None | Some(SessionEvent::Up { .. }) => Ok(()),
+    }
+}
+
+/// Nobody believes delivered what is not.
+fn check_acknowledged(world: &World) -> Result<(), Wrong> {
+    for side in SIDES {
+        let (Some(end), Some(peer)) = (world.end(side), world.end(side.other())) else { continue };
+        let is_one = end.is_up()
+            && peer.is_up()
+            && end.peer_epoch() == Some(peer.epoch())
+            && peer.peer_epoch() == Some(end.epoch());
+        if is_one && end.acked() > peer.delivered() {
+            return Err(Wrong::Acknowledged);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! A register on its way or in a mailbox: the bytes as the endpoint wrote them, and its header read
+//! once, by which a world is named (see [`super::key`]). Also the messages' form, which says who
+//! sent them in which session: that is how every delivery is judged without keeping a history.
+
+use std::rc::Rc;
+
+use channel::Epoch;
+use channel::register::{Header, Register};
+
+/// Bytes of a message: the sender's epoch, the receiver's, and the number, one character each.
+pub const MESSAGE_BYTES: usize = 3;
+
+/// The first character that may stand for a number: printable, and no digit, blank or colon.
+const ZERO: u8 = b'A';
+
+/// What a mailbox holds, if somebody has written. Cheap to copy.
+#[derive(Clone, Debug)]
+pub struct Letter(Rc<Content>);
+
+#[derive(Debug)]
+struct Content {
+    bytes: Vec<u8>,
+    header: Header,
+    messages: Vec<u8>,
+}
+
+impl Letter {
+    /// The letter with these bytes, which an endpoint has written.
+    ///
+    /// # Panics
+    /// If they are no register.
+    pub fn new(bytes: &[u8]) -> Self {
+        let register = Register::parse(bytes).expect("an endpoint writes only registers");
+        let messages = register.messages.to_vec();
+        Self(Rc::new(Content { bytes: bytes.to_vec(), header: register.header, messages }))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0.bytes
+    }
+
+    /// What goes before the messages.
+    pub fn header(&self) -> Header {
+        self.0.header
+    }
+
+    /// The messages in register form.
+    pub fn messages(&self) -> &[u8] {
+        &self.0.messages
+    }
+
+    /// The same letter with another header.
+    #[must_use]
+    pub fn with(&self, header: Header) -> Self {
+        let register = Register::parse(self.bytes()).expect("parsed before");
+        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
+        let length = Register { header, ..register }.emit(&mut out);
+        Self::new(&out[..length])
+    }
+}
+
+/// The message with this number of the session `from` → `to`.
+pub fn message(from: Epoch, to: Epoch, number: u32) -> [u8; MESSAGE_BYTES] {
+    [character(from.bits()), character(to.bits()), character(u128::from(number))]
+}
+
+/// The epoch that a message's character stands for.
+pub fn epoch_of(character: u8) -> u128 {
+    u128::from(character.wrapping_sub(ZERO))
+}
+
+fn character(number: u128) -> u8 {
+    let number = u8::try_from(number).expect("epochs are named by use, and few are in use");
+    let character = ZERO + number;
+    assert!(character <= b'~');
+    character
+}

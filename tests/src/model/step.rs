@@ -1,0 +1,192 @@
+//! What may happen in a world, one thing at a time, and which of it is no fault. Everything that is
+//! possible is tried in every state: a pause, a late event and a slow daemon are nothing but other
+//! steps coming first.
+
+use core::fmt;
+
+use channel::endpoint::{Found, Wish};
+
+use super::broken::Broken;
+use super::world::{Bounds, Flight, SIDES, Side, World};
+
+/// One thing that happens to one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// To whom.
+    pub side: Side,
+    /// What.
+    pub what: What,
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The domain starts, with an empty home.
+    Start,
+    /// dom0 introduces it, and it finds out.
+    Introduce(Found),
+    /// What it wishes goes to the daemon.
+    Submit(Wish),
+    /// The daemon does the oldest request that it has not done.
+    Serve,
+    /// The oldest answer arrives.
+    Answer,
+    /// A timer fires.
+    Time,
+    /// The user takes a message.
+    Take,
+    /// Silence is taken for death, rightly.
+    Verdict,
+    /// The user sends.
+    Send,
+    /// A watch event, whatever for: late, repeated, spurious. None ever has to come.
+    Hint,
+    /// The daemon does a WRITE of an earlier life.
+    StaleLands,
+    /// The domain dies.
+    Crash,
+    /// The endpoint is restarted in place.
+    Restart,
+    /// Silence is taken for death, wrongly.
+    FalseVerdict,
+    /// dom0 introduces it again, to the same peer.
+    Reintroduce,
+    /// The daemon cannot do the oldest request just now.
+    Busy,
+    /// Somebody removes its mailbox.
+    Vanish,
+}
+
+/// What a step is for the judgement of liveness and of loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Happens in the end, if nothing goes wrong; needs no time to pass.
+    Still,
+    /// Likewise, and a WRITE goes out by it.
+    Writes,
+    /// Happens in the end; time passes, or dom0 acts.
+    Passing,
+    /// An event: need not happen, needs no time.
+    Event,
+    /// A user's wish or a fault: need not happen, and not for ever.
+    Free,
+}
+
+impl Step {
+    /// What kind it is, if no WRITE goes out by it.
+    pub const fn kind(self) -> Kind {
+        match self.what {
+            What::Submit(_) | What::Serve | What::Answer | What::Take => Kind::Still,
+            What::Start | What::Introduce(_) | What::Time | What::Verdict => Kind::Passing,
+            What::Hint => Kind::Event,
+            _ => Kind::Free,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self.what {
+            What::Start => "domain starts",
+            What::Introduce(Found::AtStart) => "introduced, found by the first look",
+            What::Introduce(Found::Later) => "introduced, found later",
+            What::Submit(Wish::Read) => "READ goes out",
+            What::Submit(Wish::Write) => "WRITE goes out",
+            What::Submit(Wish::Permit) => "SET_PERMS done",
+            What::Submit(Wish::Mend) => "MKDIR done",
+            What::Serve => "daemon does the request",
+            What::Answer => "answer arrives",
+            What::Time => "timer fires",
+            What::Take => "user takes a message",
+            What::Verdict => "true verdict",
+            What::Send => "user sends",
+            What::Hint => "watch event",
+            What::StaleLands => "WRITE of an earlier life lands",
+            What::Crash => "domain dies",
+            What::Restart => "restart in place",
+            What::FalseVerdict => "false verdict",
+            What::Reintroduce => "introduced again",
+            What::Busy => "daemon says not now",
+            What::Vanish => "mailbox removed",
+        };
+        write!(f, "{:?}: {words}", self.side)
+    }
+}
+
+/// Everything that may happen next.
+pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(24);
+    for side in SIDES {
+        let mut add = |what| steps.push(Step { side, what });
+        if world.at(side).stale.is_some() {
+            add(What::StaleLands);
+        }
+        match world.end(side) {
+            None => add(What::Start),
+            Some(_) => {
+                of_store(world, side, &mut add);
+                of_end(world, side, bounds, broken, &mut add);
+                faults(world, side, &mut add);
+            }
+        }
+    }
+    steps
+}
+
+fn of_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
+    let place = world.at(side);
+    let is_asked = |flight: &Flight| matches!(flight, Flight::Read | Flight::Write(_));
+    if place.flights.iter().any(is_asked) {
+        add(What::Serve);
+        if world.faults > 0 {
+            add(What::Busy);
+        }
+    }
+    if place.flights.front().is_some_and(|flight| !is_asked(flight)) {
+        add(What::Answer);
+    }
+}
+
+fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut impl FnMut(What)) {
+    let Some(end) = world.end(side) else { return };
+    if end.introduction().is_none() {
+        add(What::Introduce(Found::AtStart));
+        add(What::Introduce(Found::Later));
+        return;
+    }
+    if let Some(wish) = end.poll_wish() {
+        add(What::Submit(wish));
+    }
+    if end.message().is_some() {
+        add(What::Take);
+    }
+    if end.is_up() && end.sent().0 < bounds.messages {
+        add(What::Send);
+    }
+    add(What::Hint);
+    let is_silent = broken == Broken::SilentWhileUp && end.is_up();
+    if end.deadline() != channel::Instant::NEVER && !is_silent {
+        add(What::Time);
+    }
+    if world.is_forsaken(side) && !is_silent {
+        add(What::Verdict);
+    }
+}
+
+fn faults(world: &World, side: Side, add: &mut impl FnMut(What)) {
+    let place = world.at(side);
+    if place.crashes > 0 {
+        add(What::Crash);
+    }
+    let Some(end) = world.end(side).filter(|_| world.faults > 0) else { return };
+    add(What::Restart);
+    if end.is_up() && !world.is_forsaken(side) {
+        add(What::FalseVerdict);
+    }
+    if end.introduction().is_some() {
+        add(What::Reintroduce);
+    }
+    if place.mailbox.is_some() {
+        add(What::Vanish);
+    }
+}

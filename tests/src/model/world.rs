@@ -1,0 +1,184 @@
+//! What two endpoints stand in: domains that live or not, mailboxes, and requests under way. It is
+//! small, copied for every step, and knows nothing of what is right; [`super::apply`] moves it.
+
+use std::collections::VecDeque;
+
+use channel::DomId;
+use channel::endpoint::{Endpoint, Pace};
+use channel::{Duration, Epoch};
+
+use super::letter::Letter;
+
+/// The endpoint under test: as shipped, but for the sizes of its queues. Two messages of three
+/// bytes: what a user sends beyond them meets back-pressure.
+pub type End = Endpoint<2, 16>;
+
+/// How far the search goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Messages that each user sends in each session.
+    pub messages: u32,
+    /// Deaths of each domain.
+    pub crashes: u8,
+    /// Other faults, of any kind, in all.
+    pub faults: u8,
+    /// When a wish goes to the daemon.
+    pub granting: Granting,
+    /// Stop as incomplete beyond so many states.
+    pub states: usize,
+}
+
+/// When what an endpoint wishes goes to the daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granting {
+    /// At once, as the driver does it while its ring has room.
+    AtOnce,
+    /// At any time, as if the ring were full now and then. Many more states.
+    AnyTime,
+}
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The front.
+    A,
+    /// The back, which leaves the first hello to the front.
+    B,
+}
+
+/// Both.
+pub const SIDES: [Side; 2] = [Side::A, Side::B];
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// The domain's number, which every life of it has.
+    pub const fn domid(self) -> DomId {
+        DomId(self as u16 + 1)
+    }
+
+    /// How the endpoint goes: no beat has any length, so that every timer that is set may fire at
+    /// any time.
+    pub const fn pace(self) -> Pace {
+        Pace { beat: Duration::ZERO, first_hello: Duration::from_nanoseconds(self as u64) }
+    }
+}
+
+/// A request, or its answer, in the order of asking.
+#[derive(Clone, Debug)]
+pub enum Flight {
+    /// Asked for, not yet seen by the daemon.
+    Read,
+    /// Likewise.
+    Write(Letter),
+    /// Done; the answer has not arrived. A READ may be old by then.
+    ReadDone(Seen),
+    /// Likewise.
+    WriteDone(channel::endpoint::WriteOutcome),
+}
+
+/// What a READ brings.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// There is no mailbox.
+    Absent,
+    /// Nobody has written yet.
+    Empty,
+    /// A register.
+    Letter(Letter),
+    /// The daemon could not just now.
+    Later,
+}
+
+/// A mailbox that is there.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    /// What was written last.
+    pub value: Option<Letter>,
+    /// The peer may write: permissions name it, and were set while it existed.
+    pub is_open: bool,
+}
+
+/// A domain's place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The endpoint, if the domain lives.
+    pub end: Option<End>,
+    /// Its mailbox. It goes with the domain.
+    pub mailbox: Option<Mailbox>,
+    /// At most one READ and one WRITE.
+    pub flights: VecDeque<Flight>,
+    /// A WRITE of an earlier life that the daemon has not done yet.
+    pub stale: Option<Letter>,
+    /// Only for a machine that is wrong on purpose: what it read last.
+    pub seen: Option<Letter>,
+    /// Deaths left.
+    pub crashes: u8,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The two places.
+    pub places: [Place; 2],
+    /// Other faults left.
+    pub faults: u8,
+    /// The smallest epoch that is nowhere in this world: as good as one that never was.
+    pub unused: u128,
+}
+
+impl World {
+    /// Before either domain has started.
+    pub fn new(bounds: &Bounds) -> Self {
+        let place = Place {
+            end: None,
+            mailbox: None,
+            flights: VecDeque::new(),
+            stale: None,
+            seen: None,
+            crashes: bounds.crashes,
+        };
+        Self { places: [place.clone(), place], faults: bounds.faults, unused: 0 }
+    }
+
+    /// The place of one side.
+    pub fn at(&self, side: Side) -> &Place {
+        &self.places[side as usize]
+    }
+
+    /// The place of one side.
+    pub fn at_mut(&mut self, side: Side) -> &mut Place {
+        &mut self.places[side as usize]
+    }
+
+    /// The endpoint of one side, if it lives.
+    pub fn end(&self, side: Side) -> Option<&End> {
+        self.at(side).end.as_ref()
+    }
+
+    /// Whether this side is in a session whose other half is gone: a verdict would be true.
+    pub fn is_forsaken(&self, side: Side) -> bool {
+        let peer: Option<Epoch> = self.end(side.other()).map(Endpoint::epoch);
+        self.end(side).is_some_and(|end| end.is_up() && end.peer_epoch() != peer)
+    }
+
+    /// Both up in one session, everything sent delivered, and known to be.
+    pub fn is_settled(&self) -> bool {
+        SIDES.iter().all(|side| {
+            let (Some(end), Some(peer)) = (self.end(*side), self.end(side.other())) else {
+                return false;
+            };
+            end.is_up()
+                && end.peer_epoch() == Some(peer.epoch())
+                && end.all_acked()
+                && peer.delivered() == end.sent()
+        })
+    }
+}
