@@ -30,7 +30,7 @@ struct Options {
     /// Let wishes wait for any time before they are granted: many more states.
     #[arg(long)]
     any_time: bool,
-    /// Check the machines that are wrong on purpose instead.
+    /// Check the machines that are wrong on purpose instead, each within bounds of its own.
     #[arg(long)]
     broken: bool,
 }
@@ -51,7 +51,11 @@ fn main() -> ExitCode {
     }
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
-    let missed = BROKEN.iter().filter(|broken| run(&bounds, **broken).finding.is_none()).count();
+    let is_missed = |broken: &&Broken| {
+        let (messages, crashes, faults) = broken.shows_within();
+        run(&Bounds { messages, crashes, faults, ..bounds }, **broken).finding.is_none()
+    };
+    let missed = BROKEN.iter().filter(is_missed).count();
     println!("{} of {} wrong machines found", BROKEN.len() - missed, BROKEN.len());
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -43,6 +43,10 @@ pub fn apply(
 ) -> Result<Kind, Wrong> {
     let is_write = step.what == What::Submit(Wish::Write);
     do_step(world, step, broken)?;
+    let is_written = matches!(world.at(step.side).flights.front(), Some(Flight::WriteDone(_)));
+    if step.what == What::Serve && is_written && granting == Granting::AtOnce {
+        do_step(world, Step { what: What::Answer, ..step }, broken)?;
+    }
     let writes = is_write || (granting == Granting::AtOnce && grant(world, step.side, broken));
     check_acknowledged(world)?;
     Ok(match step.kind() {
@@ -115,7 +119,6 @@ fn crash(world: &mut World, side: Side) {
     place.crashes -= 1;
     place.end = None;
     place.mailbox = None;
-    place.seen = None;
     for flight in place.flights.drain(..) {
         if let Flight::Write(letter) = flight {
             place.stale = Some(letter);
@@ -251,7 +254,7 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
         }
         What::Answer => match place.flights.pop_front() {
             Some(Flight::ReadDone(seen)) => {
-                answer_read(end, &seen, &mut place.seen, &mut source, broken);
+                answer_read(end, &seen, &mut source, broken);
             }
             Some(Flight::WriteDone(outcome)) => end.handle_written(NOW, outcome, &mut source),
             _ => {}
@@ -260,13 +263,7 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
     }
 }
 
-fn answer_read(
-    end: &mut End,
-    seen: &Seen,
-    last: &mut Option<Letter>,
-    source: &mut impl EpochSource,
-    broken: Broken,
-) {
+fn answer_read(end: &mut End, seen: &Seen, source: &mut impl EpochSource, broken: Broken) {
     let letter = match seen {
         Seen::Absent => return end.handle_unread(NOW, ReadFailure::Absent),
         Seen::Later => return end.handle_unread(NOW, ReadFailure::Later),
@@ -283,15 +280,11 @@ fn answer_read(
     }
     let taken = broken.taken(letter, end);
     end.handle_read(NOW, taken.bytes(), source);
-    if broken == Broken::AnswersChanges {
-        let changed = last.as_ref().is_none_or(|last| last.bytes() != taken.bytes());
-        *last = Some(taken);
-        if changed && end.is_up() {
-            // As if a beat were due. The event is looked at first, as the drain rule wants it, and
-            // this machine's is not judged.
-            let _ = end.poll_event();
-            end.handle_timeout(end.deadline());
-        }
+    if broken == Broken::AnswersAll && end.is_up() {
+        // As if a beat were due. The event is looked at first, as the drain rule wants it, and this
+        // machine's is not judged.
+        let _ = end.poll_event();
+        end.handle_timeout(end.deadline());
     }
 }
 
@@ -307,7 +300,7 @@ fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
             }
         }
         Some(_) => {}
-        None if was.is_up != end.is_up() && broken != Broken::AnswersChanges => {
+        None if was.is_up != end.is_up() && broken != Broken::AnswersAll => {
             return Err(Wrong::Alternation);
         }
         None => {}

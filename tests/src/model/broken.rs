@@ -22,8 +22,8 @@ pub enum Broken {
     PermitsOnce,
     /// Reading 7: a side that is up has no source of beats.
     SilentWhileUp,
-    /// Reading 8: every changed register is answered.
-    AnswersChanges,
+    /// Reading 8: every register of the session is answered.
+    AnswersAll,
     /// An acknowledgement is taken for one more than it says.
     AckOffByOne,
     /// A message that was delivered and is still in the register is taken for the next one.
@@ -37,12 +37,22 @@ pub const BROKEN: [Broken; 8] = [
     Broken::KeepsEpoch,
     Broken::PermitsOnce,
     Broken::SilentWhileUp,
-    Broken::AnswersChanges,
+    Broken::AnswersAll,
     Broken::AckOffByOne,
     Broken::Redelivers,
 ];
 
 impl Broken {
+    /// Bounds within which it shows: messages, crashes, other faults.
+    pub const fn shows_within(self) -> (u32, u8, u8) {
+        match self {
+            Self::Nothing | Self::RedrawsOnNews | Self::IgnoresTo => (0, 0, 0),
+            Self::PermitsOnce | Self::AnswersAll => (0, 0, 0),
+            Self::SilentWhileUp | Self::AckOffByOne | Self::Redelivers => (1, 0, 0),
+            Self::KeepsEpoch => (1, 0, 1),
+        }
+    }
+
     /// The register as this machine takes it.
     pub fn taken(self, letter: Letter, end: &End) -> Letter {
         let mut header = letter.header();

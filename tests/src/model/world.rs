@@ -31,9 +31,10 @@ pub struct Bounds {
 /// When what an endpoint wishes goes to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Granting {
-    /// At once, as the driver does it while its ring has room.
+    /// At once, as the driver does it while its ring has room. The answer to a WRITE that nothing
+    /// is waiting before arrives at once too; a READ is still old when it arrives.
     AtOnce,
-    /// At any time, as if the ring were full now and then. Many more states.
+    /// At any time, as if the ring were full now and then; so do all answers. Many more states.
     AnyTime,
 }
 
@@ -117,8 +118,6 @@ pub struct Place {
     pub flights: VecDeque<Flight>,
     /// A WRITE of an earlier life that the daemon has not done yet.
     pub stale: Option<Letter>,
-    /// Only for a machine that is wrong on purpose: what it read last.
-    pub seen: Option<Letter>,
     /// Deaths left.
     pub crashes: u8,
 }
@@ -142,7 +141,6 @@ impl World {
             mailbox: None,
             flights: VecDeque::new(),
             stale: None,
-            seen: None,
             crashes: bounds.crashes,
         };
         Self { places: [place.clone(), place], faults: bounds.faults, unused: 0 }
