@@ -15,14 +15,17 @@ use tests::model::{Bounds, Broken, Granting, Outcome, check};
 #[derive(Debug, Parser)]
 struct Options {
     /// Messages that each user sends in each session.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 0)]
     messages: u32,
-    /// Deaths of each domain.
-    #[arg(long, default_value_t = 1)]
-    crashes: u8,
+    /// Deaths of the front's domain.
+    #[arg(long, default_value_t = 0)]
+    front_crashes: u8,
+    /// Deaths of the back's domain.
+    #[arg(long, default_value_t = 0)]
+    back_crashes: u8,
     /// Other faults in all: restart in place, false verdict, introduction again, a daemon that
     /// cannot just now, a mailbox removed.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     faults: u8,
     /// Give up beyond so many states, in thousands.
     #[arg(long, default_value_t = 20_000)]
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let bounds = Bounds {
         messages: options.messages,
-        crashes: options.crashes,
+        crashes: [options.front_crashes, options.back_crashes],
         faults: options.faults,
         granting: if options.any_time { Granting::AnyTime } else { Granting::AtOnce },
         states: options.thousands.saturating_mul(1000),
@@ -52,8 +55,8 @@ fn main() -> ExitCode {
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
     let is_missed = |broken: &&Broken| {
-        let (messages, crashes, faults) = broken.shows_within();
-        run(&Bounds { messages, crashes, faults, ..bounds }, **broken).finding.is_none()
+        let (messages, faults) = broken.shows_within();
+        run(&Bounds { messages, crashes: [0; 2], faults, ..bounds }, **broken).finding.is_none()
     };
     let missed = BROKEN.iter().filter(is_missed).count();
     println!("{} of {} wrong machines found", BROKEN.len() - missed, BROKEN.len());

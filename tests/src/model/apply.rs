@@ -135,7 +135,7 @@ fn oldest_asked(world: &mut World, side: Side) -> Option<&mut Flight> {
 }
 
 fn serve(world: &mut World, side: Side) {
-    let asked = oldest_asked(world, side).map(|flight| flight.clone());
+    let asked = oldest_asked(world, side).cloned();
     let done = match asked {
         Some(Flight::Read) => Flight::ReadDone(match &world.at(side).mailbox {
             None => Seen::Absent,
@@ -273,10 +273,9 @@ fn answer_read(end: &mut End, seen: &Seen, source: &mut impl EpochSource, broken
         }
         Seen::Letter(letter) => letter.clone(),
     };
-    if broken == Broken::RedrawsOnNews && !end.is_up() {
-        if end.peer_epoch() != Some(letter.header().from) {
-            end.restart(NOW, source);
-        }
+    let is_news = end.peer_epoch() != Some(letter.header().from);
+    if broken == Broken::RedrawsOnNews && !end.is_up() && is_news {
+        end.restart(NOW, source);
     }
     let taken = broken.taken(letter, end);
     end.handle_read(NOW, taken.bytes(), source);
@@ -310,10 +309,8 @@ fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
         end.take_back();
         unknown += 1;
     }
-    match event {
-        Some(SessionEvent::Down { .. }) if unknown > was.unacknowledged => Err(Wrong::HandedBack),
-        Some(SessionEvent::Down { .. }) | None | Some(SessionEvent::Up { .. }) => Ok(()),
-    }
+    let is_down = matches!(event, Some(SessionEvent::Down { .. }));
+    if is_down && unknown > was.unacknowledged { Err(Wrong::HandedBack) } else { Ok(()) }
 }
 
 /// Nobody believes delivered what is not.

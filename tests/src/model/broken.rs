@@ -43,13 +43,13 @@ pub const BROKEN: [Broken; 8] = [
 ];
 
 impl Broken {
-    /// Bounds within which it shows: messages, crashes, other faults.
-    pub const fn shows_within(self) -> (u32, u8, u8) {
+    /// Bounds within which it shows: messages, and faults other than deaths.
+    pub const fn shows_within(self) -> (u32, u8) {
         match self {
-            Self::Nothing | Self::RedrawsOnNews | Self::IgnoresTo => (0, 0, 0),
-            Self::PermitsOnce | Self::AnswersAll => (0, 0, 0),
-            Self::SilentWhileUp | Self::AckOffByOne | Self::Redelivers => (1, 0, 0),
-            Self::KeepsEpoch => (1, 0, 1),
+            Self::Nothing | Self::RedrawsOnNews | Self::IgnoresTo => (0, 0),
+            Self::PermitsOnce | Self::AnswersAll => (0, 0),
+            Self::SilentWhileUp | Self::AckOffByOne | Self::Redelivers => (1, 0),
+            Self::KeepsEpoch => (1, 1),
         }
     }
 

@@ -18,8 +18,8 @@ pub type End = Endpoint<2, 16>;
 pub struct Bounds {
     /// Messages that each user sends in each session.
     pub messages: u32,
-    /// Deaths of each domain.
-    pub crashes: u8,
+    /// Deaths of the front's domain, and of the back's.
+    pub crashes: [u8; 2],
     /// Other faults, of any kind, in all.
     pub faults: u8,
     /// When a wish goes to the daemon.
@@ -136,14 +136,14 @@ pub struct World {
 impl World {
     /// Before either domain has started.
     pub fn new(bounds: &Bounds) -> Self {
-        let place = Place {
+        let place = |crashes| Place {
             end: None,
             mailbox: None,
             flights: VecDeque::new(),
             stale: None,
-            crashes: bounds.crashes,
+            crashes,
         };
-        Self { places: [place.clone(), place], faults: bounds.faults, unused: 0 }
+        Self { places: bounds.crashes.map(place), faults: bounds.faults, unused: 0 }
     }
 
     /// The place of one side.
