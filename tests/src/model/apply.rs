@@ -293,10 +293,10 @@ fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
     match event {
         Some(SessionEvent::Up { .. }) if was.is_up => return Err(Wrong::Alternation),
         Some(SessionEvent::Down { .. }) if !was.is_up => return Err(Wrong::Alternation),
-        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch => {
-            if broken != Broken::KeepsEpoch {
-                return Err(Wrong::EpochUsedTwice);
-            }
+        Some(SessionEvent::Down { .. })
+            if end.epoch() == was.epoch && broken != Broken::KeepsEpoch =>
+        {
+            return Err(Wrong::EpochUsedTwice);
         }
         Some(_) => {}
         None if was.is_up != end.is_up() && broken != Broken::AnswersAll => {

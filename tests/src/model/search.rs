@@ -2,8 +2,9 @@
 //! is found by a shortest way. Only worlds still to be expanded are kept whole; a way is told again
 //! from its steps.
 
+use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
 use super::apply::{Wrong, apply};
 use super::broken::Broken;
