@@ -19,11 +19,12 @@ use tests::bed::session::{Session, Wish};
 use tests::bed::stop::Limit;
 use tests::bed::verdict::Verdict;
 
-/// Name, scenario, daemon, clock, cycles.
-const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 15] = [
+/// Name, scenario, daemon, clock, cycles. All under the counted clock: under the real one programs of
+/// dom0 were seen to crash (docs/decisions/0007-tests-under-the-counted-clock.md), so that a failure says
+/// nothing about the images.
+const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 14] = [
     ("main_job_under_c_xenstored", "main", Daemon::C, Clock::Counted, 4),
     ("main_job_under_oxenstored", "main", Daemon::Ocaml, Clock::Counted, 4),
-    ("frontend_killed_in_real_time", "killed_frontend", Daemon::C, Clock::Real, 2),
     ("selftests_under_c_xenstored", "selftest", Daemon::C, Clock::Counted, 1),
     ("selftests_under_oxenstored", "selftest", Daemon::Ocaml, Clock::Counted, 1),
     ("frontend_first", "frontend_first", Daemon::C, Clock::Counted, 3),
