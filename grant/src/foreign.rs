@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::entry::{DomId, GrantRef};
 use crate::layout::PAGES_MAX;
-use crate::ports::{MapHandle, MapRefused, Mapper, UnmapRefused};
+use crate::ports::{MapHandle, MapRefused, Mapper, Mapping, UnmapRefused};
 
 /// What a slot of the window holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,18 +119,24 @@ impl<const SLOTS: usize> Window<SLOTS> {
             return Err(MapError::RepeatedRef(r));
         }
         let first = self.free_run(refs.len()).ok_or(MapError::WindowFull { wanted: refs.len() })?;
-        for (mapped, (slot, &r)) in self.slots.iter_mut().skip(first).zip(refs).enumerate() {
-            match mapper.map(peer, r, (first + mapped) as u32) {
+        let mut outcomes = [Ok(MapHandle(0)); PAGES_MAX];
+        let outcomes = &mut outcomes[..refs.len()];
+        mapper.map_run(peer, refs, first as u32, outcomes);
+        let mut refused = Ok(());
+        for ((slot, &r), outcome) in self.slots.iter_mut().skip(first).zip(refs).zip(outcomes) {
+            match *outcome {
                 Ok(handle) => *slot = Slot::Mapped(handle),
-                Err(why) => {
-                    // What was mapped so far is undone. A refusal there leaves stuck slots, which
-                    // are counted and retried; the answer to the peer is the same.
-                    let _ = self.unmap(mapper, SlotRun { first, count: mapped });
-                    return Err(MapError::Refused { r, why });
-                }
+                Err(why) => refused = Err(MapError::Refused { r, why }),
             }
         }
-        Ok(SlotRun { first, count: refs.len() })
+        let run = SlotRun { first, count: refs.len() };
+        if let Err(refused) = refused {
+            // What was mapped is undone. A refusal there leaves stuck slots, which are counted and
+            // retried; the answer to the peer is the same.
+            let _ = self.unmap(mapper, run);
+            return Err(refused);
+        }
+        Ok(run)
     }
 
     /// Unmaps a run. Afterwards none of its pages may be touched, even if some are stuck.
@@ -185,14 +191,31 @@ impl<const SLOTS: usize> Window<SLOTS> {
     ) -> Result<(), UnmapError> {
         let mut result = Ok(());
         let mut stuck = 0;
-        for (index, slot) in self.slots.iter_mut().enumerate().skip(first).take(count) {
-            let Some(handle) = chosen(*slot) else { continue };
-            match mapper.unmap(handle, index as u32) {
-                Ok(()) => *slot = Slot::Free,
-                Err(why) => {
-                    stuck += 1;
-                    *slot = Slot::Stuck(handle);
-                    result = Err(UnmapError { stuck, why });
+        // As many at once as a connection has pages.
+        for (batch, slots) in self.slots[first..first + count].chunks_mut(PAGES_MAX).enumerate() {
+            let base = first + batch * PAGES_MAX;
+            let mut mappings = [Mapping { window_slot: 0, handle: MapHandle(0) }; PAGES_MAX];
+            let mut used = 0;
+            for (slot, window_slot) in slots.iter().zip(base as u32..) {
+                if let Some(handle) = chosen(*slot) {
+                    mappings[used] = Mapping { window_slot, handle };
+                    used += 1;
+                }
+            }
+            if used == 0 {
+                continue;
+            }
+            let mut outcomes = [Ok(()); PAGES_MAX];
+            mapper.unmap_run(&mappings[..used], &mut outcomes[..used]);
+            for (mapping, outcome) in mappings[..used].iter().zip(outcomes) {
+                let slot = &mut slots[mapping.window_slot as usize - base];
+                match outcome {
+                    Ok(()) => *slot = Slot::Free,
+                    Err(why) => {
+                        stuck += 1;
+                        *slot = Slot::Stuck(mapping.handle);
+                        result = Err(UnmapError { stuck, why });
+                    }
                 }
             }
         }

@@ -44,7 +44,7 @@ pub use header::{
     Closing, Epoch, Fence, FenceToken, LinkTag, PageWords, Stamp, Terms, VerifyError,
 };
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
-pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, SharedPages, UnmapRefused};
+pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, Mapping, SharedPages, UnmapRefused};
 pub use quarantine::{PageSet, Quarantine, QuarantineState, Released};
 pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
 pub use stream::{Readiness, Sleep, Stream, Wish};

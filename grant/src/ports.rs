@@ -32,9 +32,18 @@ pub trait GrantEntries {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapHandle(pub u32);
 
+/// A mapping in the window: the slot that holds it, and Xen's name for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// A page index in the window.
+    pub window_slot: u32,
+    /// What mapping gave.
+    pub handle: MapHandle,
+}
+
 /// Maps foreign grants at guest frames of a window that never had memory.
 ///
-/// Both operations must report the status *inside* the operation, not only the hypercall's.
+/// All operations must report the status *inside* each operation, not only the hypercall's.
 pub trait Mapper {
     /// Maps the peer's grant, readable and writable, at `window_slot` (a page index).
     ///
@@ -47,6 +56,29 @@ pub trait Mapper {
     /// # Errors
     /// What Xen said; the mapping must be taken to exist still.
     fn unmap(&mut self, handle: MapHandle, window_slot: u32) -> Result<(), UnmapRefused>;
+
+    /// Maps 1 to [`PAGES_MAX`](crate::PAGES_MAX) grants at consecutive slots from `first_slot` on, and
+    /// leaves in `outcomes`, of the same length, what [`Self::map`] would have given for each. Who can
+    /// asks Xen once for all of them.
+    fn map_run(
+        &mut self,
+        peer: DomId,
+        refs: &[GrantRef],
+        first_slot: u32,
+        outcomes: &mut [Result<MapHandle, MapRefused>],
+    ) {
+        for ((&r, outcome), slot) in refs.iter().zip(outcomes).zip(first_slot..) {
+            *outcome = self.map(peer, r, slot);
+        }
+    }
+
+    /// Undoes 1 to [`PAGES_MAX`](crate::PAGES_MAX) mappings, and leaves in `outcomes`, of the same
+    /// length, what [`Self::unmap`] would have given for each. Who can asks Xen once for all of them.
+    fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
+        for (mapping, outcome) in mappings.iter().zip(outcomes) {
+            *outcome = self.unmap(mapping.handle, mapping.window_slot);
+        }
+    }
 }
 
 /// Why Xen did not map.

@@ -4,7 +4,8 @@ mod common;
 
 use common::{World, terms};
 use grant::{
-    DomId, GrantRef, GrantStatus, MapError, MapRefused, Mapper, PAGES_MAX, UnmapRefused, Window,
+    DomId, GrantRef, GrantStatus, MapError, MapHandle, MapRefused, Mapper, Mapping, PAGES_MAX,
+    UnmapRefused, Window,
 };
 
 const REFUSED: MapRefused = MapRefused::Status(GrantStatus::BAD_REF);
@@ -65,6 +66,52 @@ fn a_window_without_a_long_enough_run_says_so() {
     let split = window.map(&mut world.mapper, peer, &[refs[0], refs[2]]);
     assert_eq!(split, Err(MapError::WindowFull { wanted: 2 }));
     window.unmap(&mut world.mapper, middle).expect("Xen unmaps");
+    end(&mut world, &refs);
+}
+
+/// Passes everything on, and counts how often Xen would be asked.
+struct Counting<M> {
+    mapper: M,
+    maps: usize,
+    unmaps: usize,
+}
+
+impl<M: Mapper> Mapper for Counting<M> {
+    fn map(&mut self, _: DomId, _: GrantRef, _: u32) -> Result<MapHandle, MapRefused> {
+        panic!("pages are mapped together");
+    }
+
+    fn unmap(&mut self, _: MapHandle, _: u32) -> Result<(), UnmapRefused> {
+        panic!("pages are unmapped together");
+    }
+
+    fn map_run(
+        &mut self,
+        peer: DomId,
+        refs: &[GrantRef],
+        first_slot: u32,
+        outcomes: &mut [Result<MapHandle, MapRefused>],
+    ) {
+        self.maps += 1;
+        self.mapper.map_run(peer, refs, first_slot, outcomes);
+    }
+
+    fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
+        self.unmaps += 1;
+        self.mapper.unmap_run(mappings, outcomes);
+    }
+}
+
+#[test]
+fn all_pages_of_a_connection_are_one_question_to_xen() {
+    let mut world = World::new();
+    let refs = offer(&mut world, 0x100, PAGES_MAX as u32);
+    let peer = world.front.domid();
+    let mut mapper = Counting { mapper: world.mapper, maps: 0, unmaps: 0 };
+    let run = world.window.map(&mut mapper, peer, &refs).expect("room");
+    world.window.unmap(&mut mapper, run).expect("Xen unmaps");
+    assert_eq!((mapper.maps, mapper.unmaps), (1, 1));
+    world.mapper = mapper.mapper;
     end(&mut world, &refs);
 }
 

@@ -17,6 +17,8 @@ pub const HOST_MAP: u32 = 1 << 1;
 
 /// `GNTST_okay`.
 pub const OKAY: i16 = 0;
+/// `GNTST_general_error`.
+pub const GENERAL_ERROR: i16 = -1;
 
 /// Bytes of `struct grant_entry_v1`.
 pub const ENTRY_BYTES: usize = 8;

@@ -6,10 +6,12 @@
 use core::sync::atomic::{Ordering, fence};
 
 use grant::{
-    DomId, GrantRef, GrantStatus, MapHandle, MapRefused, Mapper, SharedPages, SlotRun, UnmapRefused,
+    DomId, GrantRef, GrantStatus, MapHandle, MapRefused, Mapper, Mapping, PAGES_MAX, SharedPages,
+    SlotRun, UnmapRefused,
 };
 
 use super::frames::FRAMES_MAX;
+use crate::abi::grant_table::{MapGrantRef, UnmapGrantRef};
 use crate::boot::paging;
 use crate::hypercall::grant_table::{self, GrantError};
 use crate::untyped::Untyped;
@@ -22,22 +24,66 @@ pub struct WindowMapper;
 
 impl Mapper for WindowMapper {
     fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused> {
-        let address = paging::window_address(FIRST_SLOT + window_slot);
-        match grant_table::map(peer.0, r.0, address) {
-            Ok(handle) => Ok(MapHandle(handle)),
-            Err(GrantError::Status(status)) => Err(MapRefused::Status(GrantStatus(status))),
-            Err(GrantError::Hypercall(errno)) => Err(MapRefused::Hypercall(errno.negative())),
-        }
+        let mut outcome = [Ok(MapHandle(0))];
+        self.map_run(peer, &[r], window_slot, &mut outcome);
+        outcome[0]
     }
 
     fn unmap(&mut self, handle: MapHandle, window_slot: u32) -> Result<(), UnmapRefused> {
-        let address = paging::window_address(FIRST_SLOT + window_slot);
-        match grant_table::unmap(handle.0, address) {
-            Ok(()) => Ok(()),
-            Err(GrantError::Status(status)) => Err(UnmapRefused::Status(GrantStatus(status))),
-            Err(GrantError::Hypercall(errno)) => Err(UnmapRefused::Hypercall(errno.negative())),
+        let mut outcome = [Ok(())];
+        self.unmap_run(&[Mapping { window_slot, handle }], &mut outcome);
+        outcome[0]
+    }
+
+    fn map_run(
+        &mut self,
+        peer: DomId,
+        refs: &[GrantRef],
+        first_slot: u32,
+        outcomes: &mut [Result<MapHandle, MapRefused>],
+    ) {
+        let mut operations = [MapGrantRef::default(); PAGES_MAX];
+        let operations = &mut operations[..refs.len()];
+        for ((operation, r), slot) in operations.iter_mut().zip(refs).zip(first_slot..) {
+            *operation = grant_table::mapping(peer.0, r.0, window_address(slot));
+        }
+        let called = grant_table::map(operations);
+        for (operation, outcome) in operations.iter().zip(outcomes) {
+            let why = |error| match said(called, error) {
+                GrantError::Status(status) => MapRefused::Status(GrantStatus(status)),
+                GrantError::Hypercall(errno) => MapRefused::Hypercall(errno.negative()),
+            };
+            *outcome = grant_table::mapped(operation).map(MapHandle).map_err(why);
         }
     }
+
+    fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
+        let mut operations = [UnmapGrantRef::default(); PAGES_MAX];
+        let operations = &mut operations[..mappings.len()];
+        for (operation, mapping) in operations.iter_mut().zip(mappings) {
+            let address = window_address(mapping.window_slot);
+            *operation = grant_table::unmapping(mapping.handle.0, address);
+        }
+        let called = grant_table::unmap(operations);
+        for (operation, outcome) in operations.iter().zip(outcomes) {
+            let why = |error| match said(called, error) {
+                GrantError::Status(status) => UnmapRefused::Status(GrantStatus(status)),
+                GrantError::Hypercall(errno) => UnmapRefused::Hypercall(errno.negative()),
+            };
+            *outcome = grant_table::unmapped(operation).map_err(why);
+        }
+    }
+}
+
+/// What to say of an operation that was not done: the hypercall's refusal where there was one.
+/// The operation's own status still decides whether it was done.
+fn said(called: Result<(), GrantError>, operation: GrantError) -> GrantError {
+    called.err().unwrap_or(operation)
+}
+
+/// The guest-physical address of a slot.
+fn window_address(window_slot: u32) -> u64 {
+    paging::window_address(FIRST_SLOT + window_slot)
 }
 
 /// Mapped pages. Whoever unmaps the run drops this first; a late access would be answered with all

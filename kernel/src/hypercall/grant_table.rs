@@ -8,8 +8,8 @@ use xen_sys::__HYPERVISOR_grant_table_op;
 use super::{Argument, Counted, Errno, count};
 use crate::abi::DOMID_SELF;
 use crate::abi::grant_table::{
-    HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, QUERY_SIZE, QuerySize, SET_VERSION, SetVersion,
-    UNMAP_GRANT_REF, UnmapGrantRef,
+    GENERAL_ERROR, HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, QUERY_SIZE, QuerySize, SET_VERSION,
+    SetVersion, UNMAP_GRANT_REF, UnmapGrantRef,
 };
 
 // SAFETY: plain `repr(C)` integers, asserted against the header's layout.
@@ -40,12 +40,22 @@ impl core::fmt::Display for GrantError {
 }
 
 fn call<T: Argument>(what: Counted, command: u32, argument: &mut T) -> Result<(), GrantError> {
+    call_all(what, command, core::slice::from_mut(argument))
+}
+
+/// One hypercall for all of `arguments`. Xen gives each operation a status of its own.
+fn call_all<T: Argument>(
+    what: Counted,
+    command: u32,
+    arguments: &mut [T],
+) -> Result<(), GrantError> {
     count(what);
-    let address = (&raw mut *argument).expose_provenance() as u64;
-    const ONE: u64 = 1;
-    // SAFETY: as in `super::call`; these operations take the number of arguments besides, one.
+    let address = arguments.as_mut_ptr().expose_provenance() as u64;
+    let operations = arguments.len() as u64;
+    // SAFETY: as in `super::call`; these operations take the number of arguments besides, which is
+    // that of the slice.
     let result = unsafe {
-        xen_sys::hypercall_3(__HYPERVISOR_grant_table_op, u64::from(command), address, ONE)
+        xen_sys::hypercall_3(__HYPERVISOR_grant_table_op, u64::from(command), address, operations)
     };
     Errno::check(result).map(drop).map_err(GrantError::Hypercall)
 }
@@ -67,25 +77,41 @@ pub(crate) fn choose_version_1() -> Result<(), GrantError> {
     call(Counted::GrantSetVersion, SET_VERSION, &mut SetVersion { version: 1 })
 }
 
-/// Maps `granter`'s page for reading and writing at a guest-physical address, which must hold
-/// nothing: RAM there would be lost, another mapping there would end the domain. Gives the handle.
-pub(crate) fn map(granter: u16, reference: u32, address: u64) -> Result<u32, GrantError> {
-    let mut arg = MapGrantRef {
+/// One page to be mapped, for reading and writing, at a guest-physical address, which must hold
+/// nothing: RAM there would be lost, another mapping there would end the domain.
+pub(crate) fn mapping(granter: u16, reference: u32, address: u64) -> MapGrantRef {
+    MapGrantRef {
         host_addr: address,
         flags: HOST_MAP,
         reference,
         dom: granter,
+        // What Xen does not come to is not mapped.
+        status: GENERAL_ERROR,
         ..MapGrantRef::default()
-    };
-    call(Counted::GrantMap, MAP_GRANT_REF, &mut arg)?;
-    okay(arg.status)?;
-    Ok(arg.handle)
+    }
 }
 
-/// Undoes a mapping.
-pub(crate) fn unmap(handle: u32, address: u64) -> Result<(), GrantError> {
-    let mut arg =
-        UnmapGrantRef { host_addr: address, dev_bus_addr: 0, handle, ..UnmapGrantRef::default() };
-    call(Counted::GrantUnmap, UNMAP_GRANT_REF, &mut arg)?;
-    okay(arg.status)
+/// Maps pages, all by one hypercall. [`mapped`] reads what came of each.
+pub(crate) fn map(operations: &mut [MapGrantRef]) -> Result<(), GrantError> {
+    call_all(Counted::GrantMap, MAP_GRANT_REF, operations)
+}
+
+/// The handle of a page that [`map`] was asked to map.
+pub(crate) fn mapped(operation: &MapGrantRef) -> Result<u32, GrantError> {
+    okay(operation.status).map(|()| operation.handle)
+}
+
+/// One mapping to be undone.
+pub(crate) fn unmapping(handle: u32, address: u64) -> UnmapGrantRef {
+    UnmapGrantRef { host_addr: address, dev_bus_addr: 0, handle, status: GENERAL_ERROR }
+}
+
+/// Undoes mappings, all by one hypercall. [`unmapped`] reads what came of each.
+pub(crate) fn unmap(operations: &mut [UnmapGrantRef]) -> Result<(), GrantError> {
+    call_all(Counted::GrantUnmap, UNMAP_GRANT_REF, operations)
+}
+
+/// Whether a mapping that [`unmap`] was asked to undo is no more.
+pub(crate) fn unmapped(operation: &UnmapGrantRef) -> Result<(), GrantError> {
+    okay(operation.status)
 }
