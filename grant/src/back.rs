@@ -10,6 +10,7 @@ use crate::header::{
     self, Closing, Epoch, Fence, FenceToken, PageWords, Side, Stamp, Terms, VerifyError,
 };
 use crate::layout::Layout;
+use crate::place::{Data, Space};
 use crate::ports::{Mapper, SharedPages};
 use crate::ring::{Notify, RingError};
 use crate::stream::{Sleep, Stream, Wish};
@@ -183,6 +184,55 @@ impl<P: SharedPages> BackConnection<P> {
     pub fn write(&mut self, from: &[u8]) -> Result<usize, TransferError> {
         self.check_fence(self.token())?;
         Ok(self.stream.outgoing().write(&self.pages, from)?)
+    }
+
+    /// Up to `wanted` bytes from the front, where they lie: one unit of work, which
+    /// [`Self::consume`] ends.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn data(&mut self, wanted: usize) -> Result<Data<'_, P>, TransferError> {
+        self.check_fence(self.token())?;
+        let spans = self.stream.incoming().readable(&self.pages, wanted)?;
+        Ok(Data::new(&self.pages, spans))
+    }
+
+    /// Gives the room of the next `bytes` bytes back, after a look at the fence.
+    ///
+    /// # Errors
+    /// [`TransferError::Fenced`]: what was copied is not to be acted on.
+    ///
+    /// # Panics
+    /// If they are more than [`Self::data`] showed, or if not stamped.
+    pub fn consume(&mut self, bytes: usize) -> Result<(), TransferError> {
+        self.check_fence(self.token())?;
+        self.stream.incoming().consume(&self.pages, bytes);
+        Ok(())
+    }
+
+    /// Room for up to `wanted` bytes to the front, after a look at the fence. [`Self::commit`] makes
+    /// what was put there visible.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn space(&mut self, wanted: usize) -> Result<Space<'_, P>, TransferError> {
+        self.check_fence(self.token())?;
+        let spans = self.stream.outgoing().writable(&self.pages, wanted)?;
+        Ok(Space::new(&self.pages, spans))
+    }
+
+    /// Makes the next `bytes` bytes visible to the front.
+    ///
+    /// # Panics
+    /// If they are more than [`Self::space`] gave.
+    pub fn commit(&mut self, bytes: usize) {
+        self.stream.outgoing().publish(&self.pages, bytes);
     }
 
     /// Ends a burst of reads and writes.

@@ -6,6 +6,7 @@ use core::fmt;
 use crate::entry::{DomId, GrantRef};
 use crate::header::{self, Closing, PageWords, Side, Stamp, Terms};
 use crate::layout::Layout;
+use crate::place::{Data, Space};
 use crate::ports::{GrantEntries, SharedPages};
 use crate::quarantine::{Granted, PageSet, Quarantine, Released};
 use crate::ring::{Notify, RingError};
@@ -153,6 +154,40 @@ impl<P: SharedPages> FrontConnection<P> {
     /// [`RingError`] if the peer's index lies.
     pub fn write(&mut self, from: &[u8]) -> Result<usize, RingError> {
         self.stream.outgoing().write(self.set.pages(), from)
+    }
+
+    /// Up to `wanted` bytes from the back, where they lie. [`Self::consume`] gives their room back.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn data(&mut self, wanted: usize) -> Result<Data<'_, P>, RingError> {
+        let spans = self.stream.incoming().readable(self.set.pages(), wanted)?;
+        Ok(Data::new(self.set.pages(), spans))
+    }
+
+    /// Gives the room of the next `bytes` bytes back.
+    ///
+    /// # Panics
+    /// If they are more than [`Self::data`] showed.
+    pub fn consume(&mut self, bytes: usize) {
+        self.stream.incoming().consume(self.set.pages(), bytes);
+    }
+
+    /// Room for up to `wanted` bytes to the back. [`Self::commit`] makes what was put there visible.
+    ///
+    /// # Errors
+    /// [`RingError`] if the peer's index lies.
+    pub fn space(&mut self, wanted: usize) -> Result<Space<'_, P>, RingError> {
+        let spans = self.stream.outgoing().writable(self.set.pages(), wanted)?;
+        Ok(Space::new(self.set.pages(), spans))
+    }
+
+    /// Makes the next `bytes` bytes visible to the back.
+    ///
+    /// # Panics
+    /// If they are more than [`Self::space`] gave.
+    pub fn commit(&mut self, bytes: usize) {
+        self.stream.outgoing().publish(self.set.pages(), bytes);
     }
 
     /// Ends a burst of reads and writes.

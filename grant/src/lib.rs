@@ -11,7 +11,8 @@
 //! - [`Window`] says which guest frames hold a foreign mapping, so that none is used twice.
 //! - [`header`] is the first 512 bytes of a connection's pages: who, which connection, fence, beats.
 //! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
-//! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection.
+//! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Data`] and
+//!   [`Space`] are its bytes in place, [`io::Blocking`] makes an `embedded-io` stream of it.
 //!
 //! Whatever lies in a shared page may have been written by a hostile peer at any moment. It is
 //! copied out, checked, and only the copy is used; a lie is an error value, never a panic.
@@ -29,7 +30,9 @@ pub mod fake;
 mod foreign;
 mod front;
 pub mod header;
+pub mod io;
 pub mod layout;
+mod place;
 mod ports;
 mod quarantine;
 mod ring;
@@ -44,6 +47,7 @@ pub use header::{
     Closing, Epoch, Fence, FenceToken, LinkTag, PageWords, Stamp, Terms, VerifyError,
 };
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
+pub use place::{Data, Space};
 pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, Mapping, SharedPages, UnmapRefused};
 pub use quarantine::{PageSet, Quarantine, QuarantineState, Released};
 pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
