@@ -23,6 +23,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod abi;
+pub mod bench;
 mod boot;
 pub mod check;
 pub mod clock;

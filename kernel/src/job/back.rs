@@ -142,6 +142,7 @@ impl Job for Service {
             if !course.serving {
                 continue;
             }
+            let before = course.served;
             match pump_one(course, self.bytes, link, xen, &mut self.unit) {
                 Ok(Pumped::Dry) => {}
                 Ok(Pumped::More) => pumped = Pumped::More,
@@ -151,6 +152,9 @@ impl Job for Service {
                     (course.serving, course.broken) = (false, true);
                     pumped = Pumped::More;
                 }
+            }
+            if before < self.bytes && course.served >= self.bytes {
+                self.stages.will_end(Stage::Data);
             }
         }
         pumped

@@ -227,7 +227,7 @@ impl Job for Cycles {
                     }
                 }
                 Phase::Streaming if course.received == self.bytes => {
-                    self.stages.begin(driver);
+                    self.stages.end(Stage::Data, driver);
                     course.moments.disconnect_asked = clock::now_ns();
                     if driver.disconnect(link, xen).is_ok() {
                         course.phase = Phase::Disconnecting;

@@ -22,7 +22,11 @@ pub fn backend(machine: Machine) -> Verdict {
     image(machine, |options, driver| Service::new(options.bytes, options.links.len(), driver))
 }
 
-fn image<J: Job>(mut machine: Machine, job: impl FnOnce(&Options, &ImageDriver) -> J) -> Verdict {
+/// Any image with links, from the self-tests to its verdict.
+pub(crate) fn image<J: Job>(
+    mut machine: Machine,
+    job: impl FnOnce(&Options, &ImageDriver) -> J,
+) -> Verdict {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }

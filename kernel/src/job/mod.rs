@@ -8,7 +8,7 @@ mod back;
 mod front;
 mod image;
 mod pattern;
-mod stages;
+pub(crate) mod stages;
 
 use alloc::vec::Vec;
 
@@ -19,6 +19,7 @@ use channel::{Driver, Instant, LinkId, Platform, Step};
 
 pub use back::Service;
 pub use front::Cycles;
+pub(crate) use image::image;
 pub use image::{backend, frontend};
 
 use crate::Verdict;

@@ -1,5 +1,5 @@
-//! Counts of each stage of the course (up, connect, disconnect): what the totals grew by between a
-//! stage's begin and its end.
+//! Counts of each stage of the course (up, connect, data, disconnect): what the totals grew by
+//! between a stage's begin and its end.
 //!
 //! One stage runs at a time in an image. With several links their stages overlap and what is
 //! counted is the image's, not the link's: figures a link are taken with one link.
@@ -10,12 +10,14 @@ use crate::trace;
 
 /// A stage whose costs are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// From the driver's start, or the last session's end, to the session.
     Up,
     /// From the wish to connect (front) or the end before (back) to the connection.
     Connect,
-    /// From the wish to disconnect (front) or the connection (back) to everything given back.
+    /// From the connection to the wish to disconnect (front) or to the last byte served (back).
+    Data,
+    /// From the wish to disconnect (front) or the last byte served (back) to everything given back.
     Disconnect,
 }
 
@@ -31,10 +33,10 @@ enum Turn {
 const TURNS_MAX: usize = 8;
 
 /// The stages' names, in the order of [`Stage`].
-const NAMES: [&str; 3] = ["up", "connect", "disconnect"];
+const NAMES: [&str; 4] = ["up", "connect", "data", "disconnect"];
 
 /// The counts of all stages so far.
-pub(super) struct Stages {
+pub(crate) struct Stages {
     begun: Totals,
     asked_at_begin: u64,
     to_come: heapless::Vec<Turn, TURNS_MAX>,
@@ -44,7 +46,7 @@ pub(super) struct Stages {
 
 impl Stages {
     /// Nothing counted; whatever comes first begins now.
-    pub(super) fn new(driver: &ImageDriver) -> Self {
+    pub(crate) fn new(driver: &ImageDriver) -> Self {
         Self {
             begun: links_totals(driver),
             asked_at_begin: driver.asked(),
@@ -55,18 +57,18 @@ impl Stages {
     }
 
     /// An event says that a stage begins; which one, its end will say.
-    pub(super) fn will_begin(&mut self) {
+    pub(crate) fn will_begin(&mut self) {
         self.note(Turn::Begin);
     }
 
     /// An event says that this stage, begun last, has ended.
-    pub(super) fn will_end(&mut self, stage: Stage) {
+    pub(crate) fn will_end(&mut self, stage: Stage) {
         self.note(Turn::End(stage));
     }
 
     /// Takes the counts for what the events said. Stages that ended together share one look: the
     /// first of them gets it all.
-    pub(super) fn settle(&mut self, driver: &ImageDriver) {
+    pub(crate) fn settle(&mut self, driver: &ImageDriver) {
         for turn in core::mem::take(&mut self.to_come) {
             match turn {
                 Turn::Begin => self.begin(driver),
@@ -81,13 +83,13 @@ impl Stages {
     }
 
     /// A stage begins now.
-    pub(super) fn begin(&mut self, driver: &ImageDriver) {
+    pub(crate) fn begin(&mut self, driver: &ImageDriver) {
         self.begun = links_totals(driver);
         self.asked_at_begin = driver.asked();
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
-    fn end(&mut self, stage: Stage, driver: &ImageDriver) {
+    pub(crate) fn end(&mut self, stage: Stage, driver: &ImageDriver) {
         let now = links_totals(driver);
         if stage == Stage::Up {
             // To the very moment: the step that brings a backend up may have answered a CONNECT too.
@@ -102,7 +104,7 @@ impl Stages {
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
-    pub(super) fn print(&self, driver: &ImageDriver) {
+    pub(crate) fn print(&self, driver: &ImageDriver) {
         for ((name, sum), times) in NAMES.iter().zip(&self.sums).zip(self.times) {
             trace!("counts stage={name} n={times}{sum}");
         }

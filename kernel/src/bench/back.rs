@@ -1,0 +1,141 @@
+//! The back's course: it obeys the front's orders, and counts what each stage costs this side.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use channel::event::{End, Event};
+use channel::{Instant, LinkId};
+use grant::Readiness;
+
+use super::order::{Kind, Order};
+use super::wire::Broken;
+use super::{MarkedBack, lab, marks};
+use crate::job::stages::{Stage, Stages};
+use crate::job::{ImageDriver, Job, Pumped};
+use crate::platform::XenPlatform;
+use crate::{Options, Verdict};
+
+/// Bytes taken out of the ring at once; more than any ring holds would gain nothing.
+const UNIT_BYTES: usize = 16 * 1024;
+
+/// The back of a measurement.
+pub(super) struct Back {
+    cycles: u32,
+    done: u32,
+    connected: bool,
+    /// What an order still wants echoed; that of a cycle is served between two looks at everything
+    /// else, as the shipped backend serves.
+    left: u64,
+    /// A stage that ends once nothing is under way to xenstore any more.
+    ending: Option<Stage>,
+    unit: Vec<u8>,
+    stages: Stages,
+    failure: Option<&'static str>,
+}
+
+impl Back {
+    /// Serves one link.
+    pub(super) fn new(options: &Options, driver: &ImageDriver) -> Back {
+        Back {
+            cycles: options.cycles,
+            done: 0,
+            connected: false,
+            left: 0,
+            ending: None,
+            unit: vec![0; UNIT_BYTES],
+            stages: Stages::new(driver),
+            failure: None,
+        }
+    }
+
+    fn serve(&mut self, xen: &mut XenPlatform<MarkedBack>) -> Result<Readiness, Broken> {
+        let link = LinkId(0);
+        if self.left == 0 {
+            match lab::next_order(xen, link)? {
+                None => {}
+                Some(order @ Order { kind: Kind::Echo, .. }) if self.cycles > 0 => {
+                    self.left = order.payload();
+                }
+                Some(order) => lab::obey(xen, link, order, &mut self.unit)?,
+            }
+        }
+        if self.left > 0 {
+            let served = lab::echo_what_is_there(xen, link, self.left, &mut self.unit)?;
+            self.left -= served;
+            if self.left == 0 {
+                self.ending = Some(Stage::Data);
+            }
+        }
+        lab::ask_for_more(xen, link)
+    }
+}
+
+impl Job for Back {
+    type Side = MarkedBack;
+
+    fn handle_event(&mut self, _: LinkId, event: &Event<'_>, _: &mut XenPlatform<MarkedBack>) {
+        match *event {
+            Event::Up { .. } => self.ending = Some(Stage::Up),
+            Event::Connected { .. } => {
+                self.connected = true;
+                self.ending = Some(Stage::Connect);
+            }
+            Event::Disconnected { end, .. } => {
+                self.connected = false;
+                if end == End::InOrder {
+                    self.ending = Some(Stage::Disconnect);
+                    self.done += 1;
+                }
+            }
+            Event::Down { .. } => self.connected = false,
+            _ => {}
+        }
+    }
+
+    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>) {
+        let counts = driver.counts();
+        let quiet = counts.requests_total() == counts.replies;
+        if let Some(stage) = self.ending.take_if(|_| quiet) {
+            self.stages.end(stage, driver);
+            // The cycle in the middle, as the front's.
+            if stage == Stage::Disconnect && self.done == self.cycles / 2 + 1 {
+                marks::freeze();
+            }
+        }
+    }
+
+    fn pump(&mut self, xen: &mut XenPlatform<MarkedBack>) -> Pumped {
+        if !self.connected {
+            return Pumped::Dry;
+        }
+        match self.serve(xen) {
+            Ok(Readiness::MaySleep) => Pumped::Dry,
+            Ok(Readiness::Ready) => Pumped::More,
+            // The front may have gone in the middle: then its session ends, and that is no failure.
+            Err(Broken::Connection) => {
+                self.connected = false;
+                Pumped::Dry
+            }
+            Err(Broken::Peer) => {
+                self.failure = Some("the front did not do its part");
+                Pumped::More
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::NEVER
+    }
+
+    fn print_counts(&self, driver: &ImageDriver) {
+        self.stages.print(driver);
+        marks::print();
+    }
+
+    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+        if let Some(reason) = self.failure {
+            return Some(Verdict::failure(reason));
+        }
+        ordered.then(|| Verdict::success("served"))
+    }
+}

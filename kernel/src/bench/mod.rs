@@ -1,0 +1,93 @@
+//! The image `bench`: measures the channel, the connection and what they are made of, between two
+//! domains that run it. `role=first` is the front, `role=second` the back, both with one link.
+//!
+//! What is measured is the shipped code: the driver, the platform and the job loop of the frontend
+//! and the backend. Only what is done with a connection differs, and that nothing is printed until
+//! the end: a line would wake dom0's console daemon in the middle. With `cycles=N` the front
+//! connects and disconnects so many times; with `cycles=0` it connects once and tries the
+//! connection out (`lab`).
+
+mod back;
+mod front;
+mod histogram;
+mod lab;
+mod marks;
+mod order;
+mod wire;
+
+use channel::Role;
+
+use crate::options::Role as Part;
+use crate::platform::Side;
+use crate::{Machine, Verdict, clock, events, job, trace};
+
+use back::Back;
+use front::Front;
+use histogram::Histogram;
+
+/// The front of a measurement: as [`crate::platform::FrontSide`], and it keeps its marks.
+pub(crate) struct MarkedFront;
+
+impl Side for MarkedFront {
+    const ROLE: Role = Role::Front;
+
+    fn mark(word: &'static str) {
+        marks::note(word);
+    }
+}
+
+/// The back of a measurement.
+pub(crate) struct MarkedBack;
+
+impl Side for MarkedBack {
+    const ROLE: Role = Role::Back;
+
+    fn mark(word: &'static str) {
+        marks::note(word);
+    }
+}
+
+/// READs that are timed before the driver begins: the unit of all other figures, one RT.
+const READS: u32 = 1000;
+/// How long dom0 is left to come to rest after it created this domain.
+const REST_NS: u64 = 3_000_000_000;
+/// A node that every domain has and may read, with a value of some bytes.
+const NODE: &str = "domid";
+
+/// The image, from the self-tests to its verdict.
+pub fn run(mut machine: Machine) -> Verdict {
+    match machine.options.role {
+        Part::First => {
+            let mut reads = Histogram::new("read");
+            if let Err(error) = read(&mut machine, &mut reads) {
+                return Verdict::failure(error);
+            }
+            lab::alone();
+            job::image(machine, |options, driver| Front::new(options, driver, reads))
+        }
+        Part::Second => job::image(machine, Back::new),
+        Part::Alone => Verdict::error("bench takes two: role=first or role=second"),
+    }
+}
+
+/// (a) Bare READs, one after the other.
+fn read(
+    machine: &mut Machine,
+    reads: &mut Histogram,
+) -> Result<(), xenbus::blocking::StoreError> {
+    sleep_until(clock::now_ns() + REST_NS);
+    let mut room = [0; 16];
+    for _ in 0..READS {
+        let start = clock::now_ns();
+        machine.store.blocking().read(NODE, &mut room)?;
+        reads.record(clock::now_ns() - start);
+    }
+    trace!("read n={READS}");
+    Ok(())
+}
+
+fn sleep_until(ns: u64) {
+    while clock::now_ns() < ns {
+        events::wait(&[], ns);
+    }
+}

@@ -1,0 +1,153 @@
+//! A connection used in a straight line: send all of this, receive all of that, sleeping in between.
+//! For measuring the connection alone: nothing else of the image runs meanwhile.
+
+use channel::{LinkId, Platform as _, Role};
+use grant::{Readiness, Sleep, TransferError, Wish};
+
+use crate::clock;
+use crate::platform::{Side, XenPlatform};
+
+/// How long the peer may take for its part: longer than the largest of all transfers.
+const PATIENCE_NS: u64 = 20_000_000_000;
+
+/// What a measurement could not go on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// Nothing is connected, the fence is closed, or the ring is broken.
+    Connection,
+    /// The peer did not do its part in time.
+    Peer,
+}
+
+impl From<TransferError> for Broken {
+    fn from(_: TransferError) -> Broken {
+        Broken::Connection
+    }
+}
+
+impl From<grant::RingError> for Broken {
+    fn from(_: grant::RingError) -> Broken {
+        Broken::Connection
+    }
+}
+
+/// One side's end of a link's connection.
+pub(super) struct Wire<'a, S> {
+    pub(super) xen: &'a mut XenPlatform<S>,
+    pub(super) link: LinkId,
+}
+
+impl<S: Side> Wire<'_, S> {
+    /// Sends all bytes; the peer is told once a burst.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        let mut sent = 0;
+        loop {
+            sent += self.write(&bytes[sent..])?;
+            if sent == bytes.len() {
+                return self.flush();
+            }
+            self.sleep(Wish { readable: 0, writable: u32::MAX })?;
+        }
+    }
+
+    /// Receives until `into` is full.
+    pub(super) fn receive(&mut self, into: &mut [u8]) -> Result<(), Broken> {
+        let mut received = 0;
+        loop {
+            received += self.read(&mut into[received..])?;
+            if received == into.len() {
+                return Ok(());
+            }
+            self.sleep(Wish { readable: count(into.len() - received), writable: 0 })?;
+        }
+    }
+
+    /// Sends what is in `bytes` and receives as many, both as fast as the rings take them.
+    pub(super) fn exchange(&mut self, bytes: &[u8], into: &mut [u8]) -> Result<(), Broken> {
+        let (mut sent, mut received) = (0, 0);
+        while received < into.len() {
+            let wrote = self.write(&bytes[sent..])?;
+            sent += wrote;
+            let read = self.read(&mut into[received..])?;
+            received += read;
+            if wrote + read == 0 {
+                let writable = if sent < bytes.len() { u32::MAX } else { 0 };
+                self.sleep(Wish { readable: count(into.len() - received), writable })?;
+            }
+        }
+        self.flush()
+    }
+
+    /// As many bytes as there is room for.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Broken> {
+        match S::ROLE {
+            Role::Front => Ok(self.xen.front(self.link).ok_or(Broken::Connection)?.write(bytes)?),
+            Role::Back => Ok(self.xen.back(self.link).ok_or(Broken::Connection)?.write(bytes)?),
+        }
+    }
+
+    /// As many bytes as there are, at most as fit.
+    pub(super) fn read(&mut self, into: &mut [u8]) -> Result<usize, Broken> {
+        match S::ROLE {
+            Role::Front => Ok(self.xen.front(self.link).ok_or(Broken::Connection)?.read(into)?),
+            Role::Back => Ok(self.xen.back(self.link).ok_or(Broken::Connection)?.read(into)?),
+        }
+    }
+
+    /// Ends a burst.
+    pub(super) fn flush(&mut self) -> Result<(), Broken> {
+        let notify = match S::ROLE {
+            Role::Front => self.xen.front(self.link).ok_or(Broken::Connection)?.flush(),
+            Role::Back => self.xen.back(self.link).ok_or(Broken::Connection)?.flush(),
+        };
+        self.xen.notify_if(self.link, notify);
+        Ok(())
+    }
+
+    /// Sleeps until the wish is fulfilled, or something else happened on the connection.
+    pub(super) fn sleep(&mut self, wish: Wish) -> Result<(), Broken> {
+        match self.ask(wish)? {
+            Readiness::MaySleep => self.await_event(),
+            Readiness::Ready => Ok(()),
+        }
+    }
+
+    /// Ends a burst and asks to be woken, without going to sleep.
+    pub(super) fn ask(&mut self, wish: Wish) -> Result<Readiness, Broken> {
+        let Sleep { notify, readiness } = match S::ROLE {
+            Role::Front => {
+                self.xen.front(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?
+            }
+            Role::Back => {
+                self.xen.back(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?
+            }
+        };
+        self.xen.notify_if(self.link, notify);
+        Ok(readiness)
+    }
+
+    /// Rings the peer, whatever the rings say.
+    pub(super) fn ring(&mut self) {
+        self.xen.notify(self.link);
+    }
+
+    /// Waits until the peer rings.
+    pub(super) fn await_event(&mut self) -> Result<(), Broken> {
+        if self.xen.wait_for_peer(self.link, clock::now_ns() + PATIENCE_NS) {
+            Ok(())
+        } else {
+            Err(Broken::Peer)
+        }
+    }
+
+    /// Lets `ns` pass, then forgets that the peer rang.
+    pub(super) fn settle(&mut self, ns: u64) {
+        super::sleep_until(clock::now_ns() + ns);
+        // A deadline that is past: what is pending is taken, and nothing waited for.
+        self.xen.wait_for_peer(self.link, 0);
+    }
+}
+
+fn count(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,45 @@
+# Measures: pairs of the image `bench`, then the shipped pair and the smallest image, each several
+# times, so that what is compared alternates in one boot. While anything is measured this script
+# sleeps: what it did would be counted with it.
+PATIENCE_S=900
+
+# quiet_end NAME: until NAME has said its verdict. Looks seldom, and without a fork but for sleeping.
+quiet_end() {
+    left=$((PATIENCE_S / 5)) log=$(console_of "$1")
+    while :; do
+        sleep 5
+        while read -r line; do
+            case $line in '@T verdict='*) return ;; esac
+        done <"$log"
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "waited-too-long-for-$1"
+    done
+}
+
+# pair N OPTIONS: a front and a back of the image `bench`, until the front has measured.
+pair() {
+    front=bench.$1 back=bench.$(($1 + 1))
+    create bench "$(($1 + 1))" "link=a role=second selftest=off beat_ms=60000 $2"
+    create bench "$1" "link=a role=first selftest=off beat_ms=60000 $2"
+    introduce "$front" "$back"
+    quiet_end "$front"
+    wait_end "$front"
+    shutdown "$back"
+}
+
+snapshot before
+pair 1 "bytes=64 cycles=$CYCLES"
+pair 3 "cycles=0"
+
+# The shipped pair from its first instruction on, and the smallest image, which says what of the
+# time before that instruction is the toolstack's.
+for n in $BOOTS; do
+    create hello "$n"
+    wait_end "hello.$n"
+    create backend "$n" "link=a selftest=off"
+    create frontend "$n" "link=a selftest=off cycles=1 bytes=64"
+    introduce "frontend.$n" "backend.$n"
+    wait_end "frontend.$n"
+    shutdown "backend.$n"
+done
+snapshot after
