@@ -119,6 +119,7 @@ create() {
         cat "out/create-$name.txt"
         fail "create-failed-$name"
     }
+    done=$(now_ns)
     # From the log of the xl that stays to watch the domain: one that lives for milliseconds is gone
     # before it could be asked for by name.
     tries=0
@@ -130,7 +131,7 @@ create() {
     done
     echo "$name" >>out/names
     [ "$CONSOLES" != attach ] || attach "$name"
-    echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0"
+    echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0 done=$done"
 }
 
 # introduce FE BE [LINK]

@@ -64,6 +64,8 @@ impl Back {
             self.left -= served;
             if self.left == 0 {
                 self.ending = Some(Stage::Data);
+                // Counted before what the front does next is looked at.
+                return Ok(Readiness::Ready);
             }
         }
         lab::ask_for_more(xen, link)

@@ -11,9 +11,10 @@ use channel::{Instant, LinkId};
 use grant::{Readiness, Wish};
 
 use super::histogram::Histogram;
+use super::lab::Lab;
 use super::order::{Kind, Order};
 use super::wire::{Broken, Wire};
-use super::{MarkedFront, lab, marks};
+use super::{MarkedFront, marks};
 use crate::job::stages::{Stage, Stages};
 use crate::job::{ImageDriver, Job, Pumped};
 use crate::platform::XenPlatform;
@@ -39,7 +40,10 @@ enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Down,
-    Resting { until_ns: u64, next: Next },
+    Resting {
+        until_ns: u64,
+        next: Next,
+    },
     Connecting,
     /// The order and its bytes are to be sent.
     Sending,
@@ -64,7 +68,7 @@ pub(super) struct Front {
     connects: Histogram,
     first_bytes: Histogram,
     disconnects: Histogram,
-    lab: lab::Results,
+    lab: Lab,
     failure: Option<&'static str>,
 }
 
@@ -86,7 +90,7 @@ impl Front {
             connects: Histogram::new("connect"),
             first_bytes: Histogram::new("first-byte"),
             disconnects: Histogram::new("disconnect"),
-            lab: lab::Results::new(),
+            lab: Lab::new(options),
             failure: None,
         }
     }
@@ -154,7 +158,7 @@ impl Front {
 
     /// Sends the cycle's order and bytes, and takes in what came back.
     fn move_bytes(&mut self, xen: &mut XenPlatform<MarkedFront>) -> Result<Pumped, Broken> {
-        let mut wire = Wire { xen, link: LinkId(0) };
+        let mut wire = Wire::new(xen, LinkId(0));
         if self.phase == Phase::Sending {
             let size = self.bytes.len() as u32;
             self.connected_ns = clock::now_ns();
@@ -214,7 +218,7 @@ impl Job for Front {
         let moved = match self.phase {
             Phase::Sending | Phase::Receiving => self.move_bytes(xen),
             Phase::Trying => {
-                let measured = lab::measure(xen, LinkId(0), &mut self.lab);
+                let measured = self.lab.measure(xen, LinkId(0));
                 self.rest(Next::Disconnect);
                 measured.map(|()| Pumped::Dry)
             }
@@ -237,10 +241,14 @@ impl Job for Front {
     }
 
     fn print_counts(&self, driver: &ImageDriver) {
+        self.reads.print();
+        if self.cycles == 0 {
+            // One connect after a rest is not what the others are.
+            return;
+        }
         self.stages.print(driver);
-        let histograms = [&self.reads, &self.connects, &self.first_bytes, &self.disconnects];
+        let histograms = [&self.connects, &self.first_bytes, &self.disconnects];
         histograms.iter().for_each(|histogram| histogram.print());
-        self.lab.print();
         marks::print();
         trace!("cycles n={}", self.done);
     }

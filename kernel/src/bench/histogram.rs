@@ -13,9 +13,12 @@ const PARTS: u64 = 1 << PARTS_BITS;
 const BITS_MAX: u32 = 32;
 const BUCKETS: usize = (PARTS as usize) * (BITS_MAX - PARTS_BITS + 1) as usize;
 
+/// A name in the output.
+pub(super) type Name = heapless::String<16>;
+
 /// Durations in nanoseconds, by how often.
 pub(super) struct Histogram {
-    name: &'static str,
+    name: Name,
     buckets: Vec<u32>,
     count: u32,
     sum_ns: u64,
@@ -25,9 +28,18 @@ pub(super) struct Histogram {
 
 impl Histogram {
     /// Nothing counted. Takes 13 KiB of the heap.
-    pub(super) fn new(name: &'static str) -> Histogram {
+    pub(super) fn new(name: &str) -> Histogram {
         let buckets = vec![0; BUCKETS];
+        // Names are this image's own and fit.
+        let name = Name::try_from(name).unwrap_or_default();
         Histogram { name, buckets, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+    }
+
+    /// Nothing counted again, under another name.
+    pub(super) fn clear(&mut self, name: Name) {
+        self.name = name;
+        self.buckets.fill(0);
+        (self.count, self.sum_ns, self.min_ns, self.max_ns) = (0, 0, u64::MAX, 0);
     }
 
     /// Counts one duration.
@@ -42,7 +54,7 @@ impl Histogram {
     /// Prints everything: `@T hist name=… n=…`, then one `@T bucket` for each part that is not empty,
     /// with its lowest and its highest value.
     pub(super) fn print(&self) {
-        let (name, n) = (self.name, self.count);
+        let (name, n) = (&self.name, self.count);
         if n == 0 {
             return;
         }

@@ -11,16 +11,20 @@ const KEPT: usize = 96;
 struct Marks {
     at: usize,
     frozen: bool,
+    first_doorbell_ns: Option<u64>,
     kept: [(u64, &'static str); KEPT],
 }
 
 static MARKS: Mutex<Marks> =
-    Mutex::new(Marks { at: 0, frozen: false, kept: [(0, ""); KEPT] });
+    Mutex::new(Marks { at: 0, frozen: false, first_doorbell_ns: None, kept: [(0, ""); KEPT] });
 
 /// Keeps a mark, in place of the oldest.
 pub(super) fn note(word: &'static str) {
     let now = clock::now_ns();
     let mut marks = MARKS.lock();
+    if word == "doorbell" {
+        marks.first_doorbell_ns.get_or_insert(now);
+    }
     if !marks.frozen {
         let at = marks.at;
         marks.kept[at] = (now, word);
@@ -36,6 +40,9 @@ pub(super) fn freeze() {
 /// Prints them, oldest first.
 pub(super) fn print() {
     let marks = MARKS.lock();
+    if let Some(ns) = marks.first_doorbell_ns {
+        trace!("first-doorbell t_ns={ns}");
+    }
     for index in 0..KEPT {
         let (ns, word) = marks.kept[(marks.at + index) % KEPT];
         if !word.is_empty() {

@@ -7,7 +7,7 @@ pub(super) enum Kind {
     Echo,
     /// Answer `count` events by an event each, and touch no ring.
     Ping,
-    /// Take in `count` messages of `size` bytes and answer one byte at the end.
+    /// Take in `count` messages of `size` bytes and answer by how many events it cost the back.
     Sink,
 }
 

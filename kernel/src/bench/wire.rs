@@ -2,7 +2,7 @@
 //! For measuring the connection alone: nothing else of the image runs meanwhile.
 
 use channel::{LinkId, Platform as _, Role};
-use grant::{Readiness, Sleep, TransferError, Wish};
+use grant::{Notify, Readiness, Sleep, TransferError, Wish};
 
 use crate::clock;
 use crate::platform::{Side, XenPlatform};
@@ -33,11 +33,18 @@ impl From<grant::RingError> for Broken {
 
 /// One side's end of a link's connection.
 pub(super) struct Wire<'a, S> {
-    pub(super) xen: &'a mut XenPlatform<S>,
-    pub(super) link: LinkId,
+    xen: &'a mut XenPlatform<S>,
+    link: LinkId,
+    /// How often the peer was rung.
+    pub(super) rung: u32,
 }
 
-impl<S: Side> Wire<'_, S> {
+impl<'a, S: Side> Wire<'a, S> {
+    /// The end of this link.
+    pub(super) fn new(xen: &'a mut XenPlatform<S>, link: LinkId) -> Wire<'a, S> {
+        Wire { xen, link, rung: 0 }
+    }
+
     /// Sends all bytes; the peer is told once a burst.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut sent = 0;
@@ -100,7 +107,7 @@ impl<S: Side> Wire<'_, S> {
             Role::Front => self.xen.front(self.link).ok_or(Broken::Connection)?.flush(),
             Role::Back => self.xen.back(self.link).ok_or(Broken::Connection)?.flush(),
         };
-        self.xen.notify_if(self.link, notify);
+        self.ring_if(notify);
         Ok(())
     }
 
@@ -118,17 +125,22 @@ impl<S: Side> Wire<'_, S> {
             Role::Front => {
                 self.xen.front(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?
             }
-            Role::Back => {
-                self.xen.back(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?
-            }
+            Role::Back => self.xen.back(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?,
         };
-        self.xen.notify_if(self.link, notify);
+        self.ring_if(notify);
         Ok(readiness)
     }
 
     /// Rings the peer, whatever the rings say.
     pub(super) fn ring(&mut self) {
+        self.rung += 1;
         self.xen.notify(self.link);
+    }
+
+    fn ring_if(&mut self, notify: Notify) {
+        if notify == Notify::Due {
+            self.ring();
+        }
     }
 
     /// Waits until the peer rings.

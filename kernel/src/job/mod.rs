@@ -177,7 +177,7 @@ fn announce(link: &str, event: &Event<'_>) {
     match *event {
         Event::Waiting => crate::say!(Info, "link {link}: waiting to be introduced"),
         Event::Introduced { peer, number } => {
-            trace!("introduced link={link} peer={} number={number}", peer.0);
+            trace!("introduced link={link} peer={} number={number} t_ns={now}", peer.0);
         }
         Event::Up { epoch, peer_epoch } => {
             let (own, theirs) = (epoch.bits() >> 96, peer_epoch.bits() >> 96);

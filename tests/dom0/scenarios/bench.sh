@@ -29,7 +29,10 @@ pair() {
 
 snapshot before
 pair 1 "bytes=64 cycles=$CYCLES"
-pair 3 "cycles=0"
+pair 3 "cycles=0 pages=1"
+pair 5 "cycles=0 pages=2"
+pair 7 "cycles=0 pages=4"
+pair 9 "cycles=0 pages=8"
 
 # The shipped pair from its first instruction on, and the smallest image, which says what of the
 # time before that instruction is the toolstack's.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use super::conformance;
 use super::facts::Fact;
 use super::guest::{End, Guest};
 use super::images::Image;
@@ -19,6 +18,7 @@ use super::report::{
 use super::stats::{Spread, histogram};
 use super::timeline::{ClockOffset, Moment, cycles};
 use super::verdict::{Judgement, Verdict};
+use super::{bench, conformance};
 
 /// What one run comes to; the frame around it (command, commit, machine) is the invocation's.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Findings {
     pub stages: BTreeMap<String, Stage>,
     /// What was moved.
     pub transfer: Option<Transfer>,
+    /// What moving data costs, where that was measured.
+    pub data: bench::Data,
     /// What was left behind.
     pub leaks: Leaks,
     /// Figures against limits.
@@ -66,7 +68,8 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
         Clock::Real => Vec::new(),
     };
     let leaks = Leaks::find(&played.results, &guests);
-    let stages = stages(&guests, &timeline);
+    let mut stages = stages(&guests, &timeline);
+    stages.extend(bench::stages(&guests, offset, origin.clock));
     let transfer = transfer(&guests);
     let mut checks = checks(&played.facts, origin);
     checks.extend(conformance::checks(&guests, origin));
@@ -92,6 +95,8 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     }
     let mut budgets = budgets(images, &stages, &leaks);
     budgets.extend(conformance::budgets(&guests, &played.facts, origin));
+    let data = bench::Data::of(&guests, origin.clock);
+    budgets.extend(bench::budgets(&stages, &data));
     let t0_uncertainty_ns = offset.map(ClockOffset::uncertainty_ns);
     Findings {
         judgement,
@@ -100,6 +105,7 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
         t0_uncertainty_ns,
         stages,
         transfer,
+        data,
         leaks,
         budgets,
         baseline_ns: conformance::baseline_ns(&played.facts),
@@ -183,6 +189,7 @@ fn stages(guests: &[Guest], timeline: &[Moment]) -> BTreeMap<String, Stage> {
             hist: histogram(&durations),
             xs_requests,
             hypercalls,
+            sides: BTreeMap::new(),
         };
         stages.insert(name.to_string(), stage);
     }
@@ -200,7 +207,7 @@ fn cold_up(guests: &[Guest]) -> Option<Sides> {
 }
 
 /// Hypercalls that wait for something: how many there are says how busy the others were.
-const WAITS: [&str; 1] = ["hc.sched.poll"];
+pub(super) const WAITS: [&str; 1] = ["hc.sched.poll"];
 
 /// The average of one stage's counts, of the guests of each role that lived to print them.
 fn sides(guests: &[Guest], stage: &str, prefix: &str) -> Option<Sides> {
@@ -236,8 +243,9 @@ fn budgets(images: &[Image], stages: &BTreeMap<String, Stage>, leaks: &Leaks) ->
             ok,
         });
     };
-    // The image that tests the daemon may be as large as its cases make it.
-    let limited = images.iter().filter(|image| image.name != conformance::ROLE);
+    // The images that test and measure may be as large as what they do makes them.
+    let measuring = [conformance::ROLE, bench::ROLE];
+    let limited = images.iter().filter(|image| !measuring.contains(&&*image.name));
     for image in limited.filter(|image| image.memory_mib.is_some()) {
         add(&format!("{} image, stripped", image.name), "bytes", image.bytes, 65_536);
         add(&format!("{} memory", image.name), "MiB", image.memory_mib.unwrap_or(0), 2);
@@ -305,7 +313,7 @@ pub fn domain_line(guest: &Guest, console: String) -> DomainLine {
 }
 
 /// The counts of one line.
-fn counts(fact: &Fact) -> Counts {
+pub(super) fn counts(fact: &Fact) -> Counts {
     let with_prefix = |prefix: &str| -> BTreeMap<String, u64> {
         let pairs = fact.pairs.iter();
         pairs
@@ -314,11 +322,16 @@ fn counts(fact: &Fact) -> Counts {
             })
             .collect()
     };
-    let pair = |left: &str, right: &str| Some((fact.number(left)?, fact.number(right)?));
+    // A count of zero is not printed.
+    let pair = |left: &str, right: &str| match (fact.number(left), fact.number(right)) {
+        (None, None) => None,
+        (left, right) => Some((left.unwrap_or(0), right.unwrap_or(0))),
+    };
     Counts {
         xs_requests: with_prefix("xs."),
         xs_events: pair("events.useful", "events.spurious")
             .map(|(useful, spurious)| Events { useful, spurious }),
+        xs_events_all: fact.number("events"),
         doorbells: fact.number("doorbells"),
         wakeups: pair("wakeups.useful", "wakeups.empty")
             .map(|(useful, empty)| WakeUps { useful, empty }),

@@ -32,6 +32,8 @@ pub struct Guest {
     pub domid: u64,
     /// dom0's clock when `xl create` was called, in nanoseconds.
     pub created_dom0_ns: Option<u64>,
+    /// The same, when it had returned.
+    pub create_done_dom0_ns: Option<u64>,
     /// How it ended.
     pub end: End,
     /// The verdict that the scenario expects of it: SUCCESS unless it said another.
@@ -73,6 +75,7 @@ impl Guest {
                 incarnation,
                 domid: fact.number("domid").unwrap_or(0),
                 created_dom0_ns: fact.number("t0"),
+                create_done_dom0_ns: fact.number("done"),
                 end: ends.get(&name).copied().unwrap_or(End::Running),
                 expected: expected.get(&name).copied().unwrap_or(Verdict::Success),
                 facts: Fact::all("@T", &console),

@@ -8,6 +8,7 @@
 
 pub mod assemble;
 pub mod beds;
+pub mod bench;
 mod command;
 pub mod conformance;
 pub mod cpio;

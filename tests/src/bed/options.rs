@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::conformance;
+use super::{bench, conformance};
 
 /// Default time limit of a run: far above the slowest first run seen (downloads among it), so that
 /// only something stuck meets it.
 const TIMEOUT_S_DEFAULT: u64 = 900;
+/// Cycles unless told: enough to see a first and a usual one.
+const CYCLES_DEFAULT: u32 = 20;
 
 /// Boots real Xen in QEMU (no hardware virtualisation needed), starts both images with `xl create`,
 /// introduces them, and says what they did.
@@ -18,12 +20,12 @@ const TIMEOUT_S_DEFAULT: u64 = 900;
 #[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
-    /// and its costs, or `shell`, dom0's root shell on this terminal.
+    /// and its costs, `bench`, what setup, teardown and data cost, or `shell`, dom0's root shell on this terminal.
     #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
     pub command: String,
-    /// Which xenstore daemon dom0 runs.
-    #[arg(long, value_enum, default_value = "c")]
-    pub daemon: DaemonChoice,
+    /// Which xenstore daemon dom0 runs [default: c; for `bench` both].
+    #[arg(long, value_enum)]
+    pub daemon: Option<DaemonChoice>,
     /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
     /// something, runs repeat) or `real` (the host's time, for races; no latencies are printed).
     #[arg(long, value_enum, default_value = "counted")]
@@ -35,9 +37,9 @@ pub struct Options {
     /// How many machines may run at once (only `--daemon both` uses two) [default: processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Cycles of connect, transfer, disconnect in each part of the job.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    pub cycles: u32,
+    /// Cycles of connect, transfer, disconnect in each part of the job [default: 20; for `bench` 1000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cycles: Option<u32>,
     /// Where the report and the logs go [default: target/xen].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -119,7 +121,7 @@ impl Clock {
 }
 
 /// Commands that the interface names and that are still to be written.
-const NOT_THERE_YET: [&str; 4] = ["faults", "soak", "explore", "bench"];
+const NOT_THERE_YET: [&str; 3] = ["faults", "soak", "explore"];
 
 /// What `command` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +140,7 @@ impl Options {
     /// Reads `command`.
     pub fn command(&self) -> Command {
         match self.command.as_str() {
-            "run" | conformance::ROLE => Command::Run,
+            "run" | conformance::ROLE | bench::ROLE => Command::Run,
             "shell" => Command::Shell,
             name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
             _ => Command::Unknown,
@@ -149,8 +151,21 @@ impl Options {
     pub fn scenario(&self) -> &str {
         match self.command.as_str() {
             conformance::ROLE => conformance::ROLE,
+            bench::ROLE => bench::ROLE,
             _ => &self.scenario,
         }
+    }
+
+    /// The daemons to run under.
+    pub fn daemons(&self) -> &'static [Daemon] {
+        let usual = if self.command == bench::ROLE { DaemonChoice::Both } else { DaemonChoice::C };
+        self.daemon.unwrap_or(usual).daemons()
+    }
+
+    /// Cycles in each part of the job.
+    pub fn cycles_in_force(&self) -> u32 {
+        let usual = if self.command == bench::ROLE { bench::CYCLES } else { CYCLES_DEFAULT };
+        self.cycles.unwrap_or(usual)
     }
 
     /// The seed in force: none with the real clock unless told.
@@ -170,8 +185,8 @@ mod tests {
     fn no_argument_means_the_main_job_under_c_xenstored_in_counted_time() {
         let options = Options::try_parse_from(["run-xen.sh"]).expect("the empty command line");
         assert_eq!(options.command(), Command::Run);
-        assert_eq!(options.daemon.daemons(), [Daemon::C]);
-        assert_eq!((options.clock, options.cycles), (Clock::Counted, 20));
+        assert_eq!(options.daemons(), [Daemon::C]);
+        assert_eq!((options.clock, options.cycles_in_force()), (Clock::Counted, 20));
         assert_eq!(options.seed_in_force(), Some(1));
     }
 
@@ -182,10 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn bench_measures_under_both_daemons() {
+        let options = Options::try_parse_from(["run-xen.sh", "bench"]).expect("a word");
+        assert_eq!((options.command(), options.scenario()), (Command::Run, "bench"));
+        assert_eq!(options.daemons(), [Daemon::C, Daemon::Ocaml]);
+        assert_eq!(options.cycles_in_force(), bench::CYCLES);
+    }
+
+    #[test]
     fn a_command_that_is_not_written_yet_is_told_from_one_that_is_unknown() {
         let parse = |word| Options::try_parse_from(["run-xen.sh", word]).expect("a word").command();
-        assert_eq!(parse("bench"), Command::NotThereYet);
-        assert_eq!(parse("benhc"), Command::Unknown);
+        assert_eq!(parse("soak"), Command::NotThereYet);
+        assert_eq!(parse("saok"), Command::Unknown);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::bench;
 use super::guest::End;
 use super::leaks::Leaks;
 use super::stats::Spread;
@@ -50,6 +51,9 @@ pub struct Report {
     /// What was moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
+    /// What moving data costs, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<bench::Data>,
     /// What was left behind.
     pub leaks: Leaks,
     /// Figures against their limits.
@@ -153,6 +157,9 @@ pub struct Counts {
     /// Watch events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xs_events: Option<Events>,
+    /// Watch events of both sorts together, where they are not told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xs_events_all: Option<u64>,
     /// Doorbells rung.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doorbells: Option<u64>,
@@ -211,6 +218,19 @@ pub struct Stage {
     /// Hypercalls of one, by side; those that wait are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypercalls: Option<Sides>,
+    /// Everything that was counted in all of them together, by side: "fe", "be".
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sides: BTreeMap<&'static str, Counted>,
+}
+
+/// Counts of one side over several times of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// How many times.
+    pub n: u64,
+    /// All that was counted in them.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// An average by side, rounded up: a budget that one run in two exceeds is exceeded.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::assemble::{Findings, Origin, assemble, domain_line, image_line};
 use super::beds::Kept;
+use super::bench;
 use super::command::run;
 use super::conformance;
 use super::dom0::Dom0;
@@ -122,6 +123,7 @@ impl Session {
         report.timeline.clone_from(&findings.timeline);
         report.stages.clone_from(&findings.stages);
         report.transfer = findings.transfer;
+        report.data = (findings.data != bench::Data::default()).then(|| findings.data.clone());
         report.leaks = findings.leaks.clone();
         report.budgets.clone_from(&findings.budgets);
         // The limit is the main job's.
@@ -203,6 +205,7 @@ pub fn empty_report(judgement: &Judgement, started_utc: &str) -> Report {
         timeline: Vec::new(),
         stages: std::collections::BTreeMap::new(),
         transfer: None,
+        data: None,
         leaks: Leaks::default(),
         budgets: Vec::new(),
         checks: Vec::new(),
@@ -243,14 +246,14 @@ pub fn join(mut frame: Report, runs: &[(Daemon, Report)]) -> Report {
 
 /// The runs that the options ask for.
 pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
-    let daemons = options.daemon.daemons();
+    let daemons = options.daemons();
     let wish = |daemon: &Daemon| Wish {
         daemon: *daemon,
         clock: options.clock,
         seed: options.seed_in_force(),
         job: Job {
             scenario: options.scenario().to_string(),
-            cycles: options.cycles,
+            cycles: options.cycles_in_force(),
             settings: Vec::new(),
         },
         out: match daemons {
@@ -265,7 +268,7 @@ fn replay(wish: &Wish, machine: &Option<(Setting, Packages)>) -> String {
     let mut line = "./run-xen.sh".to_string();
     match wish.job.scenario.as_str() {
         "main" => {}
-        conformance::ROLE => line.push_str(" xenstore-check"),
+        command @ (conformance::ROLE | bench::ROLE) => line.push_str(&format!(" {command}")),
         scenario => line.push_str(&format!(" --scenario {scenario}")),
     }
     if machine.is_none() {

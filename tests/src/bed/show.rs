@@ -3,11 +3,11 @@
 use core::fmt::Write;
 
 use super::assemble::{Findings, domain_line};
-use super::conformance;
 use super::images::Image;
 use super::options::Clock;
 use super::report::Report;
 use super::timeline::Moment;
+use super::{bench, conformance};
 
 /// Everything that a run found, as text.
 pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clock) -> String {
@@ -20,6 +20,7 @@ pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clo
     show_stages(&mut text, findings);
     show_counts(&mut text, findings);
     text.push_str(&conformance::table(findings, clock));
+    text.push_str(&bench::table(findings));
     show_budgets(&mut text, report);
     for detail in &findings.leaks.details {
         line(&mut text, format_args!("LEFT BEHIND: {detail}"));
@@ -110,7 +111,7 @@ fn show_stages(text: &mut String, findings: &Findings) {
     line(
         text,
         format_args!(
-            "  {:<11} {:>4} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
+            "  {:<16} {:>5} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
             "", "n", "min", "p50", "p99", "max", "requests", "hypercalls"
         ),
     );
@@ -124,7 +125,7 @@ fn show_stages(text: &mut String, findings: &Findings) {
         line(
             text,
             format_args!(
-                "  {name:<11} {:>4} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
+                "  {name:<16} {:>5} {:>10} {:>10} {:>10} {:>10}  {:>9} {:>11}",
                 stage.n,
                 micros(|ns| ns.min),
                 micros(|ns| ns.p50),
@@ -198,7 +199,7 @@ fn show_budgets(text: &mut String, report: &Report) {
         line(
             text,
             format_args!(
-                "  {mark} {:<34} {:>8} of {} {}",
+                "  {mark} {:<58} {:>8} of {} {}",
                 budget.name, budget.value, budget.limit, budget.unit
             ),
         );

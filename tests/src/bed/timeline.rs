@@ -43,7 +43,7 @@ impl ClockOffset {
     }
 
     /// A time of dom0's clock as Xen's.
-    fn convert(self, dom0_ns: u64) -> u64 {
+    pub fn convert(self, dom0_ns: u64) -> u64 {
         dom0_ns.saturating_add(self.low + (self.high - self.low) / 2)
     }
 
@@ -111,6 +111,7 @@ mod tests {
             incarnation,
             domid,
             created_dom0_ns: Some(50),
+            create_done_dom0_ns: None,
             end: End::Poweroff,
             expected: Verdict::Success,
             console: console.into(),

@@ -163,9 +163,10 @@ fn shell(
         return Ok(judged(Verdict::Skip, "native-has-a-shell"));
     };
     let setting = Setting { layout: session.layout.clone(), ..setting.clone() };
-    let job = Job { scenario: "shell".into(), cycles: options.cycles, settings: Vec::new() };
+    let job =
+        Job { scenario: "shell".into(), cycles: options.cycles_in_force(), settings: Vec::new() };
     let choice = Choice {
-        daemon: options.daemon.daemons()[0],
+        daemon: options.daemons()[0],
         clock: options.clock,
         seed: options.seed_in_force(),
         line: Line::Terminal,

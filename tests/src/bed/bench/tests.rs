@@ -1,0 +1,128 @@
+//! Made-up consoles, and what must come of them.
+
+use super::*;
+use crate::bed::cpio::{Archive, Mode};
+use crate::bed::play::Played;
+
+const FRONT: &str = "\
+    @T hist name=read n=3 sum_ns=330 min_ns=101 max_ns=119\n\
+    @T bucket name=read lo=100 hi=109 n=2\n\
+    @T bucket name=read lo=110 hi=129 n=1\n\
+    @T hist name=connect n=2 sum_ns=880 min_ns=440 max_ns=440\n\
+    @T bucket name=connect lo=436 hi=447 n=2\n\
+    @T counts stage=connect n=2 xs.WRITE=2 xs.READ=2 events=2 hc.evtchn.send=3 hc.sched.poll=9\n\
+    @T counts stage=data n=2 hc.evtchn.send=2\n\
+    @T counts stage=disconnect n=2 xs.WRITE=2 hc.evtchn.close=2\n";
+const BACK: &str = "\
+    @T counts stage=connect n=2 xs.WRITE=2 xs.READ=2 hc.grant.map=2\n\
+    @T counts stage=data n=2 hc.evtchn.send=2\n\
+    @T counts stage=disconnect n=2 xs.WRITE=2 xs.READ=2\n";
+const LAB: &str = "\
+    @T hist name=read n=1 sum_ns=90 min_ns=90 max_ns=90\n\
+    @T bucket name=read lo=90 hi=99 n=1\n\
+    @T counts stage=connect n=1 xs.WRITE=70\n\
+    @T counts stage=disconnect n=1 xs.WRITE=70\n";
+const JOB: &str = "\
+    @J domain role=bench n=2 domid=1 t0=5 done=9\n\
+    @J domain role=bench n=1 domid=2 t0=5 done=9\n\
+    @J domain role=bench n=3 domid=3 t0=5 done=9\n\
+    @J domain role=hello n=1 domid=4 t0=1000 done=1700\n";
+
+fn measured() -> BTreeMap<String, Stage> {
+    measured_by(Clock::Counted)
+}
+
+fn measured_by(clock: Clock) -> BTreeMap<String, Stage> {
+    let mut results = Archive::new();
+    let hello = "@T boot image=hello domid=4 t1_ns=1950 mem_kib=2048\n";
+    for (name, text) in
+        [("bench.1", FRONT), ("bench.2", BACK), ("bench.3", LAB), ("hello.1", hello)]
+    {
+        results.file(&format!("{name}.console"), Mode::Data, text.as_bytes().to_vec());
+    }
+    let facts = Fact::all("@J", JOB);
+    let offset = ClockOffset::find(&Fact::all("@J", "@J clock low=400 high=400\n"));
+    let guests = Guest::all(&Played { facts, results, wall_s: 0.0, kept: None });
+    stages(&guests, offset, clock)
+}
+
+#[test]
+fn histograms_of_several_lives_become_one_with_its_percentiles() {
+    let read = measured().remove("read").expect("a histogram");
+    let ns = read.ns.expect("times");
+    assert_eq!((read.n, ns.min, ns.p50, ns.p999, ns.max), (4, 90, 109, 119, 119));
+    assert_eq!(read.hist, [(90, 1), (100, 2), (110, 1)]);
+}
+
+#[test]
+fn counts_are_those_of_the_pair_that_went_through_cycles() {
+    let stages = measured();
+    let connect = &stages["connect"];
+    assert_eq!(connect.xs_requests, Some(Sides { fe: 2, be: 2 }));
+    // Waits are left out; three in two cycles is two.
+    assert_eq!(connect.hypercalls, Some(Sides { fe: 2, be: 1 }));
+}
+
+#[test]
+fn the_toolstacks_share_is_told_on_the_guests_clock() {
+    let stages = measured();
+    assert_eq!(stages["xl create"].ns.expect("times").p50, 700);
+    assert_eq!(stages["xl create to T1"].ns.expect("times").p50, 1950 - 1400);
+}
+
+#[test]
+fn goals_are_averages_and_ratios_of_medians() {
+    let stages = measured();
+    let value = |name: &str| {
+        goals(&stages, &Data::default())
+            .into_iter()
+            .find(|goal| goal.name == name)
+            .expect("a goal")
+            .value
+    };
+    assert_eq!(value("requests, connect, both ends"), Some(4.0));
+    assert_eq!(value("requests, connect + data + disconnect, both ends"), Some(7.0));
+    assert_eq!(value("hypercalls, connect + disconnect, no waits, front"), Some(2.5));
+    assert_eq!(value("connect / RT"), Some(440.0 / 109.0));
+    // Not measured is not zero.
+    assert_eq!(value("event-channel ping-pong"), None);
+}
+
+#[test]
+fn no_time_is_told_in_real_time() {
+    let stages = measured_by(Clock::Real);
+    assert_eq!((stages["read"].n, stages["read"].ns), (4, None));
+    assert!(stages["read"].hist.is_empty() && !stages.contains_key("xl create"));
+}
+
+#[test]
+fn a_run_without_the_image_has_no_such_stages() {
+    let guests =
+        Guest::all(&Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: None });
+    assert!(stages(&guests, None, Clock::Counted).is_empty());
+}
+
+#[test]
+fn data_is_compared_with_the_fastest_copy() {
+    let console = "\
+        @T alone name=copy-a n=10 bytes=100 ns=1000 ok=1\n\
+        @T alone name=copy-b n=10 bytes=100 ns=500 ok=1\n\
+        @T alone name=copy-wrong n=10 bytes=100 ns=1 ok=0\n\
+        @T alone name=stream n=10 bytes=100 ns=1250 ok=1\n\
+        @T alone name=message n=100 bytes=64 ns=20000 ok=1\n\
+        @T stream pages=1 size=4096 bytes=17920 ns=1000 notified.fe=3 notified.be=2\n";
+    let mut results = Archive::new();
+    results.file("bench.1.console", Mode::Data, console.as_bytes().to_vec());
+    let facts = Fact::all("@J", JOB);
+    let guests = Guest::all(&Played { facts, results, wall_s: 0.0, kept: None });
+    let data = Data::of(&guests, Clock::Counted);
+    assert_eq!(data.per_cent_of_copy("stream", 2.0), Some(80.0));
+    // 200 ns a message are 100 instructions, half of them a side's.
+    assert_eq!(data.instructions_a_side("message"), Some(50.0));
+    assert_eq!(data.notified_a_ring_full(1, 4096), Some(0.5));
+    let rates: Vec<Option<f64>> = data.streams.iter().map(Streamed::megabytes_a_second).collect();
+    assert_eq!(rates, [Some(17_920.0)]);
+    let data = Data::of(&guests, Clock::Real);
+    assert!(data.alone.is_empty());
+    assert_eq!(data.streams[0].ns, None);
+}
