@@ -55,7 +55,7 @@ pub enum BackState {
     Refusing(RefuseReason),
     /// REFUSED is to be said.
     RefusalDue(RefuseReason),
-    /// DISCONNECT was read; to be unmapped.
+    /// DISCONNECT, or the front's closing word, was read; to be unmapped.
     Unmapping,
     /// DISCONNECTED is to be said.
     AnswerDue,
@@ -204,6 +204,11 @@ impl Back {
             | Control::Disconnected(_) => return Err(Breach::WrongRole),
         }
         Ok(())
+    }
+
+    /// The front's closing word is set in the page: DISCONNECT, sooner (rule D7).
+    pub fn handle_closing_word(&mut self) {
+        self.handle_disconnect();
     }
 
     fn handle_disconnect(&mut self) {

@@ -374,12 +374,13 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     /// Quarantined pages are tried again once a beat, for ever.
     fn tend_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
-        let mut grown = 0u32;
+        let (mut grown, mut is_unswept) = (0u32, false);
         for link in self.used_links() {
             grown = grown.saturating_add(link.take_quarantined());
+            is_unswept |= link.take_unswept();
         }
         self.quarantined = self.quarantined.saturating_add(grown);
-        if self.quarantined > 0 && self.sweep_at <= now {
+        if is_unswept || (self.quarantined > 0 && self.sweep_at <= now) {
             self.quarantined = platform.sweep_quarantine().pages;
             self.sweep_at = now.after(BEAT);
         }

@@ -150,6 +150,25 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// # Errors
     /// See [`SendError`]; nothing is sent then.
     pub fn send(&mut self, message: &[u8]) -> Result<Seq, SendError> {
+        let seq = self.enqueue(message)?;
+        self.dirty = true;
+        Ok(seq)
+    }
+
+    /// As [`Endpoint::send`], for what the peer knows from the page already: it rides on the next
+    /// WRITE, which comes within a beat.
+    ///
+    /// # Errors
+    /// See [`SendError`]; nothing is sent then.
+    pub fn send_with_next_write(&mut self, now: Instant, message: &[u8]) -> Result<Seq, SendError> {
+        let seq = self.enqueue(message)?;
+        if !self.timers.is_set(Timer::Beat) {
+            self.timers.set(Timer::Beat, now.after(self.pace.beat));
+        }
+        Ok(seq)
+    }
+
+    fn enqueue(&mut self, message: &[u8]) -> Result<Seq, SendError> {
         self.assert_drained();
         if self.phase == Phase::Down {
             return Err(SendError::NotUp);
@@ -171,7 +190,6 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             return Err(SendError::Full { try_again: self.timers.next() });
         }
         self.sent = self.sent.next();
-        self.dirty = true;
         self.assert_consistent();
         Ok(self.sent)
     }

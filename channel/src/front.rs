@@ -22,6 +22,9 @@ pub enum FrontAction {
     },
     /// Send the message, then [`Front::handle_said`]. It waits while the channel is full.
     Say(Control),
+    /// Set the closing word, notify, and send the message with the next WRITE, then
+    /// [`Front::handle_said`].
+    SayClosing(Control),
     /// Fence, close, revoke; then [`Front::handle_released`].
     Release,
 }
@@ -190,7 +193,7 @@ impl Front {
         }
     }
 
-    /// [`FrontAction::Say`] was done.
+    /// [`FrontAction::Say`] or [`FrontAction::SayClosing`] was done.
     pub fn handle_said(&mut self) {
         self.state = match self.state {
             FrontState::Prepared(_) => FrontState::Connecting,
@@ -250,7 +253,8 @@ impl Front {
                 Control::Refused(_, reason),
                 FrontState::Connecting | FrontState::Leaving | FrontState::Disconnecting,
             ) => self.state = FrontState::Ended(Outcome::Refused(reason)),
-            (Control::Disconnected(_), FrontState::Disconnecting) => {
+            // The closing word may be answered before DISCONNECT is said.
+            (Control::Disconnected(_), FrontState::Leaving | FrontState::Disconnecting) => {
                 self.state = FrontState::Ended(Outcome::InOrder);
             }
             _ => {}
@@ -268,6 +272,10 @@ impl Front {
             }
             FrontState::Prepared(offer) => {
                 Some(FrontAction::Say(Control::Connect(self.number, offer)))
+            }
+            // A back that has stamped looks at the page.
+            FrontState::Leaving if self.announced => {
+                Some(FrontAction::SayClosing(Control::Disconnect(self.number)))
             }
             FrontState::Leaving => Some(FrontAction::Say(Control::Disconnect(self.number))),
             FrontState::Ended(_) => Some(FrontAction::Release),

@@ -104,6 +104,8 @@ pub struct Link {
     is_doubtful: bool,
     /// Pages newly in quarantine, for the driver.
     quarantined: u32,
+    /// Something was undone half way: only the platform knows whether pages are in quarantine.
+    is_unswept: bool,
 }
 
 impl Link {
@@ -132,6 +134,7 @@ impl Link {
             unknown: Unknown::None,
             is_doubtful: false,
             quarantined: 0,
+            is_unswept: false,
         }
     }
 
@@ -254,6 +257,11 @@ impl Link {
     /// Pages newly in quarantine since the last call.
     pub(crate) fn take_quarantined(&mut self) -> u32 {
         core::mem::take(&mut self.quarantined)
+    }
+
+    /// Whether the platform is to be asked what is in quarantine. True once.
+    pub(crate) fn take_unswept(&mut self) -> bool {
+        core::mem::take(&mut self.is_unswept)
     }
 
     // Getters.

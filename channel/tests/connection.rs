@@ -216,6 +216,19 @@ fn a_full_quarantine_refuses_connects_by_that_name() {
 }
 
 #[test]
+fn what_a_failed_map_leaves_mapped_is_unmapped_later() {
+    let mut world = World::up(1);
+    world.xen.borrow_mut().sabotage = Some(Sabotage::MapHalf);
+    world.connect();
+    world.settle();
+    let refused = ConnectRefused::ByBack(RefuseReason::BadGrant);
+    assert!(world.has(FRONT, &Happened::Refused(1, refused)));
+    world.run_seconds(3);
+    assert_eq!(world.domains[&FRONT].driver.quarantined(), 0);
+    assert_eq!(world.xen.borrow().held(), 0);
+}
+
+#[test]
 fn an_unmap_that_xen_refuses_is_tried_again_and_the_quarantine_empties() {
     let mut world = World::connected(1);
     world.xen.borrow_mut().sabotage = Some(Sabotage::Unmap);

@@ -43,7 +43,7 @@ fn cold_up_costs_at_most_twelve_requests_when_introduced_before_either_started()
 }
 
 #[test]
-fn connect_costs_four_requests_and_disconnect_four() {
+fn connect_costs_two_requests_and_disconnect_two() {
     let mut world = World::up(1);
     for cycle in 1..=20 {
         let before = world.requests_of_all();
@@ -51,12 +51,30 @@ fn connect_costs_four_requests_and_disconnect_four() {
         world.settle();
         assert!(world.has(FRONT, &Happened::Connected(cycle)));
         let connected = world.requests_of_all();
-        assert_eq!(connected - before, 4, "connect {cycle}");
+        assert_eq!(connected - before, 2, "connect {cycle}");
         world.disconnect(FRONT);
         world.settle();
-        assert_eq!(world.requests_of_all() - connected, 4, "disconnect {cycle}");
+        assert_eq!(world.requests_of_all() - connected, 2, "disconnect {cycle}");
         assert_eq!(world.xen.borrow().held(), 0);
     }
+}
+
+#[test]
+fn what_the_page_has_told_costs_no_request_of_its_own_in_a_long_connection_either() {
+    let mut world = World::up(1);
+    world.run_seconds(2);
+    // Beats of a link that is up, for comparison: the connection's messages ride on them.
+    let before = world.requests_of_all();
+    world.run_seconds(10);
+    let idle = world.requests_of_all() - before;
+    let before = world.requests_of_all();
+    world.connect();
+    world.run_seconds(5);
+    world.disconnect(FRONT);
+    world.run_seconds(5);
+    let cost = world.requests_of_all() - before;
+    assert_eq!(world.xen.borrow().held(), 0);
+    assert!(cost < idle, "{cost} with a connection of 5 s, {idle} without");
 }
 
 #[test]

@@ -154,6 +154,21 @@ fn d7_t13_disconnect_in_any_state_unmaps_first_and_answers_then() {
 }
 
 #[test]
+fn d7_the_fronts_closing_word_is_disconnect_and_the_message_that_follows_is_ignored() {
+    for mut back in [stamped(), serving()] {
+        back.handle_closing_word();
+        assert_eq!(back.poll_action(), Some(BackAction::Unmap));
+        back.handle_unmapped();
+        assert_eq!(back.poll_action(), Some(BackAction::Say(Control::Disconnected(ONE))));
+        back.handle_said();
+        back.handle_message(&Control::Disconnect(ONE)).unwrap();
+        assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
+        back.handle_message(&Control::Connect(Number(2), offer())).unwrap();
+        assert_eq!(back.state(), BackState::Got(offer()));
+    }
+}
+
+#[test]
 fn d7_t15_a_disconnect_that_crosses_refused_is_not_answered_again() {
     // Wrong: it is, and the answer ends the next connection.
     let mut back = got();

@@ -14,6 +14,15 @@ use crate::message::{APPLICATION, Control};
 use crate::platform::{Platform, Terms, plays};
 use crate::step::Step;
 
+/// When a message goes to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    /// At once.
+    Now,
+    /// The page has told the peer already.
+    WithNextWrite,
+}
+
 impl Link {
     /// Does everything that can be done without xenstore. Ends: each turn takes an event, finishes
     /// an action or consumes a message, and messages are bounded.
@@ -149,12 +158,18 @@ impl Link {
                 let terms = self.terms(number, pages);
                 let prepared = platform.prepare(self.id, &terms);
                 self.front().handle_prepared(prepared);
-                if prepared.is_ok() {
-                    platform.reached(self.id, Step::Prepared);
+                match prepared {
+                    Ok(_) => platform.reached(self.id, Step::Prepared),
+                    Err(_) => self.is_unswept = true,
                 }
                 true
             }
-            FrontAction::Say(control) => self.say(now, control, platform),
+            FrontAction::Say(control) => self.say(now, control, Hurry::Now, platform),
+            FrontAction::SayClosing(control) => {
+                platform.say_closing(self.id);
+                platform.notify(self.id);
+                self.say(now, control, Hurry::WithNextWrite, platform)
+            }
             FrontAction::Release => {
                 let released = platform.release(self.id);
                 self.note_quarantined(released);
@@ -170,8 +185,9 @@ impl Link {
             BackAction::Map(offer) => {
                 let mapped = platform.map(self.id, self.peer(), &offer);
                 self.back().handle_mapped(mapped);
-                if mapped.is_ok() {
-                    platform.reached(self.id, Step::Mapped);
+                match mapped {
+                    Ok(()) => platform.reached(self.id, Step::Mapped),
+                    Err(_) => self.is_unswept = true,
                 }
             }
             BackAction::Verify(number, offer) => {
@@ -192,12 +208,19 @@ impl Link {
                 self.back().handle_stamped();
                 platform.reached(self.id, Step::Stamped);
             }
-            BackAction::Say(control) => return self.say(now, control, platform),
+            BackAction::Say(control) => {
+                // A front that waits for CONNECTED sees the stamp.
+                let hurry = match control {
+                    Control::Connected(_) => Hurry::WithNextWrite,
+                    _ => Hurry::Now,
+                };
+                return self.say(now, control, hurry, platform);
+            }
             BackAction::SayClosing(control) => {
                 // The word in the page first: it reaches a front whose event is lost.
                 platform.say_closing(self.id);
                 platform.notify(self.id);
-                return self.say(now, control, platform);
+                return self.say(now, control, Hurry::Now, platform);
             }
             BackAction::Unmap => {
                 let answers = self.back().state() == BackState::Unmapping;
@@ -213,8 +236,19 @@ impl Link {
     }
 
     /// Puts a control message into the queue; `false` while the queue is full.
-    fn say(&mut self, now: Instant, control: Control, platform: &mut impl Platform) -> bool {
-        match self.endpoint.send(control.emit().as_bytes()) {
+    fn say(
+        &mut self,
+        now: Instant,
+        control: Control,
+        hurry: Hurry,
+        platform: &mut impl Platform,
+    ) -> bool {
+        let text = control.emit();
+        let sent = match hurry {
+            Hurry::Now => self.endpoint.send(text.as_bytes()),
+            Hurry::WithNextWrite => self.endpoint.send_with_next_write(now, text.as_bytes()),
+        };
+        match sent {
             Ok(_) => {}
             Err(SendError::NumbersSpent) => {
                 let reason = DownReason::Protocol(Breach::NumbersSpent);

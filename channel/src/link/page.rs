@@ -123,13 +123,20 @@ impl Link {
         self.take_words(now, seen.words, platform);
     }
 
-    /// D5: the fence first, then what the front says.
+    /// D5: the fence first, then what the front says; D7: that it leaves.
     fn see_front(&mut self, now: Instant, seen: &Observation, platform: &mut impl Platform) {
         if seen.fence == Fence::Closed {
             self.endpoint.handle_verdict(now, DownReason::Fenced, Witness::Page, platform);
             return;
         }
         self.take_words(now, seen.words, platform);
+        // What was read of the page is the connection's still served, if any is.
+        if seen.closing == ClosingWord::Set
+            && self.has_live_page()
+            && let Machine::Back(back) = &mut self.machine
+        {
+            back.handle_closing_word();
+        }
     }
 
     fn take_words(&mut self, now: Instant, words: PageWords, platform: &mut impl Platform) {

@@ -37,6 +37,8 @@ struct Page {
 pub enum Sabotage {
     Prepare(PrepareError),
     Map,
+    /// A page is mapped, the next one refused, and undoing the first refused too.
+    MapHalf,
     Verify,
     Unmap,
     Bind,
@@ -247,6 +249,12 @@ impl Platform for TestPlatform {
         }
         assert!(!self.backs.contains_key(&link), "unmapped before mapped again");
         let number = offer.refs.as_slice()[0].0;
+        if xen.sabotage == Some(Sabotage::MapHalf) {
+            xen.sabotage = None;
+            xen.pages.get_mut(&number).unwrap().mapped_by = Some((self.domid, link));
+            self.stuck.push(number);
+            return Err(MapError::BadGrant);
+        }
         let page = xen
             .pages
             .get_mut(&number)
