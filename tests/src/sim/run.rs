@@ -8,6 +8,7 @@
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
+use super::chance::Choices;
 use super::clock::SECOND;
 use super::faults::{Mask, Matrix};
 use super::life::Place;
@@ -121,7 +122,12 @@ impl Hard {
 
 /// Runs a seed. Panics inside become the failure.
 pub fn run(seed: u64, mask: Mask, trace: Trace) -> Outcome {
-    let mut world = World::new(seed, mask, trace);
+    run_choices(Choices::Seed(seed), mask, trace)
+}
+
+/// Runs a world of any choices. Panics inside become the failure.
+pub fn run_choices(choices: Choices<'_>, mask: Mask, trace: Trace) -> Outcome {
+    let mut world = World::new(choices, mask, trace);
     let mut measures = Measures::default();
     let ran = catch_unwind(AssertUnwindSafe(|| live(&mut world, &mut measures)));
     let failure = ran.err().map(|payload| {

@@ -13,7 +13,7 @@ use std::panic::{catch_unwind, resume_unwind};
 
 use channel::{Epoch, LinkId, Step};
 
-use super::chance::Chance;
+use super::chance::{Chance, Choices, Stream};
 use super::clock::MS;
 use super::dom0::Dom0;
 use super::faults::{Company, Fault, Faults, Mask};
@@ -119,11 +119,14 @@ pub struct World {
 const NEVER: u64 = u64::MAX;
 
 impl World {
-    /// The world of a seed, before anything has happened in it.
-    pub fn new(seed: u64, mask: Mask, trace: Trace) -> Self {
-        let params = Params::draw(&mut Chance::seeded(seed, 0));
-        let stream = |number| Chance::seeded(seed, number);
-        let chances = Chances { timing: stream(1), users: stream(2), epochs: stream(3) };
+    /// The world of these choices, before anything has happened in it.
+    pub fn new(choices: Choices<'_>, mask: Mask, trace: Trace) -> Self {
+        let params = Params::draw(&mut choices.stream(Stream::Params));
+        let chances = Chances {
+            timing: choices.stream(Stream::Timing),
+            users: choices.stream(Stream::Users),
+            epochs: choices.stream(Stream::Epochs),
+        };
         let company = match params.hostile {
             None => Company::Honest,
             Some(_) => Company::Hostile,
@@ -142,7 +145,7 @@ impl World {
             places: (0..params.places).map(|_| Place::default()).collect(),
             oracle: Oracle::new(params.links.len()),
             dom0: Dom0::default(),
-            faults: Faults::new(stream(4), mask, company),
+            faults: Faults::new(choices.stream(Stream::Faults), mask, company),
             xen: Xen::new(),
             hostile: params.hostile,
             params,
