@@ -24,7 +24,7 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
 const BEAT_MS: RangeInclusive<u64> = 10..=60_000;
 /// Missed beats that mean death: one may always be missed, and a thousand is for ever.
 const BEAT_LIMIT: RangeInclusive<u64> = 2..=1000;
-/// Longest pause at a step: ten minutes.
+/// Longest pause at a step or rest after a cycle: ten minutes.
 const PAUSE_MS_MAX: u64 = 600_000;
 
 /// Do the self-tests run, and what comes after?
@@ -58,6 +58,8 @@ pub struct Options {
     pub cycles: u32,
     /// `bytes=1048576`: bytes that a cycle moves each way.
     pub bytes: u64,
+    /// `rest_ms=0`: how long a frontend's link rests after a cycle.
+    pub rest_ms: u32,
     /// `pages=1`: pages of a connection.
     pub pages: u16,
     /// `beat_ms=1000`: the beat's period.
@@ -82,6 +84,7 @@ impl Default for Options {
             links: Vec::new(),
             cycles: 20,
             bytes: 1 << 20,
+            rest_ms: 0,
             pages: 1,
             beat_ms: 1000,
             beat_limit: 4,
@@ -129,10 +132,11 @@ impl fmt::Display for OptionError<'_> {
 }
 
 /// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "link",
     "cycles",
     "bytes",
+    "rest_ms",
     "pages",
     "beat_ms",
     "beat_limit",
@@ -171,6 +175,7 @@ impl Options {
             "link" => self.links = links(value)?,
             "cycles" => self.cycles = number(value, 0..=u64::from(u32::MAX))? as u32,
             "bytes" => self.bytes = number(value, 1..=BYTES_MAX)?,
+            "rest_ms" => self.rest_ms = number(value, 0..=PAUSE_MS_MAX)? as u32,
             "pages" => self.pages = number(value, 1..=u64::from(PAGES_MAX))? as u16,
             "beat_ms" => self.beat_ms = number(value, BEAT_MS)? as u32,
             "beat_limit" => self.beat_limit = number(value, BEAT_LIMIT)? as u32,
@@ -265,12 +270,13 @@ mod tests {
 
     #[test]
     fn every_option_is_obeyed() {
-        let line = "link=a,b-1 cycles=0 bytes=7 pages=2 beat_ms=100 beat_limit=3 selftest=only \
+        let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 beat_ms=100 beat_limit=3 selftest=only \
                     stop_at=connected:2 pause_at=streaming:1500 log=debug role=second";
         let options = Options::parse(line).unwrap();
         let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
         assert_eq!(links, ["a", "b-1"]);
         assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
+        assert_eq!(options.rest_ms, 30);
         assert_eq!((options.beat_ms, options.beat_limit), (100, 3));
         assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
         assert_eq!(options.stop_at, Some((Step::Connected, 2)));
@@ -298,6 +304,7 @@ mod tests {
             "cycles=+1",
             "cycles=4294967296",
             "bytes=0",
+            "rest_ms=600001",
             "pages=0",
             "pages=99",
             "beat_ms=9",

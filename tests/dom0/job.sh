@@ -29,6 +29,6 @@ trap finish EXIT
 trap 'exit 4' INT TERM HUP
 
 choose_consoles
-put_clock
+[ -n "${UNTIMED-}" ] || put_clock
 say "scenario $SCENARIO"
 . "./scenarios/$SCENARIO.sh"

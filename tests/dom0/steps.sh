@@ -33,7 +33,7 @@ now_ns() {
 # readings of dom0's clock, bounds the difference from both sides; three bounds are intersected.
 # `xl debug-keys` is there on every host, and takes 25 ms. The bed has a PCI device that nobody uses
 # (JOB_PCI_DEVICE): taking it away and back makes Xen say so, and takes 4 ms.
-# Not measured, and not said, on a host whose Xen does not stamp its log.
+# Not measured, and not said, on a host whose Xen does not stamp its log. A job with UNTIMED does without.
 put_clock() {
     grep -q '^xen' /sys/devices/system/clocksource/clocksource0/current_clocksource || return 0
     low='' high=''
@@ -195,8 +195,7 @@ snapshot() {
     mkdir -p "out/$1"
     xl list >"out/$1/domains"
     xenstore-ls -fp >"out/$1/nodes"
-    xl debug-keys g
-    xl debug-keys e
+    xl debug-keys ge
     # Xen's log from the last dump on.
     xl dmesg | awk "/key 'g' pressed/ { n = 0 } { line[n++] = \$0 } END { for (i = 0; i < n; i++) print line[i] }" >"out/$1/xen"
     echo "@J snapshot name=$1"

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         })
         .collect();
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
+    trials.push(Trial::test("random_courses_under_both_daemons", random_courses));
     trials.push(Trial::test("an_interrupted_run_leaves_no_process", nothing_left_running));
     trials.push(Trial::test("guests_are_heard_where_xenconsoled_keeps_no_log", attached_consoles));
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -151,6 +152,25 @@ fn same_consoles() -> Result<(), Failed> {
         return Err("another seed gave the same epochs".into());
     }
     Ok(())
+}
+
+/// Some of the seeds of `explore`, each twice: no violation, nothing left, the same bytes.
+fn random_courses() -> Result<(), Failed> {
+    campaign("explore", &["--seeds", "0..2", "--replays", "2"])
+}
+
+/// Runs a campaign as a user does, under both daemons; it must succeed.
+fn campaign(command: &str, words: &[&str]) -> Result<(), Failed> {
+    let session = session()?;
+    let out = session.layout.store.join("tests").join(command);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_bed"));
+    run.args([command, "--daemon", "both", "--out"]).arg(&out).args(words);
+    let output = run.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// As on a Debian host as it comes, where `--native` has to listen to the guests itself.

@@ -14,6 +14,7 @@ use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
 use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use crate::options::Options;
 use crate::platform::{FrontSide, XenPlatform};
 use crate::{Verdict, clock, trace};
 
@@ -124,6 +125,7 @@ impl Course {
 pub struct Cycles {
     cycles: u32,
     bytes: u64,
+    rest_ns: u64,
     courses: Vec<Course>,
     stages: Stages,
     unit: [u8; UNIT_BYTES],
@@ -131,12 +133,13 @@ pub struct Cycles {
 }
 
 impl Cycles {
-    /// `cycles` cycles (0: until told to end) of `bytes` bytes each way on each of `links` links.
-    pub fn new(cycles: u32, bytes: u64, links: usize, driver: &ImageDriver) -> Self {
+    /// What the options ask for, on all their links.
+    pub fn new(options: &Options, driver: &ImageDriver) -> Self {
         Self {
-            cycles,
-            bytes,
-            courses: vec![Course::NEW; links],
+            cycles: options.cycles,
+            bytes: options.bytes,
+            rest_ns: u64::from(options.rest_ms) * 1_000_000,
+            courses: vec![Course::NEW; options.links.len()],
             stages: Stages::new(driver),
             unit: [0; UNIT_BYTES],
             failure: None,
@@ -173,7 +176,7 @@ impl Cycles {
             course.received,
             u8::from(ok)
         );
-        course.phase = Phase::Idle { until_ns: 0 };
+        course.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
         self.stages.will_end(Stage::Disconnect);
     }
 }

@@ -12,9 +12,7 @@ use crate::{Machine, Verdict, events, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> Verdict {
-    image(machine, |options, driver| {
-        Cycles::new(options.cycles, options.bytes, options.links.len(), driver)
-    })
+    image(machine, Cycles::new)
 }
 
 /// The backend, from the self-tests to its verdict.

@@ -64,8 +64,13 @@ struct Snapshot {
 impl Leaks {
     /// Compares what the archive has of snapshots, and adds what the guests said.
     pub fn find(results: &Archive, guests: &[Guest]) -> Leaks {
+        Leaks::since(results, results, guests)
+    }
+
+    /// The same, where `before` was taken by another run on the same kept bed.
+    pub fn since(earlier: &Archive, results: &Archive, guests: &[Guest]) -> Leaks {
         let mut leaks = Leaks::default();
-        let before = Snapshot::read(results, "before");
+        let before = Snapshot::read(earlier, "before");
         if let Some(idle) = Snapshot::read(results, "idle") {
             leaks.of_idle(&idle);
         }
@@ -145,6 +150,23 @@ impl Leaks {
         *total = Some(total.unwrap_or(0).saturating_add(count));
         if count > 0 {
             self.details.push(what);
+        }
+    }
+
+    /// Adds another run's.
+    pub fn add_all(&mut self, other: &Leaks) {
+        let kinds = [
+            (Kind::Grants, other.grants),
+            (Kind::Ports, other.ports),
+            (Kind::Nodes, other.nodes),
+            (Kind::Domains, other.domains),
+            (Kind::HeapBlocks, other.heap_blocks),
+            (Kind::Quarantined, other.quarantined),
+        ];
+        for (kind, count) in kinds {
+            if let Some(count) = count {
+                self.add(kind, count, String::new());
+            }
         }
     }
 

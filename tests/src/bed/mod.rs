@@ -4,6 +4,7 @@
 //! [`qemu`] make a machine; [`beds`] boots and keeps it; [`images`] and [`job`] say what to do;
 //! [`play`] does it; [`assemble`] makes [`guest`], [`timeline`], [`leaks`] and [`verdict`] of what it
 //! left, [`report`] and [`show`] say it. [`session`] holds all that together.
+//! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the [`referee`].
 //! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
 
 pub mod assemble;
@@ -11,8 +12,10 @@ pub mod beds;
 pub mod bench;
 mod command;
 pub mod conformance;
+pub mod course;
 pub mod cpio;
 pub mod dom0;
+pub mod explore;
 pub mod facts;
 mod follow;
 pub mod guest;
@@ -26,6 +29,7 @@ pub mod play;
 pub mod progress;
 pub mod qemu;
 pub mod qmp;
+pub mod referee;
 pub mod report;
 pub mod session;
 pub mod show;

@@ -2,6 +2,7 @@
 //!
 //! An option that is not known or malformed ends the run before anything is started.
 
+use core::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -13,6 +14,10 @@ use super::{bench, conformance};
 const TIMEOUT_S_DEFAULT: u64 = 900;
 /// Cycles unless told: enough to see a first and a usual one.
 const CYCLES_DEFAULT: u32 = 20;
+/// The same of a campaign, whose length is the user's to choose: longer than anybody waits for one.
+const CAMPAIGN_S_DEFAULT: u64 = 4 * 3600;
+/// The seeds that are explored unless told: some minutes' worth.
+const SEEDS_DEFAULT: Range<u64> = 0..20;
 
 /// Boots real Xen in QEMU (no hardware virtualisation needed), starts both images with `xl create`,
 /// introduces them, and says what they did.
@@ -20,7 +25,8 @@ const CYCLES_DEFAULT: u32 = 20;
 #[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
-    /// and its costs, `bench`, what setup, teardown and data cost, or `shell`, dom0's root shell on this terminal.
+    /// and its costs, `bench`, what setup, teardown and data cost, `explore`, a random course for
+    /// each of --seeds, or `shell`, dom0's root shell on this terminal.
     #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
     pub command: String,
     /// Which xenstore daemon dom0 runs [default: c; for `bench` both].
@@ -34,7 +40,18 @@ pub struct Options {
     /// build prints the same consoles, byte for byte [default: 1 with the counted clock].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How many machines may run at once (only `--daemon both` uses two) [default: processors].
+    /// The seeds that `explore` plays, A up to but not including B; with `--daemon both` the even
+    /// ones under C xenstored, the odd ones under oxenstored [default: 0..20].
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    pub seeds: Option<Range<u64>>,
+    /// How often `explore` plays each seed; all must print the same, byte for byte.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub replays: u32,
+    /// A file with the course that `explore` plays instead of the seeds' own, say one that was cut
+    /// down by hand.
+    #[arg(long, value_name = "FILE")]
+    pub course: Option<PathBuf>,
+    /// How many machines may run at once [default: processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// Cycles of connect, transfer, disconnect in each part of the job [default: 20; for `bench` 1000].
@@ -43,9 +60,9 @@ pub struct Options {
     /// Where the report and the logs go [default: target/xen].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Time limit of the whole run, in seconds.
-    #[arg(long, value_name = "S", default_value_t = TIMEOUT_S_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout: u64,
+    /// Time limit of the whole run, in seconds [default: 900; explore: 14400].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
     /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
     #[arg(long)]
     pub native: bool,
@@ -121,13 +138,15 @@ impl Clock {
 }
 
 /// Commands that the interface names and that are still to be written.
-const NOT_THERE_YET: [&str; 3] = ["faults", "soak", "explore"];
+const NOT_THERE_YET: [&str; 2] = ["faults", "soak"];
 
 /// What `command` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// The main job, or the scenario that was named.
     Run,
+    /// Random courses, one a seed.
+    Explore,
     /// dom0's root shell on the terminal.
     Shell,
     /// Known, and not there yet.
@@ -141,6 +160,7 @@ impl Options {
     pub fn command(&self) -> Command {
         match self.command.as_str() {
             "run" | conformance::ROLE | bench::ROLE => Command::Run,
+            "explore" => Command::Explore,
             "shell" => Command::Shell,
             name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
             _ => Command::Unknown,
@@ -168,6 +188,20 @@ impl Options {
         self.cycles.unwrap_or(usual)
     }
 
+    /// The time limit in force, in seconds.
+    pub fn timeout_s(&self) -> u64 {
+        let default = match self.command() {
+            Command::Explore => CAMPAIGN_S_DEFAULT,
+            _ => TIMEOUT_S_DEFAULT,
+        };
+        self.timeout.unwrap_or(default)
+    }
+
+    /// The seeds to be explored.
+    pub fn seeds(&self) -> Range<u64> {
+        self.seeds.clone().unwrap_or(SEEDS_DEFAULT)
+    }
+
     /// The seed in force: none with the real clock unless told.
     pub fn seed_in_force(&self) -> Option<u64> {
         match self.clock {
@@ -175,6 +209,14 @@ impl Options {
             Clock::Real => self.seed,
         }
     }
+}
+
+/// `A..B`, A below B.
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |digits: &str| digits.parse::<u64>().map_err(|e| format!("{digits}: {e}"));
+    let (from, to) = text.split_once("..").ok_or("seeds are A..B")?;
+    let range = number(from)?..number(to)?;
+    if range.is_empty() { Err("A must be below B".into()) } else { Ok(range) }
 }
 
 #[cfg(test)]
@@ -213,10 +255,10 @@ mod tests {
 
     #[test]
     fn malformed_options_are_refused() {
-        for line in
-            [["run-xen.sh", "--cycles=0"], ["run-xen.sh", "--seed=x"], ["run-xen.sh", "--frob"]]
+        for word in
+            ["--cycles=0", "--seed=x", "--frob", "--seeds=3", "--seeds=5..5", "--seeds=x..9"]
         {
-            assert!(Options::try_parse_from(line).is_err(), "{line:?}");
+            assert!(Options::try_parse_from(["run-xen.sh", word]).is_err(), "{word}");
         }
     }
 }

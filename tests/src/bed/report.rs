@@ -54,6 +54,9 @@ pub struct Report {
     /// What moving data costs, where that was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<bench::Data>,
+    /// How often what was done or happened, in a campaign of many runs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub played: BTreeMap<String, u64>,
     /// What was left behind.
     pub leaks: Leaks,
     /// Figures against their limits.

@@ -206,6 +206,7 @@ pub fn empty_report(judgement: &Judgement, started_utc: &str) -> Report {
         stages: std::collections::BTreeMap::new(),
         transfer: None,
         data: None,
+        played: std::collections::BTreeMap::new(),
         leaks: Leaks::default(),
         budgets: Vec::new(),
         checks: Vec::new(),

@@ -9,6 +9,7 @@ use std::thread;
 use clap::Parser;
 use clap::error::ErrorKind;
 use tests::bed::assemble::Findings;
+use tests::bed::explore::explore;
 use tests::bed::job::Job;
 use tests::bed::layout::{Claim, Layout};
 use tests::bed::options::{Command, Options};
@@ -58,7 +59,7 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
         Command::NotThereYet => {
             return Err(Trouble::NotThereYet { command: options.command.clone() });
         }
-        Command::Run | Command::Shell => {}
+        Command::Run | Command::Explore | Command::Shell => {}
     }
     if options.native && !std::path::Path::new("/proc/xen/capabilities").exists() {
         eprintln!(
@@ -67,13 +68,14 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
         return Ok(judged(Verdict::Skip, "not-a-xen-dom0"));
     }
     listen()?;
-    let limit = Limit::seconds(options.timeout);
+    let limit = Limit::seconds(options.timeout_s());
     let layout = Layout::new(options.out.as_deref())?;
     let _claim = Claim::take(&layout.out)?;
     let progress = Progress::on_stderr();
     let out = layout.out.clone();
     let result = match options.command() {
         Command::Shell => shell(options, layout, &progress, &limit),
+        Command::Explore => explore(options, layout, &progress, &limit),
         _ => runs(options, layout, &progress, &limit),
     };
     progress.finish();

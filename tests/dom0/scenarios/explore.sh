@@ -1,0 +1,126 @@
+# A random course. COURSE has it, one step a line, drawn from a seed by tests/src/bed/course.rs; these
+# are its words, beside those of steps.sh. Each says what it did, for whoever counts and judges.
+PATIENCE_S=30
+
+# beats MS LIMIT: those of all domains of the course.
+beats() { echo "@J beats ms=$1 limit=$2"; }
+act() { echo "@J act kind=$*"; }
+daemon_pid() { cat /run/xen/xenstored.pid; }
+
+# meet FE BE LINK: introduces them, unless one has ended by itself meanwhile.
+meet() {
+    if sh xl/introduce "$(domid_of "$1")" "$(domid_of "$2")" "$3"; then
+        act introduce "fe=$1 be=$2 link=$3"
+    else
+        ! alive "$1" || ! alive "$2" || fail introduce-failed
+    fi
+}
+
+# strike NAME: destroys it, unless it has ended by itself meanwhile (a frontend whose cycles are done).
+strike() {
+    if alive "$1"; then
+        destroy "$1"
+        act destroy "name=$1"
+    else
+        wait_end "$1"
+    fi
+}
+
+# strike_both NAME NAME: at the same time, as near as two processes are.
+strike_both() {
+    xl destroy "$(domid_of "$1")" 2>/dev/null &
+    strike "$2"
+    wait $!
+    wait_end "$1"
+    act destroy-both "name=$1"
+}
+
+# pause NAME, unpause NAME: how long it was paused is told at the end. One that ended by itself is not
+# there to be paused.
+pause() {
+    now_ns >"paused.$1"
+    xl pause "$(domid_of "$1")" || ! alive "$1" || fail "pause-failed-$1"
+}
+unpause() {
+    xl unpause "$(domid_of "$1")" || ! alive "$1" || fail "unpause-failed-$1"
+    act pause "name=$1 ns=$(($(now_ns) - $(cat "paused.$1")))"
+}
+# hold NAME SECONDS
+hold() {
+    pause "$1"
+    sleep "$2"
+    unpause "$1"
+}
+
+# stall SECONDS: xenstored does not run.
+stall() {
+    before=$(now_ns)
+    kill -STOP "$(daemon_pid)"
+    sleep "$1"
+    kill -CONT "$(daemon_pid)"
+    act stall "ns=$(($(now_ns) - before))"
+}
+
+# remove_mailbox NAME LINK: of a side that may not have one yet.
+remove_mailbox() {
+    crc=$(printf %s "$2" | cksum)
+    node=/local/domain/$(domid_of "$1")/data/tether/$(printf %x $((${crc%% *} % 16)))/$2/box
+    ! xenstore-rm "$node" 2>/dev/null || act remove-mailbox "name=$1 link=$2"
+}
+
+count() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
+
+# traffic NAME CYCLES
+traffic() {
+    have=$(count "$1" '^@T cycle .* ok=1')
+    wait_line "$1" $((${have:-0} + $2)) '^@T cycle .* ok=1'
+    act traffic "name=$1 cycles=$2"
+}
+
+# await_stop NAME MS: it need not come to its step.
+await_stop() {
+    left=$(($2 / 100 + 1))
+    until [ "$(count "$1" '^@T stopped ')" = 1 ]; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || return 0
+        sleep 0.1
+    done
+    act stop "name=$1"
+}
+
+# is_up NAME LINK: by what it said last.
+is_up() {
+    last=$(grep -e "^@T up link=$2 " -e "^@T down link=$2 " "$(console_of "$1")" 2>/dev/null | tail -n 1)
+    case $last in '@T up '*) return 0 ;; esac
+    return 1
+}
+
+# settle FE BE LINK MS: both must be up by then. That it took longer is for the judge; that it does not
+# come at all ends the course.
+settle() {
+    before=$(now_ns) left=$((PATIENCE_S * 10))
+    until is_up "$1" "$3" && is_up "$2" "$3"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "link-$3-does-not-come-up"
+        sleep 0.1
+    done
+    act settle "fe=$1 be=$2 link=$3 ns=$(($(now_ns) - before)) limit_ms=$4"
+}
+
+# await_down NAME LINK
+await_down() {
+    left=$((PATIENCE_S * 10))
+    while is_up "$1" "$2"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "$1-does-not-notice"
+        sleep 0.1
+    done
+}
+
+# An empty course is the campaign's look at the bed as it is kept: `before` of all others.
+if [ -z "$COURSE" ]; then
+    snapshot before
+else
+    eval "$COURSE"
+    snapshot after
+fi
