@@ -287,6 +287,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         if may_submit && self.orders.is_waiting() {
             return Instant::START;
         }
+        let may_submit = may_submit && !self.orders.hold_still();
         for link in self.links() {
             if link.has_event() || link.is_restless() || (may_submit && link.has_errand()) {
                 return Instant::START;

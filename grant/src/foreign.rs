@@ -172,6 +172,13 @@ impl<const SLOTS: usize> Window<SLOTS> {
         })
     }
 
+    /// Forgets everything without a word to Xen: after a resume the mappings are gone with the
+    /// domain's former life, and their handles may be others' by now. Runs that were handed out
+    /// are unmapped as if they were empty.
+    pub fn forget(&mut self) {
+        self.slots = [Slot::Free; SLOTS];
+    }
+
     /// Slots that hold a mapping, stuck ones included.
     pub fn mapped(&self) -> usize {
         self.slots.iter().filter(|slot| **slot != Slot::Free).count()

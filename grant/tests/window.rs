@@ -196,3 +196,18 @@ fn a_dead_mapper_lets_go_and_a_dead_granter_does_not_take_the_page_away() {
     drop(front);
     world.machine.assert_clean();
 }
+
+#[test]
+fn a_window_that_has_forgotten_asks_xen_for_nothing_and_is_free() {
+    let mut world = World::new();
+    let refs = offer(&mut world, 0x100, 2);
+    let peer = world.front.domid();
+    let run = world.window.map(&mut world.mapper, peer, &refs).expect("room");
+    // A domain that was restored has no mappings: its former life's went with that domain.
+    world.back.destroy();
+    world.window.forget();
+    assert_eq!((world.window.mapped(), world.window.stuck()), (0, 0));
+    world.window.unmap(&mut world.mapper, run).expect("nothing is asked");
+    assert_eq!(world.window.stuck(), 0);
+    end(&mut world, &refs);
+}

@@ -104,7 +104,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// Submits what the links wish, one request of each in turn, as long as there is room.
     pub(super) fn submit_all(&mut self, now: Instant, platform: &mut impl Platform) {
         self.blocked = false;
-        if self.used == 0 || self.client.ended().is_some() {
+        if self.used == 0 || self.client.ended().is_some() || self.orders.hold_still() {
             return;
         }
         let own = platform.domid();

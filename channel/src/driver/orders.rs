@@ -70,9 +70,9 @@ impl Orders {
         path == PATH
     }
 
-    /// The place may have changed.
-    pub(super) const fn handle_hint(&mut self) {
-        self.next = Some(OrderErrand::Read);
+    /// The place may have changed. An acknowledgement goes first, and brings a hint of its own.
+    pub(super) fn handle_hint(&mut self) {
+        self.next = self.next.or(Some(OrderErrand::Read));
     }
 
     /// An errand was answered. A refused watch or read leaves the domain without orders, which
@@ -93,24 +93,39 @@ impl Orders {
         }
     }
 
-    /// Whether something waits to be asked.
+    /// Whether nothing new may be asked of xenstore: the domain is about to be suspended, and its
+    /// ring must be empty then.
+    pub(super) fn hold_still(&self) -> bool {
+        self.order == Some(Order::Suspend)
+    }
+
+    /// Whether something waits to be asked, and may be.
     pub(super) fn is_waiting(&self) -> bool {
-        self.next.is_some()
+        self.next.is_some_and(|errand| self.may_ask(errand))
+    }
+
+    fn may_ask(&self, errand: OrderErrand) -> bool {
+        errand == OrderErrand::Acknowledge || !self.hold_still()
     }
 
     fn due(&mut self, now: Instant) -> Option<OrderErrand> {
-        match self.listen_at {
+        let errand = match self.listen_at {
             Some(at) if at <= now => Some(OrderErrand::Watch),
             _ => self.next,
-        }
+        };
+        errand.filter(|errand| self.may_ask(*errand))
     }
 }
 
 impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
-    /// The next order of the toolstack, already acknowledged.
+    /// The next order of the toolstack, already acknowledged. [`Order::Suspend`] comes once every
+    /// request has been answered, and none is made before it is taken: nothing is in the ring.
     pub fn poll_order(&mut self) -> Option<Order> {
         if self.orders.is_waiting() {
             return None; // First the acknowledgement goes out: the order may end the image.
+        }
+        if self.orders.hold_still() && self.client.in_flight() > 0 {
+            return None;
         }
         self.orders.order.take()
     }
@@ -161,6 +176,21 @@ mod tests {
         orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"poweroff")));
         assert_eq!(orders.due(Instant::START), Some(OrderErrand::Acknowledge));
         assert_eq!(orders.order, Some(Order::PowerOff));
+    }
+
+    #[test]
+    fn before_a_suspension_only_the_acknowledgement_goes_out() {
+        let mut orders = Orders::NONE;
+        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"suspend")));
+        assert!(orders.hold_still());
+        orders.handle_hint();
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Acknowledge));
+        orders.next = None;
+        orders.handle_hint(); // Of the acknowledgement itself.
+        assert_eq!(orders.due(Instant::START), None);
+        assert!(!orders.is_waiting());
+        assert_eq!(orders.order.take(), Some(Order::Suspend));
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
     }
 
     #[test]
