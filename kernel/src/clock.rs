@@ -3,6 +3,9 @@
 //! The raw value was seen to step back by milliseconds where TSCs differ between processors, so
 //! the largest value given so far is remembered and nothing smaller is ever given; the steps are
 //! counted and reported.
+//!
+//! A domain that was restored may be on a host that was booted later, whose system time is smaller:
+//! from then on a distance is added to it, so that the clock goes on where it stood.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -11,19 +14,42 @@ use crate::shared_info::{self, TimeParameters};
 
 static LARGEST_NS: AtomicU64 = AtomicU64::new(0);
 static STEPS_BACK: AtomicU32 = AtomicU32::new(0);
+/// What is added to Xen's system time: 0 on the host that the image was started on.
+static AHEAD_NS: AtomicU64 = AtomicU64::new(0);
 
 /// Now, nanoseconds of system time; never less than before. Before the shared info page is placed
 /// this must not be called; where Xen gives no parameters it stands still.
 pub fn now_ns() -> u64 {
     let largest = LARGEST_NS.load(Ordering::Relaxed);
     let Some(parameters) = shared_info::time_parameters() else { return largest };
-    let raw = parameters.system_time_at(cpu::time_stamp());
+    let system = parameters.system_time_at(cpu::time_stamp());
+    let raw = system.saturating_add(AHEAD_NS.load(Ordering::Relaxed));
     if raw < largest {
         STEPS_BACK.fetch_add(1, Ordering::Relaxed);
         return largest;
     }
     LARGEST_NS.store(raw, Ordering::Relaxed);
     raw
+}
+
+/// A moment of this clock as Xen's system time, for deadlines given to Xen; what is past there is 0.
+pub(crate) fn system_ns(moment_ns: u64) -> u64 {
+    moment_ns.saturating_sub(AHEAD_NS.load(Ordering::Relaxed))
+}
+
+/// The domain was restored, and Xen's time may be another host's: the clock goes on from the value
+/// it gave last, or from Xen's time where that is later.
+pub(crate) fn go_on() {
+    if let Some(parameters) = shared_info::time_parameters() {
+        let system = parameters.system_time_at(cpu::time_stamp());
+        let ahead = distance_ahead(LARGEST_NS.load(Ordering::Relaxed), system);
+        AHEAD_NS.store(ahead, Ordering::Relaxed);
+    }
+}
+
+/// What has to be added to `system` so that it is not behind `shown`, the last value given.
+fn distance_ahead(shown: u64, system: u64) -> u64 {
+    shown.saturating_sub(system)
 }
 
 /// System time of the image's first instruction (T1 of the timeline).
@@ -63,11 +89,18 @@ impl TimeParameters {
 
 #[cfg(test)]
 mod tests {
-    use super::TimeParameters;
+    use super::{TimeParameters, distance_ahead};
 
     /// A counter of 2 GHz: half a nanosecond a tick.
     const TWO_GHZ: TimeParameters =
         TimeParameters { tsc_timestamp: 1000, system_time: 5000, multiplier: 1 << 31, shift: 0 };
+
+    #[test]
+    fn on_a_younger_host_the_clock_goes_on_from_what_it_showed_last() {
+        let ahead = distance_ahead(9_000, 2_000);
+        assert_eq!([2_000, 2_001, 5_000].map(|system| system + ahead), [9_000, 9_001, 12_000]);
+        assert_eq!(distance_ahead(9_000, 9_500), 0);
+    }
 
     #[test]
     fn ticks_since_the_moment_are_added() {

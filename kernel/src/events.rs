@@ -49,7 +49,7 @@ pub fn wait(ports: &[Port], deadline_ns: u64) -> Woken {
             return count(Woken::Deadline);
         }
         if ports.len() <= sched::POLL_PORTS_MAX {
-            let outcome = sched::poll(ports, deadline_ns);
+            let outcome = sched::poll(ports, clock::system_ns(deadline_ns));
             assert!(outcome.is_ok(), "SCHEDOP_poll refused our own ports");
         } else {
             halt_until(ports, deadline_ns);
@@ -92,6 +92,12 @@ pub fn announce_obedience() -> Result<(), Errno> {
 /// The timer's port, once waiting by HLT has been set up.
 static TIMER: Mutex<Option<Port>> = Mutex::new(None);
 
+/// The domain was restored: the timer's port went with its former life, and is bound again when it
+/// is needed.
+pub(crate) fn forget_ports() {
+    *TIMER.lock() = None;
+}
+
 /// One HLT, ended by an upcall of one of `ports` or by the timer.
 fn halt_until(ports: &[Port], deadline_ns: u64) {
     let timer = *TIMER.lock().get_or_insert_with(|| {
@@ -106,7 +112,8 @@ fn halt_until(ports: &[Port], deadline_ns: u64) {
     }
     // A port that became pending while it was masked raised nothing: hence this look.
     if !any_pending(ports) {
-        vcpu::set_singleshot_timer(deadline_ns).expect("Xen gives every domain a timer");
+        vcpu::set_singleshot_timer(clock::system_ns(deadline_ns))
+            .expect("Xen gives every domain a timer");
         interrupts::enable_and_hlt();
         interrupts::disable();
     }

@@ -66,6 +66,8 @@ pub struct Options {
     pub beat_ms: u32,
     /// `beat_limit=4`: periods without a beat before the peer is taken for dead.
     pub beat_limit: u32,
+    /// `restart_every=0`: connections after which all endpoints are restarted in place; 0: never.
+    pub restart_every: u32,
     /// `selftest=on`.
     pub selftest: Selftest,
     /// `stop_at=STEP[:N]`: say so and idle when the step is reached for the N-th time (from 1).
@@ -88,6 +90,7 @@ impl Default for Options {
             pages: 1,
             beat_ms: 1000,
             beat_limit: 4,
+            restart_every: 0,
             selftest: Selftest::On,
             stop_at: None,
             pause_at: None,
@@ -132,7 +135,7 @@ impl fmt::Display for OptionError<'_> {
 }
 
 /// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "link",
     "cycles",
     "bytes",
@@ -140,6 +143,7 @@ const KEYS: [&str; 12] = [
     "pages",
     "beat_ms",
     "beat_limit",
+    "restart_every",
     "selftest",
     "stop_at",
     "pause_at",
@@ -179,6 +183,9 @@ impl Options {
             "pages" => self.pages = number(value, 1..=u64::from(PAGES_MAX))? as u16,
             "beat_ms" => self.beat_ms = number(value, BEAT_MS)? as u32,
             "beat_limit" => self.beat_limit = number(value, BEAT_LIMIT)? as u32,
+            "restart_every" => {
+                self.restart_every = number(value, 0..=u64::from(u32::MAX))? as u32;
+            }
             "selftest" => self.selftest = one_of(value, &SELFTEST)?,
             "stop_at" => {
                 let (word, occurrence) = value.split_once(':').unwrap_or((value, "1"));
@@ -263,6 +270,7 @@ mod tests {
         assert!(options.links.is_empty());
         assert_eq!((options.cycles, options.bytes, options.pages), (20, 1 << 20, 1));
         assert_eq!((options.beat_ms, options.beat_limit), (1000, 4));
+        assert_eq!(options.restart_every, 0);
         assert_eq!((options.selftest, options.log), (Selftest::On, Level::Info));
         assert_eq!((options.stop_at, options.pause_at), (None, None));
         assert_eq!(options.role, Role::Alone);
@@ -270,7 +278,8 @@ mod tests {
 
     #[test]
     fn every_option_is_obeyed() {
-        let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 beat_ms=100 beat_limit=3 selftest=only \
+        let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 beat_ms=100 beat_limit=3 \
+                    selftest=only restart_every=5 \
                     stop_at=connected:2 pause_at=streaming:1500 log=debug role=second";
         let options = Options::parse(line).unwrap();
         let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
@@ -278,6 +287,7 @@ mod tests {
         assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
         assert_eq!(options.rest_ms, 30);
         assert_eq!((options.beat_ms, options.beat_limit), (100, 3));
+        assert_eq!(options.restart_every, 5);
         assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
         assert_eq!(options.stop_at, Some((Step::Connected, 2)));
         assert_eq!(options.pause_at, Some((Step::Streaming, 1500)));

@@ -23,7 +23,7 @@ const _: () = assert!(size_of::<shared_info>() <= PAGE_BYTES);
 /// The time parameters of processor 0.
 const TIME_AT: usize = offset_of!(shared_info, vcpu_info) + offset_of!(vcpu_info, time);
 
-/// Has the page placed. Called once, before anything below.
+/// Has the page placed. Called once in each life of the domain, before anything below.
 pub(crate) fn place() -> Result<(), Errno> {
     memory::place(memory::XenPage::SharedInfo, ADDRESS)
 }

@@ -6,6 +6,8 @@ use core::fmt::{self, Write};
 
 use heapless::String;
 
+use crate::hypercall::sched::ShutdownReason;
+
 /// Longest reason; the rest is cut off.
 const REASON_BYTES_MAX: usize = 120;
 
@@ -38,6 +40,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     outcome: Outcome,
+    reboots: bool,
     reason: String<REASON_BYTES_MAX>,
 }
 
@@ -47,7 +50,7 @@ impl Verdict {
         let mut dashed = Dashed(String::new());
         // Fails only where the reason is cut off.
         let _ = write!(dashed, "{reason}");
-        Verdict { outcome, reason: dashed.0 }
+        Verdict { outcome, reboots: false, reason: dashed.0 }
     }
 
     /// All well.
@@ -63,6 +66,15 @@ impl Verdict {
     /// Broken.
     pub fn failure(reason: impl fmt::Display) -> Verdict {
         Verdict::new(Outcome::Failure, reason)
+    }
+
+    /// The same, but the domain is to be started again afterwards: it was told to reboot.
+    pub fn and_reboot(self) -> Verdict {
+        Verdict { reboots: true, ..self }
+    }
+
+    pub(crate) fn shutdown_reason(&self) -> ShutdownReason {
+        if self.reboots { ShutdownReason::Reboot } else { ShutdownReason::PowerOff }
     }
 
     /// How it ended.

@@ -94,7 +94,7 @@ impl Job for Back {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>) {
+    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>, _: bool) {
         let counts = driver.counts();
         let quiet = counts.requests_total() == counts.replies;
         if let Some(stage) = self.ending.take_if(|_| quiet) {

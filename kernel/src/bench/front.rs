@@ -206,7 +206,7 @@ impl Job for Front {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>, _: bool) {
         if let Phase::Resting { until_ns, next } = self.phase
             && clock::now_ns() >= until_ns
         {

@@ -9,5 +9,6 @@ pub(crate) mod entry;
 pub(crate) mod exceptions;
 pub(crate) mod paging;
 pub(crate) mod raw;
+pub(crate) mod resume;
 pub(crate) mod start;
 pub(crate) mod start_info;

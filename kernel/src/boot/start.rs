@@ -13,7 +13,7 @@ use crate::console::{self, RingError};
 use crate::cpu;
 use crate::grants::{GrantFrames, WindowMapper};
 use crate::hypercall::grant_table::GrantError;
-use crate::hypercall::sched::{self, ShutdownReason};
+use crate::hypercall::sched;
 use crate::hypercall::{self, Errno, HypercallPageError};
 use crate::machine::Machine;
 use crate::options::Options;
@@ -24,10 +24,10 @@ use crate::{clock, heap, pages, shared_info, trace};
 
 /// Entries of the grant table that are placed: one for each of 400 links (the most at default
 /// quotas, docs/protocol.md §12) and the reserved ones, which is one frame.
-const GRANT_ENTRIES: u32 = 512;
+pub(super) const GRANT_ENTRIES: u32 = 512;
 
-/// Why the image refuses to start.
-enum Refusal {
+/// Why the image refuses to start, or to go on after it was restored.
+pub(crate) enum Refusal {
     HypercallPage(HypercallPageError),
     StartInfo(StartInfoError),
     /// The processor has too few physical address bits for the window.
@@ -52,7 +52,7 @@ impl fmt::Display for Refusal {
             Refusal::HypercallPage(error) => error.fmt(f),
             Refusal::StartInfo(error) => error.fmt(f),
             Refusal::AddressBits(bits) => write!(f, "only-{bits}-physical-address-bits"),
-            Refusal::WindowOccupied => f.write_str("memory-map-reaches-into-the-window-at-64-gib"),
+            Refusal::WindowOccupied => f.write_str("memory-map-reaches-into-the-window-at-4-gib"),
             Refusal::SharedInfo(errno) => write!(f, "shared-info-not-placed-{errno}"),
             Refusal::Console(error) => error.fmt(f),
             Refusal::Memory(bytes) => write!(f, "only-{bytes}-bytes-of-memory-behind-the-image"),
@@ -179,5 +179,5 @@ fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {
 fn finish(verdict: &Verdict) -> ! {
     trace!("{verdict}");
     console::drain();
-    sched::shutdown(ShutdownReason::PowerOff)
+    sched::shutdown(verdict.shutdown_reason())
 }

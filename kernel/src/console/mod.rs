@@ -33,9 +33,13 @@ impl Write for Console {
     }
 }
 
-/// From now on output goes to the ring.
-pub(crate) fn attach(ring: Ring) {
-    CONSOLE.lock().ring = Some(ring);
+/// From now on output goes to this ring.
+pub(crate) fn attach(mut ring: Ring) {
+    let mut console = CONSOLE.lock();
+    if let Some(former) = &console.ring {
+        ring.follow(former);
+    }
+    console.ring = Some(ring);
 }
 
 /// Rings the console daemon if something was written since the last time. Called before the image
@@ -46,8 +50,8 @@ pub(crate) fn flush() {
     }
 }
 
-/// Waits (bounded) until the daemon has read everything: the last thing before power-off, after
-/// which nobody would be asked for the rest.
+/// Waits (bounded) until the daemon has read everything: the last thing before power-off or a
+/// suspension, after which nobody would be asked for the rest.
 pub(crate) fn drain() {
     if let Some(ring) = &mut CONSOLE.lock().ring {
         ring.drain();

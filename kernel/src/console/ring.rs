@@ -55,7 +55,7 @@ impl core::fmt::Display for RingError {
 }
 
 impl Ring {
-    /// Finds the ring. To be called once.
+    /// Finds the ring. To be called once in each life of the domain.
     pub(crate) fn find() -> Result<Ring, RingError> {
         let frame = hvm::param(CONSOLE_PFN).map_err(RingError::Parameter)?;
         let port = hvm::param(CONSOLE_EVTCHN).map_err(RingError::Parameter)?;
@@ -113,6 +113,11 @@ impl Ring {
         }
     }
 
+    /// Goes on counting where the ring of the domain's former life has stopped.
+    pub(super) fn follow(&mut self, former: &Ring) {
+        self.bytes_lost = former.bytes_lost;
+    }
+
     /// See [`super::bytes_lost`].
     pub(super) fn bytes_lost(&self) -> u64 {
         self.bytes_lost
@@ -167,6 +172,6 @@ impl Ring {
             return;
         }
         let until = clock::now_ns().saturating_add(WAIT_STEP_NS);
-        let _ = sched::poll(&[self.port], until);
+        let _ = sched::poll(&[self.port], clock::system_ns(until));
     }
 }

@@ -29,7 +29,8 @@ pub struct GrantFrames {
 }
 
 impl GrantFrames {
-    /// Places enough frames for `wanted` entries, or as many as Xen allows. Called once.
+    /// Places enough frames for `wanted` entries, or as many as Xen allows. Called once in
+    /// each life of the domain: a restored one has a new, empty table.
     pub(crate) fn place(wanted: u32) -> Result<GrantFrames, GrantError> {
         grant_table::choose_version_1()?;
         let allowed = grant_table::frames_max()?.min(FRAMES_MAX);

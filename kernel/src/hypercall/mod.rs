@@ -163,16 +163,22 @@ pub(crate) fn page_is_filled() -> bool {
 /// Has Xen fill the hypercall page, and checks that it did. Runs before paging takes the right to
 /// write the page away.
 pub(crate) fn establish() -> Result<(), HypercallPageError> {
+    // SAFETY: our own page, not executable yet, in which nobody else is interested.
+    unsafe { HYPERCALL_PAGE.0.get().cast::<u8>().write_bytes(POISON, PAGE_BYTES) };
+    fill()
+}
+
+/// Has Xen fill the hypercall page. Xen writes guest memory whatever the guest's page tables say;
+/// in a restored domain it may be another Xen, whose calls are made otherwise.
+pub(crate) fn fill() -> Result<(), HypercallPageError> {
     let base = xen_leaves().ok_or(HypercallPageError::NotXen)?;
     let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
     if leaf.eax != 1 {
         return Err(HypercallPageError::Pages(leaf.eax));
     }
-    // SAFETY: our own page, not executable yet, in which nobody else is interested.
-    unsafe { HYPERCALL_PAGE.0.get().cast::<u8>().write_bytes(POISON, PAGE_BYTES) };
     let page = HYPERCALL_PAGE.0.get().expose_provenance() as u64;
     // SAFETY: the MSR that Xen named takes the address of a page, which Xen fills; the page is
-    // ours and nothing executes in it yet.
+    // ours and nothing executes in it now.
     unsafe { Msr::new(leaf.ebx).write(page) };
     if page_is_filled() { Ok(()) } else { Err(HypercallPageError::Poisoned) }
 }

@@ -4,7 +4,8 @@
 
 use xen_sys::{
     __HYPERVISOR_sched_op, SCHEDOP_poll, SCHEDOP_shutdown, SCHEDOP_yield, SHUTDOWN_crash,
-    SHUTDOWN_poweroff, evtchn_port_t, sched_poll, sched_shutdown,
+    SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_suspend, evtchn_port_t, sched_poll,
+    sched_shutdown,
 };
 
 use super::event_channel::Port;
@@ -24,6 +25,8 @@ unsafe impl Argument for sched_shutdown {}
 pub enum ShutdownReason {
     /// All done.
     PowerOff,
+    /// All done, and the toolstack is to start the domain again (`on_reboot=`).
+    Reboot,
     /// A bug of ours: the toolstack does what `on_crash=` says.
     Crash,
 }
@@ -32,6 +35,7 @@ pub enum ShutdownReason {
 pub fn shutdown(reason: ShutdownReason) -> ! {
     let reason = match reason {
         ShutdownReason::PowerOff => SHUTDOWN_poweroff,
+        ShutdownReason::Reboot => SHUTDOWN_reboot,
         ShutdownReason::Crash => SHUTDOWN_crash,
     };
     loop {
@@ -40,6 +44,25 @@ pub fn shutdown(reason: ShutdownReason) -> ! {
         let _ = call(Counted::SchedShutdown, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &mut arg);
         yield_now();
     }
+}
+
+/// How a suspension ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suspended {
+    /// This is a new domain with the old one's memory: nothing else of it is left.
+    Restored,
+    /// The toolstack let the same domain go on: nothing has changed but the time.
+    Cancelled,
+}
+
+/// Suspends this domain, until the toolstack restores it or lets it go on. Xen itself returns 0;
+/// libxl makes it 1 where it lets the domain go on, and for a domain that has no callback parameter
+/// it cannot (tools/libs/guest/xg_resume.c, `modify_returncode`): see
+/// [`crate::events::announce_obedience`].
+pub(crate) fn suspend() -> Result<Suspended, Errno> {
+    let mut arg = sched_shutdown { reason: SHUTDOWN_suspend };
+    let returned = call(Counted::SchedShutdown, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &mut arg)?;
+    Ok(if returned == 0 { Suspended::Restored } else { Suspended::Cancelled })
 }
 
 /// Lets others run.

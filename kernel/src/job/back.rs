@@ -18,6 +18,8 @@ use crate::{Verdict, trace};
 struct Course {
     epochs: (Epoch, Epoch),
     serving: bool,
+    /// The front was asked to end the connection.
+    closing: bool,
     /// The front broke the ring: the endpoint starts over, which unmaps its pages.
     broken: bool,
     number: u32,
@@ -30,6 +32,7 @@ impl Course {
     const NEW: Self = Self {
         epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
         serving: false,
+        closing: false,
         broken: false,
         number: 0,
         pattern: Pattern::NONE,
@@ -85,7 +88,10 @@ impl Service {
         }
         course.serving = false;
         self.wrong |= course.wrong;
-        if end == End::InOrder {
+        if course.closing {
+            // What it costs to be asked for the end is no part of the usual course.
+            self.stages.will_begin();
+        } else if end == End::InOrder {
             trace!(
                 "served link={} k={} bytes={} ok={}",
                 xen.link_name(link),
@@ -109,7 +115,7 @@ impl Job for Service {
                 self.stages.will_end(Stage::Up);
             }
             Event::Connected { number } => {
-                course.serving = true;
+                (course.serving, course.closing) = (true, false);
                 course.number = number.0;
                 course.pattern =
                     Pattern::new(course.epochs.0.bits(), course.epochs.1.bits(), number.0);
@@ -125,11 +131,14 @@ impl Job for Service {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<BackSide>) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<BackSide>, leaving: bool) {
         self.stages.settle(driver);
-        for index in 0..self.courses.len() {
-            if core::mem::take(&mut self.courses[index].broken) {
-                driver.restart(LinkId(index as u16), xen);
+        for (index, course) in self.courses.iter_mut().enumerate() {
+            let link = LinkId(index as u16);
+            if core::mem::take(&mut course.broken) {
+                driver.restart(link, xen);
+            } else if leaving && course.serving && !course.closing {
+                course.closing = driver.disconnect(link, xen).is_ok();
             }
         }
     }

@@ -1,7 +1,8 @@
 //! The frontend's cycles: connect, send the bytes and get them back transformed, disconnect, all
 //! grants ended; as often as the command line says, on each link.
 //!
-//! A cycle that a session's end cuts short does not count: it is begun again in the next session.
+//! A cycle that is cut short, by a session's end or because one side is to be unloaded, does not
+//! count: it is begun again.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -18,7 +19,8 @@ use crate::options::Options;
 use crate::platform::{FrontSide, XenPlatform};
 use crate::{Verdict, clock, trace};
 
-/// How long a refused link rests before it asks again: what refused it needs time to change.
+/// How long a link that was refused, or closed by its peer, rests before it asks again: what the
+/// peer is busy with takes time.
 const REFUSED_REST_NS: u64 = 200_000_000;
 
 /// Where a link is in its cycle.
@@ -36,6 +38,12 @@ enum Phase {
     Disconnecting,
     /// The back broke the ring: the endpoint starts over, and the cycle with it.
     Broken,
+}
+
+impl Phase {
+    fn resting() -> Self {
+        Self::Idle { until_ns: clock::now_ns().saturating_add(REFUSED_REST_NS) }
+    }
 }
 
 /// Nanoseconds of the timeline's moments T2 to T6; T7 and T8 are the platform's.
@@ -58,6 +66,8 @@ struct Course {
     sent: u64,
     received: u64,
     wrong: bool,
+    /// Somebody wanted the connection's end before all bytes had moved.
+    cut_short: bool,
     done: u32,
     moments: Moments,
 }
@@ -71,6 +81,7 @@ impl Course {
         sent: 0,
         received: 0,
         wrong: false,
+        cut_short: false,
         done: 0,
         moments: Moments {
             up: 0,
@@ -85,6 +96,7 @@ impl Course {
         self.number = number;
         self.pattern = Pattern::new(self.epochs.0.bits(), self.epochs.1.bits(), number);
         (self.sent, self.received, self.wrong) = (0, 0, false);
+        self.cut_short = false;
         self.moments.connected = clock::now_ns();
         self.moments.first_byte = 0;
         self.phase = Phase::Streaming;
@@ -152,6 +164,12 @@ impl Cycles {
 
     fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform<FrontSide>) {
         let course = &mut self.courses[link.index()];
+        if course.cut_short && !course.wrong {
+            course.phase = Phase::resting();
+            self.stages.will_begin();
+            return;
+        }
+        self.stages.will_end(Stage::Disconnect);
         let times = xen.release_times();
         let whole = course.sent == self.bytes && course.received == self.bytes;
         let ok = whole && !course.wrong && released == Released::Freed;
@@ -177,7 +195,6 @@ impl Cycles {
             u8::from(ok)
         );
         course.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
-        self.stages.will_end(Stage::Disconnect);
     }
 }
 
@@ -202,10 +219,12 @@ impl Job for Cycles {
                 self.stages.will_end(Stage::Connect);
             }
             Event::Refused { .. } => {
-                let until_ns = clock::now_ns() + REFUSED_REST_NS;
-                course.phase = Phase::Idle { until_ns };
+                course.phase = Phase::resting();
             }
-            Event::Closing { .. } => course.phase = Phase::Disconnecting,
+            Event::Closing { .. } => {
+                course.cut_short = course.received < self.bytes;
+                course.phase = Phase::Disconnecting;
+            }
             Event::Disconnected { end: End::InOrder, released, .. } => {
                 self.note_end(link, released, xen);
             }
@@ -213,14 +232,16 @@ impl Job for Cycles {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<FrontSide>) {
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<FrontSide>, leaving: bool) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
             let course = &mut self.courses[index];
             let finished = self.cycles > 0 && course.done >= self.cycles;
             match course.phase {
-                Phase::Idle { until_ns } if !finished && clock::now_ns() >= until_ns => {
+                Phase::Idle { until_ns }
+                    if !finished && !leaving && clock::now_ns() >= until_ns =>
+                {
                     self.stages.begin(driver);
                     course.moments.connect_asked = clock::now_ns();
                     // Refused at once only while a former connection has no terminal answer yet:
@@ -229,8 +250,9 @@ impl Job for Cycles {
                         course.phase = Phase::Connecting;
                     }
                 }
-                Phase::Streaming if course.received == self.bytes => {
+                Phase::Streaming if course.received == self.bytes || leaving => {
                     self.stages.end(Stage::Data, driver);
+                    course.cut_short = course.received < self.bytes;
                     course.moments.disconnect_asked = clock::now_ns();
                     if driver.disconnect(link, xen).is_ok() {
                         course.phase = Phase::Disconnecting;

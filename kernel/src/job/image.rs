@@ -47,7 +47,7 @@ pub(crate) fn image<J: Job>(
         }
     }
     let mut job = job(&options, &driver);
-    run(&mut job, &mut driver, &mut xen)
+    run(&mut job, &mut driver, &mut xen, options.restart_every)
 }
 
 fn settings(options: &Options) -> Settings {

@@ -9,6 +9,7 @@ mod front;
 mod image;
 mod pattern;
 pub(crate) mod stages;
+mod unload;
 
 use alloc::vec::Vec;
 
@@ -23,8 +24,10 @@ pub(crate) use image::image;
 pub use image::{backend, frontend};
 
 use crate::Verdict;
+use crate::boot::resume;
 use crate::platform::{Side, XenPlatform};
 use crate::{clock, heap, trace};
+use unload::{Then, Unload};
 
 /// The driver of an image.
 pub type ImageDriver = Driver<Vec<Link>>;
@@ -43,13 +46,14 @@ pub trait Job {
     /// Takes note of what happened. Nothing is done to the link from here.
     fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<Self::Side>);
 
-    /// Asks the driver for what the job wants next: connect, disconnect.
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<Self::Side>);
+    /// Asks the driver for what the job wants next: connect, disconnect. While `leaving`, that is
+    /// the end of every connection, and no new one.
+    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<Self::Side>, leaving: bool);
 
     /// Moves data on every connected link, as much as goes in one turn.
     fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Pumped;
 
-    /// When the job itself wants to look again at the latest.
+    /// When the job itself wants to look again at the latest, unless it is leaving.
     fn deadline(&self) -> Instant;
 
     /// The verdict, once there is nothing left to do, or when the toolstack wants an end.
@@ -68,39 +72,69 @@ pub enum Pumped {
     More,
 }
 
-/// Runs the job until it has a verdict or the toolstack asks for the domain's end.
+/// Runs the job until it has a verdict or the toolstack asks for the domain's end. After each
+/// `restart_every` connections (0: never) all endpoints are restarted in place.
 pub fn run<J: Job>(
     job: &mut J,
     driver: &mut ImageDriver,
     xen: &mut XenPlatform<J::Side>,
+    restart_every: u32,
 ) -> Verdict {
     let heap_blocks = heap::blocks();
     let mut verdict = None;
+    let mut unload = Unload::new(restart_every);
     loop {
         driver.step(xen);
-        take_events(job, driver, xen);
-        job.wish(driver, xen);
-        let more_happened = take_events(job, driver, xen);
+        take_events(job, driver, xen, &mut unload);
+        match driver.poll_order() {
+            None => {}
+            Some(Order::Suspend) => {
+                if let Err(refusal) = suspend(driver, xen) {
+                    return Verdict::error(refusal);
+                }
+                continue;
+            }
+            Some(order) => unload.begin(Then::End(order)),
+        }
+        job.wish(driver, xen, unload.is_under_way());
+        let more_happened = take_events(job, driver, xen, &mut unload);
         if let Some(lost) = take_store_events(driver) {
             return lost;
         }
-        let ordered = driver.poll_order().is_some_and(ends_the_run);
+        let unloaded = unload.poll(xen);
+        if unloaded == Some(Then::Reload) || (unloaded.is_some() && xen.has_connection()) {
+            // What a peer that does not answer has left over is given back, its session ended.
+            unload::restart_all(driver, xen);
+            take_events(job, driver, xen, &mut unload);
+        }
+        let order = match unloaded {
+            Some(Then::End(order)) => Some(order),
+            Some(Then::Reload) => {
+                trace!("restarted t_ns={}", clock::now_ns());
+                print_holdings(xen, heap_blocks);
+                continue;
+            }
+            None => None,
+        };
         if verdict.is_none()
-            && let Some(reached) = job.verdict(ordered)
+            && let Some(reached) = job.verdict(order.is_some())
         {
             job.print_counts(driver);
             print_holdings(xen, heap_blocks);
             verdict = Some(reached);
-            if !ordered && xen.stays_when_finished() {
+            if order.is_none() && xen.stays_when_finished() {
                 trace!("stopped step={} n=1", Step::Finished.word());
             }
         }
-        let may_stay = !ordered && xen.stays_when_finished();
+        let may_stay = order.is_none() && xen.stays_when_finished();
         if let Some(verdict) = verdict.take_if(|_| !may_stay) {
-            return verdict;
+            return if order == Some(Order::Reboot) { verdict.and_reboot() } else { verdict };
         }
         let until = match job.pump(xen) {
-            Pumped::Dry if !more_happened => driver.deadline().min(job.deadline()),
+            Pumped::Dry if !more_happened => {
+                let own = if unload.is_under_way() { unload.deadline() } else { job.deadline() };
+                driver.deadline().min(own)
+            }
             Pumped::Dry | Pumped::More => Instant::START,
         };
         if xen.now() < until && xen.wait(until) {
@@ -109,15 +143,20 @@ pub fn run<J: Job>(
     }
 }
 
-/// Whether an order of the toolstack ends the run.
-fn ends_the_run(order: Order) -> bool {
-    match order {
-        Order::PowerOff | Order::Reboot => true,
-        Order::Suspend => {
-            crate::say!(Warn, "the toolstack wants to suspend this domain, which it cannot do yet");
-            false
-        }
+/// Suspends the domain; on return it may be another one, and every link starts over.
+fn suspend(
+    driver: &mut ImageDriver,
+    xen: &mut XenPlatform<impl Side>,
+) -> Result<(), resume::Refusal> {
+    trace!("suspending t_ns={}", clock::now_ns());
+    let life = resume::suspend()?;
+    let restored = u8::from(life.is_some());
+    if let Some(life) = life {
+        xen.begin_life(life);
+        driver.resumed(xen);
     }
+    trace!("resumed domid={} restored={restored} t_ns={}", xen.domid().0, clock::now_ns());
+    Ok(())
 }
 
 /// Prints what is still held, and how often the clock stepped back.
@@ -161,10 +200,12 @@ fn take_events<J: Job>(
     job: &mut J,
     driver: &mut ImageDriver,
     xen: &mut XenPlatform<J::Side>,
+    unload: &mut Unload,
 ) -> bool {
     let mut any = false;
     while let Some((link, event)) = driver.poll_event() {
         any = true;
+        unload.note(&event);
         announce(xen.link_name(link), &event);
         job.handle_event(link, &event, xen);
     }

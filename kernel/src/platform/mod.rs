@@ -23,6 +23,7 @@ use grant::{BackConnection, FrontConnection, GrantTable, Notify, PageSet, Quaran
 
 use xenbus::blocking::Port as _;
 
+use crate::boot::resume::NewLife;
 use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
 use crate::hypercall::event_channel::{self, Status};
 use crate::store::StoreRing;
@@ -130,6 +131,20 @@ impl<S: Side> XenPlatform<S> {
         }
     }
 
+    /// The domain was restored and has begun a new life: all that links had in the former one is
+    /// gone, whatever the books say. The driver must be told next.
+    pub(crate) fn begin_life(&mut self, life: NewLife) {
+        self.domid = DomId(life.domid);
+        self.store = life.store;
+        self.table = GrantTable::new(life.grants);
+        self.window.forget();
+        for end in &mut self.ends {
+            end.port = None;
+        }
+        // Now, before any of their references is given out again.
+        self.sweep_quarantine();
+    }
+
     /// The front end of a link's data, while it is connected.
     pub fn front(&mut self, link: LinkId) -> Option<&mut FrontConnection<OwnPages>> {
         self.ends[link.index()].front.as_mut()
@@ -196,6 +211,11 @@ impl<S: Side> XenPlatform<S> {
     /// When the last release began and ended.
     pub const fn release_times(&self) -> ReleaseTimes {
         self.released
+    }
+
+    /// Whether any link has a connection, or is about to have one.
+    pub fn has_connection(&self) -> bool {
+        self.ends.iter().any(|end| end.front.is_some() || end.back.is_some() || end.port.is_some())
     }
 
     /// What is still held, for the leak line: grants, foreign mappings, ports, quarantined pages.

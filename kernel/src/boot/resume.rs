@@ -1,0 +1,53 @@
+//! Suspending the domain, and what is set up again when it is back under another number.
+//!
+//! Its memory is all that a restored domain has of its former life (docs/protocol.md, rule S0):
+//! Xen's pages, the rings, ports, grants and mappings are new or gone. The order is the one of
+//! [`super::start`].
+
+use super::start::GRANT_ENTRIES;
+pub(crate) use super::start::Refusal;
+use crate::grants::GrantFrames;
+use crate::hypercall::sched::{self, Suspended};
+use crate::store::StoreRing;
+use crate::{clock, console, events, hypercall, shared_info};
+
+/// What is new in a restored domain.
+pub(crate) struct NewLife {
+    /// Its number.
+    pub(crate) domid: u16,
+    /// xenstore's ring, nothing asked yet.
+    pub(crate) store: StoreRing,
+    /// Its grant table, empty.
+    pub(crate) grants: GrantFrames,
+}
+
+/// Suspends the domain. `None` if the toolstack let the same domain go on: all is as it was, but
+/// that time has passed.
+pub(crate) fn suspend() -> Result<Option<NewLife>, Refusal> {
+    console::drain();
+    match sched::suspend() {
+        Ok(Suspended::Restored) => resume().map(Some),
+        Ok(Suspended::Cancelled) => Ok(None),
+        Err(errno) => {
+            crate::say!(Warn, "Xen refuses to suspend this domain: {errno}");
+            Ok(None)
+        }
+    }
+}
+
+fn resume() -> Result<NewLife, Refusal> {
+    hypercall::fill().map_err(Refusal::HypercallPage)?;
+    shared_info::place().map_err(Refusal::SharedInfo)?;
+    shared_info::mask_all();
+    clock::go_on();
+    events::forget_ports();
+    let ring = console::Ring::find().map_err(Refusal::Console)?;
+    console::attach(ring);
+    let store = StoreRing::find().map_err(Refusal::Store)?;
+    let domid = hypercall::domid_from_cpuid().ok_or(Refusal::DomainNumber)?;
+    let grants = GrantFrames::place(GRANT_ENTRIES).map_err(Refusal::GrantTable)?;
+    if let Err(errno) = events::announce_obedience() {
+        crate::say!(Warn, "xl shutdown will not work: {errno}");
+    }
+    Ok(NewLife { domid, store, grants })
+}
