@@ -120,15 +120,7 @@ create() {
         fail "create-failed-$name"
     }
     done=$(now_ns)
-    # From the log of the xl that stays to watch the domain: one that lives for milliseconds is gone
-    # before it could be asked for by name.
-    tries=0
-    until sed -n 's/^Waiting for domain .* (domid \([0-9]*\)) to die.*/\1/p' "/var/log/xen/xl-$name.log" 2>/dev/null |
-        grep . >"out/$name.domid"; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || fail "no-domid-$name"
-        sleep 0.05
-    done
+    note_domid "$name"
     echo "$name" >>out/names
     [ "$CONSOLES" != attach ] || attach "$name"
     echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0 done=$done"
@@ -166,7 +158,7 @@ wait_end() {
     done
     how=running
     # The reason codes of SCHEDOP_shutdown (xen/include/public/sched.h), as xl's own log has them.
-    case $(sed -n 's/.*has shut down, reason code \([0-9]*\).*/\1/p' "/var/log/xen/xl-$1.log" 2>/dev/null) in
+    case $(sed -n 's/.*has shut down, reason code \([0-9]*\).*/\1/p' "/var/log/xen/xl-$1.log" 2>/dev/null | tail -n 1) in
         0) how=poweroff ;;
         1) how=reboot ;;
         2) how=suspend ;;
@@ -189,6 +181,94 @@ shutdown() {
     wait_end "$1"
 }
 
+# note_domid NAME: from the log of the xl that stays to watch the domain: one that lives for
+# milliseconds is gone before it could be asked for by name.
+note_domid() {
+    tries=0
+    until sed -n 's/^Waiting for domain .* (domid \([0-9]*\)) to die.*/\1/p' "/var/log/xen/xl-$1.log" 2>/dev/null |
+        tail -n 1 | grep . >"out/$1.domid"; do
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || fail "no-domid-$1"
+        sleep 0.05
+    done
+}
+
+# save NAME FILE [xl save's options]: suspends the domain and keeps it as a file. It is gone then,
+# unless it was told otherwise.
+save() {
+    name=$1 file=$2
+    shift 2
+    say "saving $name${*:+ ($*)}"
+    xl save "$@" "$(domid_of "$name")" "$file" >"out/save-$name.txt" 2>&1 || {
+        cat "out/save-$name.txt"
+        fail "save-failed-$name"
+    }
+    say "saved $name in $(wc -c <"$file") bytes"
+}
+
+# restore NAME FILE: a domain with what the file holds, under NAME, which is a name of `create` or
+# like one. A console that was begun under this name goes on.
+restore() {
+    name=$1 role=${1%.*}
+    say "restoring $name"
+    rm -f "/var/log/xen/xl-$name.log"
+    # xl wants the configuration again, for another name than the saved one.
+    { cat "xl/$role.cfg" && printf 'name="%s"\nkernel="%s"\n' "$name" "$IMAGES/$role.elf"; } >"out/$name.cfg"
+    xl restore -p "out/$name.cfg" "$2" >"out/restore-$name.txt" 2>&1 || {
+        cat "out/restore-$name.txt"
+        fail "restore-failed-$name"
+    }
+    note_domid "$name"
+    if ! grep -qx "$name" out/names; then
+        echo "$name" >>out/names
+        echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name")"
+    fi
+    if [ "$CONSOLES" = attach ]; then
+        attach "$name"
+    else
+        xl unpause "$(domid_of "$name")"
+    fi
+}
+
+# reboot NAME NEW: asks, by control/shutdown, and waits until the xl that watches the domain has
+# started it again, as its configuration says. For the report that is another incarnation, NEW,
+# though xl knows it by the old name, and both write to one console.
+reboot() {
+    say "rebooting $1"
+    xl reboot "$(domid_of "$1")" >/dev/null || fail "reboot-failed-$1"
+    wait_end "$1"
+    log=/var/log/xen/xl-$1.log left=$((PATIENCE_S * 10))
+    while [ "$(grep -c '^Waiting for domain' "$log")" -lt 2 ]; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "not-started-again-$1"
+        sleep 0.1
+    done
+    ln -sf "$log" "/var/log/xen/xl-$2.log"
+    ln -sf "$(console_of "$1")" "$(console_of "$2")"
+    note_domid "$2"
+    echo "$2" >>out/names
+    echo "$1" >"out/$2.follows"
+    echo "@J domain role=${2%.*} n=${2##*.} domid=$(domid_of "$2")"
+}
+
+# shutdown_unwatched NAME: the same for a domain that was checkpointed. The xl that watched it has
+# taken that for its end and is gone (xl_vmcontrol.c, handle_domain_death), so nobody takes the
+# domain away when it has ended.
+shutdown_unwatched() {
+    say "shutting down $1, which nobody watches"
+    xl shutdown "$(domid_of "$1")" >/dev/null || fail "shutdown-failed-$1"
+    left=$((PATIENCE_S * 10))
+    until xl list "$(domid_of "$1")" | tail -n 1 | grep -q ' ---s-- '; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "still-running-$1"
+        sleep 0.1
+    done
+    code=$(xl list -v "$(domid_of "$1")" | awk 'END { print $8 }')
+    [ "$code" = 0 ] && how=poweroff || how="code-$code"
+    xl destroy "$(domid_of "$1")" || fail "destroy-failed-$1"
+    echo "@J gone name=$1 how=$how"
+}
+
 # snapshot LABEL: what exists, for the leak check. `g` lists every grant, `e` every event channel.
 snapshot() {
     say "snapshot: $1"
@@ -206,6 +286,12 @@ keep_logs() {
         [ "$CONSOLES" = attach ] ||
             cp "$(console_of "$name")" "out/$name.console" 2>/dev/null || : >"out/$name.console"
         cp "/var/log/xen/xl-$name.log" "out/$name.xl" 2>/dev/null
+        # The console of a domain that was started again: what each incarnation has said begins so.
+        if former=$(cat "out/$name.follows" 2>/dev/null); then
+            cp "out/$name.console" out/both
+            awk '/^@T boot / { n++ } n < 2' out/both >"out/$former.console"
+            awk '/^@T boot / { n++ } n > 1' out/both >"out/$name.console"
+        fi
     done
 }
 

@@ -22,7 +22,7 @@ use tests::bed::verdict::Verdict;
 /// Name, scenario, daemon, clock, cycles. All under the counted clock: under the real one programs of
 /// dom0 were seen to crash (docs/decisions/0007-tests-under-the-counted-clock.md), so that a failure says
 /// nothing about the images.
-const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 14] = [
+const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 20] = [
     ("main_job_under_c_xenstored", "main", Daemon::C, Clock::Counted, 4),
     ("main_job_under_oxenstored", "main", Daemon::Ocaml, Clock::Counted, 4),
     ("selftests_under_c_xenstored", "selftest", Daemon::C, Clock::Counted, 1),
@@ -32,6 +32,12 @@ const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 14] = [
     ("frontend_killed_in_mid_connection", "killed_frontend", Daemon::C, Clock::Counted, 3),
     ("backend_killed_in_mid_connection", "killed_backend", Daemon::C, Clock::Counted, 3),
     ("backend_killed_under_oxenstored", "killed_backend", Daemon::Ocaml, Clock::Counted, 3),
+    ("frontend_saved_and_restored", "suspend_frontend", Daemon::Ocaml, Clock::Counted, 2),
+    ("backend_saved_and_restored", "suspend_backend", Daemon::C, Clock::Counted, 2),
+    ("checkpoints_leave_the_session_alone", "suspend_cancelled", Daemon::C, Clock::Counted, 2),
+    ("one_saved_state_started_twice", "suspend_twice", Daemon::C, Clock::Counted, 2),
+    ("rebooted_in_mid_connection", "reboot", Daemon::Ocaml, Clock::Counted, 2),
+    ("endpoints_restarted_in_place", "restart_in_place", Daemon::Ocaml, Clock::Counted, 2),
     ("wrong_options_are_named", "bad_options", Daemon::C, Clock::Counted, 1),
     ("a_lonely_frontend_waits_and_ends_in_order", "lonely", Daemon::C, Clock::Counted, 1),
     ("hello_reads_a_key", "hello", Daemon::Ocaml, Clock::Counted, 1),

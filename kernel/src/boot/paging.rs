@@ -34,7 +34,7 @@ const ENTRIES: usize = 512;
 /// Guest-physical address of the window: right behind Xen's special pages. What a domain of less
 /// than 4 GiB has ends there, so the window is behind all RAM; and whoever saves a domain looks at
 /// every frame up to its last one and writes eight bytes for each, so it lies as low as can be
-/// (docs/decisions/0008-window-at-4-gib.md).
+/// (docs/decisions/0009-window-at-4-gib.md).
 pub(crate) const WINDOW_BASE: u64 = 4 << 30;
 /// Bytes of the window.
 pub(crate) const WINDOW_BYTES: u64 = 1 << 30;

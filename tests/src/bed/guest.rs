@@ -51,7 +51,8 @@ impl Guest {
         let mut ends = BTreeMap::new();
         for fact in of("gone") {
             let end = match fact.text("how") {
-                "poweroff" => End::Poweroff,
+                // For good, or to be started again.
+                "poweroff" | "reboot" => End::Poweroff,
                 "crash" => End::Crash,
                 "destroyed" => End::Destroyed,
                 _ => End::Running,
