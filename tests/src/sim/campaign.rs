@@ -75,6 +75,8 @@ pub struct Campaign {
     pub failures: Vec<(u64, String)>,
     /// Wall time.
     pub seconds: f64,
+    /// Processor time of all threads, where the system tells it.
+    pub cpu_seconds: Option<f64>,
     /// Threads.
     pub jobs: usize,
 }
@@ -94,9 +96,11 @@ impl Campaign {
         let start = std::time::Instant::now();
         let next = AtomicU64::new(0);
         let shared = Mutex::new((Done::default(), Vec::new()));
+        let spent = Mutex::new(Some(0.0));
         thread::scope(|scope| {
             for _ in 0..jobs {
                 scope.spawn(|| {
+                    let before = thread_cpu_seconds();
                     loop {
                         let first = next.fetch_add(BATCH, Ordering::Relaxed);
                         if first >= seeds.count {
@@ -117,12 +121,24 @@ impl Campaign {
                             next.store(seeds.count, Ordering::Relaxed);
                         }
                     }
+                    let mut spent = spent.lock().expect("no thread panics in here");
+                    *spent = spent.zip(thread_cpu_seconds()).zip(before).map(
+                        |((spent, after), before): ((f64, f64), f64)| spent + (after - before),
+                    );
                 });
             }
         });
         let (done, mut failures) = shared.into_inner().expect("no thread panicked");
         failures.sort();
         failures.truncate(failures_max);
-        Campaign { done, failures, seconds: start.elapsed().as_secs_f64(), jobs }
+        let cpu_seconds = spent.into_inner().expect("no thread panicked");
+        Campaign { done, failures, seconds: start.elapsed().as_secs_f64(), cpu_seconds, jobs }
     }
+}
+
+/// Processor time of the calling thread: the first number of Linux's schedstat, in nanoseconds.
+fn thread_cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: u64 = text.split(' ').next()?.parse().ok()?;
+    Some(nanoseconds as f64 / 1e9)
 }

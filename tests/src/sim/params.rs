@@ -42,9 +42,23 @@ pub struct Traffic {
     pub front_hurries_ppm: u32,
 }
 
+/// How much a world moves. Most are light: what goes wrong between two domains goes wrong with few
+/// messages too, and many such worlds fit into the time of one that is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// A few messages and connections in each life.
+    Light,
+    /// Anything that traffic can be.
+    Ordinary,
+    /// One link whose window is full all the time.
+    Flood,
+}
+
 /// Everything that a seed decides beforehand.
 #[derive(Clone, Debug)]
 pub struct Params {
+    /// How much goes on.
+    pub load: Load,
     /// The daemon.
     pub flavour: Flavour,
     /// Places for domains: each holds one life after the other.
@@ -91,18 +105,32 @@ const NAMES: [&str; 3] = ["a", "bulk", "As_long_as_a_name_may_be"];
 impl Params {
     /// Draws them.
     pub fn draw(chance: &mut Chance) -> Self {
-        let (places, links) = draw_topology(chance);
+        let load = match chance.below(40) {
+            0 => Load::Flood,
+            1 | 2 => Load::Ordinary,
+            _ => Load::Light,
+        };
+        let (places, links) = draw_topology(chance, load);
         let daemon = *chance.pick(&[20_000, 100_000, 400_000, 2 * MS]);
         let daemon_ns = (daemon, daemon * chance.between(1, 4));
         let doorbell = *chance.pick(&[2_000, 20_000, 200_000]);
         let doorbell_ns = (doorbell / 2, doorbell * chance.between(1, 5));
-        let chunk = *chance.pick(&[(1024, 1024), (1024, 1024), (1, 1024), (8, 40)]);
+        let chunk = match load {
+            Load::Flood => *chance.pick(&[(1024, 1024), (1, 1024)]),
+            _ => *chance.pick(&[(1024, 1024), (1024, 1024), (1, 1024), (8, 40)]),
+        };
         // The protocol's bounds are in beats: a beat is not shorter than what xenstored needs for
         // a round of all links.
         let request_ns = request_ns(daemon_ns, doorbell_ns, chunk);
         let shortest_ns = request_ns * links.len() as u64 * 10;
         let beat_ns = (*chance.pick(&[50 * MS, 200 * MS, SECOND, SECOND])).max(shortest_ns);
+        // A light world is short: what is slow there is slow in beats.
+        let slow = |slow_ns: u64, part: u64| match load {
+            Load::Light => slow_ns.min(beat_ns / part),
+            Load::Ordinary | Load::Flood => slow_ns,
+        };
         Params {
+            load,
             flavour: *chance.pick(&[Flavour::C, Flavour::Ocaml]),
             hostile: (chance.below(4) == 0).then(|| chance.below(places as u32) as usize),
             places,
@@ -113,15 +141,22 @@ impl Params {
             daemon_ns,
             doorbell_ns,
             request_ns,
-            dom0_ns: *chance.pick(&[(MS / 10, MS), (MS, 20 * MS), (MS, 300 * MS)]),
-            boot_ns: *chance.pick(&[(MS, 10 * MS), (MS, 2 * SECOND)]),
+            dom0_ns: *chance.pick(&[(MS / 10, MS), (MS, 20 * MS), (MS, slow(300 * MS, 4))]),
+            boot_ns: *chance.pick(&[(MS, 10 * MS), (MS, slow(2 * SECOND, 1))]),
             vacant_ns: (0, beat_ns * *chance.pick(&[1, 4, 20])),
             chunk,
             interleave_ppm: *chance.pick(&[0, 50_000, 500_000]),
             same_domid_ppm: *chance.pick(&[0, 500_000, 1_000_000]),
             stray_ns: (beat_ns / 10, beat_ns * *chance.pick(&[1, 5, 20])),
-            faulty_ns: beat_ns * chance.between(10, 60),
-            traffic: Traffic::draw(chance, beat_ns),
+            faulty_ns: match load {
+                Load::Light => beat_ns * chance.between(4, 24),
+                Load::Ordinary | Load::Flood => beat_ns * chance.between(10, 60),
+            },
+            traffic: match load {
+                Load::Light => Traffic::light(chance, beat_ns),
+                Load::Ordinary => Traffic::draw(chance, beat_ns),
+                Load::Flood => Traffic::flood(chance, beat_ns),
+            },
         }
     }
 }
@@ -147,15 +182,45 @@ impl Traffic {
     }
 }
 
+impl Traffic {
+    fn light(chance: &mut Chance, beat_ns: u64) -> Self {
+        Traffic {
+            quick_messages: *chance.pick(&[5, 10, 30]),
+            quick_connections: *chance.pick(&[1, 2, 3]),
+            burst: *chance.pick(&[(1, 1), (1, 1), (1, 4), (6, 12)]),
+            padding: *chance.pick(&[(0, 0), (0, 0), (0, 30), (0, 30), (0, 30), (0, 1000)]),
+            stream_bytes: *chance.pick(&[(0, 0), (1, 300), (1, 300), (1000, 6000)]),
+            rest_ns: *chance.pick(&[(0, beat_ns / 4), (beat_ns, beat_ns * 4)]),
+            ..Traffic::draw(chance, beat_ns)
+        }
+    }
+
+    fn flood(chance: &mut Chance, beat_ns: u64) -> Self {
+        Traffic {
+            quick_messages: *chance.pick(&[5_000, 20_000]),
+            gap_ns: (0, beat_ns / 200),
+            burst: (50, 400),
+            padding: *chance.pick(&[(0, 0), (0, 30)]),
+            ..Traffic::light(chance, beat_ns)
+        }
+    }
+}
+
 /// Passes and doorbells for a few hundred bytes each way.
 fn request_ns(daemon_ns: Span, doorbell_ns: Span, chunk: Span) -> u64 {
     let pieces = 300 / ((chunk.0 + chunk.1) / 2) + 2;
     daemon_ns.1 * pieces * 2 + doorbell_ns.1 * 2
 }
 
-fn draw_topology(chance: &mut Chance) -> (usize, Vec<LinkPlan>) {
+fn draw_topology(chance: &mut Chance, load: Load) -> (usize, Vec<LinkPlan>) {
     let plan = |number: usize, front, back| LinkPlan { name: NAMES[number], front, back };
-    match chance.below(6) {
+    let kind = match load {
+        Load::Flood => 0,
+        Load::Ordinary => chance.below(6),
+        // Two of three have one link.
+        Load::Light => chance.below(9).saturating_sub(3),
+    };
+    match kind {
         // One link: most of the world's time goes into it.
         0..=2 => (2, vec![plan(0, 0, 1)]),
         // Two domains, up to three links, not all in the same direction.

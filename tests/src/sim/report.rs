@@ -46,6 +46,15 @@ pub fn of_many(campaign: &Campaign) -> String {
         rate(done.seeds),
         rate(tally.delivered)
     );
+    if let Some(cpu_seconds) = campaign.cpu_seconds {
+        let rate = |count: u64| count as f64 / cpu_seconds;
+        let _ = writeln!(
+            text,
+            "{cpu_seconds:.1} s of processor time: {:.0} seeds and {:.0} delivered messages in each",
+            rate(done.seeds),
+            rate(tally.delivered)
+        );
+    }
     let _ = writeln!(
         text,
         "messages: {} sent, {} delivered, {} unknown; sessions: {} ups, {} downs; \
