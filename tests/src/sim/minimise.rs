@@ -46,7 +46,9 @@ pub fn minimise(seed: u64, start: Mask, failure: &str) -> Small {
                 low = middle + 1;
             }
         }
-        for number in (0..best.first.unwrap_or(decided)).rev().take(RUNS_MAX as usize) {
+        let end = best.first.unwrap_or(decided);
+        let left = (0..end).rev().filter(|number| !best.without.contains(number));
+        for number in left.take(RUNS_MAX as usize).collect::<Vec<_>>() {
             let mut mask = best.clone();
             mask.without.push(number);
             if fails(&mask).0 {
