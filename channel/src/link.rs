@@ -29,6 +29,7 @@ use crate::names::LinkName;
 use crate::platform::{PageWords, Platform, Released};
 use crate::store::Desk;
 use events::Events;
+use page::Lateness;
 
 /// What may be chosen for a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +101,8 @@ pub struct Link {
     /// What is published in it.
     published: PageWords,
     unknown: Unknown,
-    /// The peer's beat in the page is late.
-    is_doubtful: bool,
+    /// How late the peer's beat in the page is.
+    lateness: Lateness,
     /// Pages newly in quarantine, for the driver.
     quarantined: u32,
     /// Something was undone half way: only the platform knows whether pages are in quarantine.
@@ -132,7 +133,7 @@ impl Link {
             page_beat_at: None,
             published: PageWords { beat: 0, sent: 0, delivered: 0 },
             unknown: Unknown::None,
-            is_doubtful: false,
+            lateness: Lateness::None,
             quarantined: 0,
             is_unswept: false,
         }

@@ -23,6 +23,8 @@ pub struct Liveness {
     /// From when on the next miss is measured: the last sign of life, or the last miss.
     measured: Instant,
     misses: u32,
+    /// Own beats in the page since the last sign of life.
+    ticks: u32,
 }
 
 /// What a silent READ means.
@@ -50,6 +52,7 @@ impl Liveness {
             alive: Instant::START,
             measured: Instant::START,
             misses: 0,
+            ticks: 0,
         }
     }
 
@@ -63,6 +66,11 @@ impl Liveness {
     /// The own last beat.
     pub const fn beat(&self) -> u32 {
         self.own
+    }
+
+    /// An own beat in the page: however long this domain slept before, it counts as one period.
+    pub fn handle_tick(&mut self) {
+        self.ticks = self.ticks.saturating_add(1);
     }
 
     /// A session began.
@@ -96,6 +104,11 @@ impl Liveness {
     /// A READ of the mailbox, issued at `issued`, was answered, whatever it showed; what it showed
     /// has been told before.
     pub fn handle_answer(&mut self, issued: Instant, now: Instant) -> Verdict {
+        // Each own beat looked into the page in vain, so each was a miss; the READ says that the
+        // peer does not beat in its register either.
+        if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
+            return Verdict::Dead(Witness::Page);
+        }
         if issued < self.measured.after(self.period) {
             return Verdict::Alive;
         }
@@ -117,6 +130,12 @@ impl Liveness {
         self.alive.after(self.period.times(PAGE_LATE_HALVES).divided(2))
     }
 
+    /// When the page has been silent for as many periods as mean death, and for longer than a beat
+    /// may be late.
+    pub fn overdue_at(&self) -> Instant {
+        self.alive.after(self.period.times(self.misses_max)).max(self.late_at())
+    }
+
     /// When the last sign of life came.
     pub const fn alive_at(&self) -> Instant {
         self.alive
@@ -131,6 +150,7 @@ impl Liveness {
         self.alive = now;
         self.measured = now;
         self.misses = 0;
+        self.ticks = 0;
     }
 }
 
@@ -194,6 +214,34 @@ mod tests {
         liveness.handle_page_beat(at(1000), 6);
         assert!(liveness.page_moved(), "any change is life, also a counter that wrapped");
         assert_eq!(liveness.late_at(), at(3500));
+    }
+
+    fn beating_in_page() -> Liveness {
+        let mut liveness = started();
+        liveness.handle_page_change(at(0));
+        liveness.handle_page_beat(at(0), 1);
+        liveness.handle_page_beat(at(1000), 2);
+        liveness
+    }
+
+    #[test]
+    fn one_read_after_the_limit_of_silent_own_beats_means_death() {
+        let mut liveness = beating_in_page();
+        for _ in 0..4 {
+            liveness.handle_tick();
+        }
+        assert_eq!(liveness.handle_answer(at(3500), at(3500)), Verdict::Missed, "late, no more");
+        assert_eq!(liveness.overdue_at(), at(5000));
+        assert_eq!(liveness.handle_answer(at(4999), at(5001)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(5000), at(5002)), Verdict::Dead(Witness::Page));
+    }
+
+    #[test]
+    fn who_slept_through_the_silence_counts_one_miss_and_no_more() {
+        let mut liveness = beating_in_page();
+        liveness.handle_tick();
+        assert_eq!(liveness.handle_answer(at(60_000), at(60_001)), Verdict::Missed);
+        assert_eq!(liveness.misses(), 1);
     }
 
     #[test]

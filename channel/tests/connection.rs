@@ -8,7 +8,7 @@ use channel::event::{ConnectRefused, DownReason, End, Witness};
 use channel::front::ConnectError;
 use channel::message::RefuseReason;
 use channel::platform::{PrepareError, Released};
-use channel::{Role, Step};
+use channel::{Duration, Role, Step};
 use support::world::{BACK, FRONT, LINK};
 use support::xen::Sabotage;
 use support::{Happened, World};
@@ -158,6 +158,36 @@ fn a_front_destroyed_while_connected_is_noticed_and_unmapped() {
     assert!(took <= 3, "{took} s");
     assert!(!world.domains[&BACK].platform.is_mapping(LINK));
     assert_eq!(world.xen.borrow().held(), 0, "no zombie stays for our sake");
+}
+
+#[test]
+fn a_peer_destroyed_right_after_its_beat_is_noticed_at_the_next() {
+    for (victim, survivor) in [(FRONT, BACK), (BACK, FRONT)] {
+        for milliseconds in (0..1000).step_by(100) {
+            let mut world = World::connected(1);
+            world.run_seconds(5);
+            world.run(Duration::from_milliseconds(milliseconds));
+            world.destroy(victim);
+            world.run(Duration::from_milliseconds(1001));
+            assert!(!world.is_up(survivor), "{victim} destroyed {milliseconds} ms later");
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_hangs_while_connected_is_noticed_a_beat_after_the_limit_at_the_latest() {
+    for (victim, survivor) in [(FRONT, BACK), (BACK, FRONT)] {
+        for milliseconds in (0..1000).step_by(100) {
+            let mut world = World::connected(1);
+            world.run_seconds(5);
+            world.run(Duration::from_milliseconds(milliseconds));
+            world.domain(victim).is_paused = true;
+            world.run(Duration::from_milliseconds(2900));
+            assert!(world.is_up(survivor), "too early, {victim} paused {milliseconds} ms later");
+            world.run(Duration::from_milliseconds(2150));
+            assert!(!world.is_up(survivor), "{victim} paused {milliseconds} ms later");
+        }
+    }
 }
 
 #[test]

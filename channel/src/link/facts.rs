@@ -167,13 +167,23 @@ impl Link {
         &mut self,
         platform: &mut impl Platform,
     ) -> Option<(DownReason, Witness)> {
-        if self.is_bound() && platform.port_state(self.id) == PortState::Unbound {
-            return Some((DownReason::PortUnbound, Witness::Port));
+        let found = self.ask_port(platform);
+        if found.is_some() {
+            return found;
         }
         let peer = self.endpoint.introduction()?.peer;
         if platform.peer_exists(peer) == PeerState::Gone {
             return Some((DownReason::PeerGone, Witness::Hypervisor));
         }
         None
+    }
+
+    /// Asks Xen for the own port while connected: it has lost its other end if the peer died.
+    pub(super) fn ask_port(
+        &mut self,
+        platform: &mut impl Platform,
+    ) -> Option<(DownReason, Witness)> {
+        let is_lost = self.is_bound() && platform.port_state(self.id) == PortState::Unbound;
+        is_lost.then_some((DownReason::PortUnbound, Witness::Port))
     }
 }

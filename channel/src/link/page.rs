@@ -12,6 +12,17 @@ use crate::instant::Instant;
 use crate::platform::{ClosingWord, Fence, Observation, PageWords, Platform, plays};
 use crate::register::Seq;
 
+/// How late a beat in the page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Lateness {
+    /// Not, or there is no page to beat in.
+    None,
+    /// Late enough to ask the mailbox.
+    Late,
+    /// By as many beats as mean death: the mailbox is asked once more.
+    Overdue,
+}
+
 impl Link {
     /// Whether there is a page to say something in: from the connection's beginning to its end.
     const fn has_live_page(&self) -> bool {
@@ -44,12 +55,15 @@ impl Link {
         self.is_bound()
     }
 
-    /// When a beat in the page is late.
+    /// When a beat in the page is late, or later than that.
     pub(super) fn late_at(&self) -> Instant {
-        if self.is_carried_by_page() && self.liveness.page_moved() && !self.is_doubtful {
-            self.liveness.late_at()
-        } else {
-            Instant::NEVER
+        if !self.is_carried_by_page() || !self.liveness.page_moved() {
+            return Instant::NEVER;
+        }
+        match self.lateness {
+            Lateness::None => self.liveness.late_at(),
+            Lateness::Late => self.liveness.overdue_at(),
+            Lateness::Overdue => Instant::NEVER,
         }
     }
 
@@ -68,9 +82,14 @@ impl Link {
             _ => {}
         }
         let traffic = self.traffic(now);
-        let was_doubtful = core::mem::replace(&mut self.is_doubtful, traffic == Traffic::Doubt);
+        let lateness = match traffic {
+            Traffic::Doubt if self.liveness.overdue_at() <= now => Lateness::Overdue,
+            Traffic::Doubt => Lateness::Late,
+            _ => Lateness::None,
+        };
+        let before = core::mem::replace(&mut self.lateness, lateness);
         self.endpoint.set_traffic(now, traffic);
-        if self.is_doubtful && !was_doubtful {
+        if lateness > before {
             // Only the mailbox tells whether the peer lives.
             self.endpoint.handle_hint();
         }
@@ -147,7 +166,9 @@ impl Link {
         self.endpoint.handle_page(now, Seq(words.sent), Seq(words.delivered), platform);
     }
 
-    /// The own beat, and once a period a look at what Xen knows of a silent peer.
+    /// The own beat, and once a period a look at what Xen knows of the peer: of its port in any case,
+    /// so that its end is noticed within a beat although its last beat was just seen; of the domain
+    /// where it is silent.
     pub(super) fn beat_in_page(&mut self, now: Instant, platform: &mut impl Platform) {
         let Some(at) = self.page_beat_at.filter(|at| *at <= now) else { return };
         let period = self.settings.beat;
@@ -155,8 +176,10 @@ impl Link {
         let next = at.after(period);
         self.page_beat_at = Some(if next <= now { now.after(period) } else { next });
         self.liveness.next_beat();
+        self.liveness.handle_tick();
         let is_silent = now.since(self.liveness.alive_at()) >= period;
-        if is_silent && let Some((reason, witness)) = self.ask_xen(platform) {
+        let found = if is_silent { self.ask_xen(platform) } else { self.ask_port(platform) };
+        if let Some((reason, witness)) = found {
             self.endpoint.handle_verdict(now, reason, witness, platform);
             self.settle(now, platform);
         }
