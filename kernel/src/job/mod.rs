@@ -83,6 +83,7 @@ pub fn run<J: Job>(
     let heap_blocks = heap::blocks();
     let mut verdict = None;
     let mut unload = Unload::new(restart_every);
+    let mut quarantined = 0;
     loop {
         driver.step(xen);
         take_events(job, driver, xen, &mut unload);
@@ -98,6 +99,10 @@ pub fn run<J: Job>(
         }
         job.wish(driver, xen, unload.is_under_way());
         let more_happened = take_events(job, driver, xen, &mut unload);
+        if xen.quarantined() != quarantined {
+            quarantined = xen.quarantined();
+            trace!("quarantine pages={quarantined}");
+        }
         if let Some(lost) = take_store_events(driver) {
             return lost;
         }

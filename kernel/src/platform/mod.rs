@@ -224,8 +224,13 @@ impl<S: Side> XenPlatform<S> {
             grants: self.table.active().count(),
             mappings: self.window.mapped(),
             ports: self.ends.iter().filter(|end| end.port.is_some()).count(),
-            quarantined: self.quarantine.state().pages,
+            quarantined: self.quarantined(),
         }
+    }
+
+    /// Pages in quarantine.
+    pub fn quarantined(&self) -> usize {
+        self.quarantine.state().pages
     }
 
     fn connection(&self, link: LinkId) -> Connection<'_> {
