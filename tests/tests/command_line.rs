@@ -19,10 +19,10 @@ fn help_names_only_commands_that_exist() {
     let output = run(&["--help"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0));
-    assert!(text.contains("shell") && text.contains("--daemon"), "{text}");
-    for absent in ["faults", "soak"] {
-        assert!(!text.contains(absent), "{absent}: {text}");
+    for there in ["shell", "faults", "--daemon"] {
+        assert!(text.contains(there), "{there}: {text}");
     }
+    assert!(!text.contains("soak"), "{text}");
 }
 
 #[test]
@@ -37,10 +37,8 @@ fn a_wrong_command_line_ends_as_error_before_anything_starts() {
 
 #[test]
 fn a_command_that_does_not_exist_yet_says_so() {
-    for word in ["faults", "soak"] {
-        let expected = (Some(4), "VERDICT ERROR command-not-there-yet".to_string());
-        assert_eq!(verdict(&run(&[word])), expected);
-    }
+    let expected = (Some(4), "VERDICT ERROR command-not-there-yet".to_string());
+    assert_eq!(verdict(&run(&["soak"])), expected);
 }
 
 #[test]

@@ -11,9 +11,11 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::bed::assemble::Findings;
+use tests::bed::faults::{CAMPAIGN, Row, job as fault_job};
 use tests::bed::job::Job;
 use tests::bed::layout::{Claim, Layout};
 use tests::bed::options::{Clock, Daemon};
+use tests::bed::play::Played;
 use tests::bed::progress::Progress;
 use tests::bed::session::{Session, Wish};
 use tests::bed::stop::Limit;
@@ -63,6 +65,12 @@ fn main() -> ExitCode {
             })
         })
         .collect();
+    for (scenario, _) in CAMPAIGN {
+        for daemon in [Daemon::C, Daemon::Ocaml] {
+            let name = format!("fault_{scenario}_under_{}", daemon.name());
+            trials.push(Trial::test(name.clone(), move || fault(&name, scenario, daemon)));
+        }
+    }
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
     trials.push(Trial::test("random_courses_under_both_daemons", random_courses));
     trials.push(Trial::test("an_interrupted_run_leaves_no_process", nothing_left_running));
@@ -86,20 +94,36 @@ fn job(scenario: &str, cycles: u32) -> Job {
     Job { scenario: scenario.into(), cycles, settings: Vec::new() }
 }
 
+/// One scenario of the fault campaign, with the checks that it adds to a run's own.
+fn fault(name: &str, scenario: &str, daemon: Daemon) -> Result<(), Failed> {
+    let (wish, played, findings) =
+        play_whole(name, (daemon, Clock::Counted, 1), fault_job(scenario, 1))?;
+    succeeded(&findings)?;
+    let row = Row::played(&wish, &played, &findings, &session()?.replay(&wish));
+    match row.judgement.verdict {
+        Verdict::Success => Ok(()),
+        _ => Err(Failed::from(row.judgement.reason)),
+    }
+}
+
 /// Plays a scenario in a folder named after the test.
-fn play(
+fn play(name: &str, machine: (Daemon, Clock, u64), job: Job) -> Result<Findings, Failed> {
+    play_whole(name, machine, job).map(|(_, _, findings)| findings)
+}
+
+fn play_whole(
     name: &str,
     (daemon, clock, seed): (Daemon, Clock, u64),
     job: Job,
-) -> Result<Findings, Failed> {
+) -> Result<(Wish, Played, Findings), Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests").join(name);
     let _claim = Claim::take(&out).map_err(|trouble| trouble.to_string())?;
     let wish = Wish { daemon, clock, seed: Some(seed), job, out };
     let limit = Limit::seconds(TEST_S_MAX);
     let played = session.play(&wish, &Progress::silent(), &limit);
-    let (_, findings) = played.map_err(|trouble| trouble.to_string())?;
-    Ok(findings)
+    let (played, findings) = played.map_err(|trouble| trouble.to_string())?;
+    Ok((wish, played, findings))
 }
 
 /// The verdict is SUCCESS, which takes every guest, every check and the leaks in.

@@ -19,6 +19,7 @@ impl Fact {
     pub fn parse(mark: &str, line: &str) -> Option<Fact> {
         let rest = line.trim_end().strip_prefix(mark)?.strip_prefix(' ')?;
         let mut fact = Fact::default();
+        let mut last = None;
         for (index, part) in rest.split(' ').filter(|part| !part.is_empty()).enumerate() {
             match part.split_once('=') {
                 Some((key, value)) => {
@@ -26,10 +27,16 @@ impl Fact {
                         fact.word = key.to_string();
                     }
                     fact.pairs.insert(key.to_string(), value.to_string());
+                    last = Some(key);
                 }
                 None if index == 0 => fact.word = part.to_string(),
                 // Words after a value belong to it; only free text has them.
-                None => {}
+                None => {
+                    if let Some(value) = last.and_then(|key| fact.pairs.get_mut(key)) {
+                        value.push(' ');
+                        value.push_str(part);
+                    }
+                }
             }
         }
         (!fact.word.is_empty()).then_some(fact)
@@ -74,6 +81,12 @@ mod tests {
     fn a_line_that_starts_with_a_pair_is_named_by_its_key() {
         let fact = Fact::parse("@T", "@T verdict=SUCCESS reason=all-done").expect("a fact");
         assert_eq!((fact.word.as_str(), fact.text("verdict")), ("verdict", "SUCCESS"));
+    }
+
+    #[test]
+    fn free_text_at_the_end_is_kept_whole() {
+        let fact = Fact::parse("@J", "@J check name=a ok=1 detail=two of three").expect("a fact");
+        assert_eq!((fact.text("ok"), fact.text("detail")), ("1", "two of three"));
     }
 
     #[test]

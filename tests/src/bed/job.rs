@@ -36,7 +36,7 @@ impl Job {
             });
         }
         let mut archive = Archive::new();
-        for name in ["job.sh", "steps.sh"] {
+        for name in ["job.sh", "steps.sh", "faults.sh"] {
             archive.file(name, Mode::Program, read(&layout.dom0_scripts().join(name))?);
         }
         for path in files_of(&layout.dom0_scripts().join("scenarios"))? {

@@ -5,6 +5,7 @@
 //! [`play`] does it; [`assemble`] makes [`guest`], [`timeline`], [`leaks`] and [`verdict`] of what it
 //! left, [`report`] and [`show`] say it. [`session`] holds all that together.
 //! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the [`referee`].
+//! [`faults`] is the campaign of many runs.
 //! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
 
 pub mod assemble;
@@ -17,6 +18,7 @@ pub mod cpio;
 pub mod dom0;
 pub mod explore;
 pub mod facts;
+pub mod faults;
 mod follow;
 pub mod guest;
 pub mod images;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::{bench, conformance};
+use super::{bench, conformance, faults};
 
 /// Default time limit of a run: far above the slowest first run seen (downloads among it), so that
 /// only something stuck meets it.
@@ -18,6 +18,8 @@ const CYCLES_DEFAULT: u32 = 20;
 const CAMPAIGN_S_DEFAULT: u64 = 4 * 3600;
 /// The seeds that are explored unless told: some minutes' worth.
 const SEEDS_DEFAULT: Range<u64> = 0..20;
+/// The same for the fault campaign: ten minutes on two quiet cores, and much more on busy ones.
+const TIMEOUT_S_FAULTS: u64 = 3600;
 
 /// Boots real Xen in QEMU (no hardware virtualisation needed), starts both images with `xl create`,
 /// introduces them, and says what they did.
@@ -25,11 +27,12 @@ const SEEDS_DEFAULT: Range<u64> = 0..20;
 #[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
-    /// and its costs, `bench`, what setup, teardown and data cost, `explore`, a random course for
-    /// each of --seeds, or `shell`, dom0's root shell on this terminal.
+    /// and its costs, `bench`, what setup, teardown and data cost, `faults`, the fault campaign,
+    /// `explore`, a random course for each of --seeds, or `shell`, dom0's root shell on this
+    /// terminal.
     #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
     pub command: String,
-    /// Which xenstore daemon dom0 runs [default: c; for `bench` both].
+    /// Which xenstore daemon dom0 runs [default: c; for `bench` and `faults` both].
     #[arg(long, value_enum)]
     pub daemon: Option<DaemonChoice>,
     /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
@@ -60,7 +63,7 @@ pub struct Options {
     /// Where the report and the logs go [default: target/xen].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Time limit of the whole run, in seconds [default: 900; explore: 14400].
+    /// Time limit of the whole run, in seconds [default: 900; faults: 3600; explore: 14400].
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
@@ -69,9 +72,10 @@ pub struct Options {
     /// Print report.json on stdout, before the verdict line, instead of tables.
     #[arg(long)]
     pub json: bool,
-    /// Which file of tests/dom0/scenarios/ to play (for tests of the bed itself).
-    #[arg(long, value_name = "NAME", default_value = "main", hide = true)]
-    pub scenario: String,
+    /// Which file of tests/dom0/scenarios/ to play instead of the main job; the one scenario of
+    /// `faults` to play.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
 }
 
 const AFTER_HELP: &str = "The last line on stdout is VERDICT <SUCCESS|SKIP|ERROR|FAILURE|CRASH> <reason>; \
@@ -138,7 +142,7 @@ impl Clock {
 }
 
 /// Commands that the interface names and that are still to be written.
-const NOT_THERE_YET: [&str; 2] = ["faults", "soak"];
+const NOT_THERE_YET: [&str; 1] = ["soak"];
 
 /// What `command` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +151,8 @@ pub enum Command {
     Run,
     /// Random courses, one a seed.
     Explore,
+    /// The fault campaign.
+    Faults,
     /// dom0's root shell on the terminal.
     Shell,
     /// Known, and not there yet.
@@ -162,6 +168,7 @@ impl Options {
             "run" | conformance::ROLE | bench::ROLE => Command::Run,
             "explore" => Command::Explore,
             "shell" => Command::Shell,
+            faults::COMMAND => Command::Faults,
             name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
             _ => Command::Unknown,
         }
@@ -172,13 +179,16 @@ impl Options {
         match self.command.as_str() {
             conformance::ROLE => conformance::ROLE,
             bench::ROLE => bench::ROLE,
-            _ => &self.scenario,
+            _ => self.scenario.as_deref().unwrap_or("main"),
         }
     }
 
     /// The daemons to run under.
     pub fn daemons(&self) -> &'static [Daemon] {
-        let usual = if self.command == bench::ROLE { DaemonChoice::Both } else { DaemonChoice::C };
+        let usual = match self.command.as_str() {
+            bench::ROLE | faults::COMMAND => DaemonChoice::Both,
+            _ => DaemonChoice::C,
+        };
         self.daemon.unwrap_or(usual).daemons()
     }
 
@@ -192,6 +202,7 @@ impl Options {
     pub fn timeout_s(&self) -> u64 {
         let default = match self.command() {
             Command::Explore => CAMPAIGN_S_DEFAULT,
+            Command::Faults => TIMEOUT_S_FAULTS,
             _ => TIMEOUT_S_DEFAULT,
         };
         self.timeout.unwrap_or(default)
@@ -227,7 +238,7 @@ mod tests {
     fn no_argument_means_the_main_job_under_c_xenstored_in_counted_time() {
         let options = Options::try_parse_from(["run-xen.sh"]).expect("the empty command line");
         assert_eq!(options.command(), Command::Run);
-        assert_eq!(options.daemons(), [Daemon::C]);
+        assert_eq!((options.daemons(), options.timeout_s()), (&[Daemon::C][..], 900));
         assert_eq!((options.clock, options.cycles_in_force()), (Clock::Counted, 20));
         assert_eq!(options.seed_in_force(), Some(1));
     }
@@ -244,6 +255,19 @@ mod tests {
         assert_eq!((options.command(), options.scenario()), (Command::Run, "bench"));
         assert_eq!(options.daemons(), [Daemon::C, Daemon::Ocaml]);
         assert_eq!(options.cycles_in_force(), bench::CYCLES);
+    }
+
+    #[test]
+    fn faults_means_both_daemons_and_more_time_unless_told() {
+        let options = Options::try_parse_from(["run-xen.sh", "faults"]).expect("a word");
+        assert_eq!(options.command(), Command::Faults);
+        assert_eq!(
+            (options.daemons(), options.timeout_s()),
+            (&[Daemon::C, Daemon::Ocaml][..], 3600)
+        );
+        let line = ["run-xen.sh", "faults", "--daemon=ocaml", "--timeout=60"];
+        let options = Options::try_parse_from(line).expect("a line");
+        assert_eq!((options.daemons(), options.timeout_s()), (&[Daemon::Ocaml][..], 60));
     }
 
     #[test]

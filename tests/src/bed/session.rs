@@ -11,7 +11,6 @@ use super::assemble::{Findings, Origin, assemble, domain_line, image_line};
 use super::beds::Kept;
 use super::bench;
 use super::command::run;
-use super::conformance;
 use super::dom0::Dom0;
 use super::images::{self, Image};
 use super::job::Job;
@@ -26,6 +25,7 @@ use super::report::{BedLine, Budget, Check, Report, SCHEMA};
 use super::stop::Limit;
 use super::trouble::{Outcome, write};
 use super::verdict::{Judgement, Verdict};
+use super::{conformance, faults};
 
 /// What all runs of an invocation share, ready to be used.
 #[derive(Debug)]
@@ -53,6 +53,13 @@ pub struct Wish {
     pub job: Job,
     /// Where its report and logs go.
     pub out: PathBuf,
+}
+
+impl Wish {
+    /// What tells it from the other runs of its invocation.
+    pub fn title(&self) -> String {
+        format!("{} under {}", self.job.scenario, self.daemon.name())
+    }
 }
 
 /// Limit of a run on a prepared machine with its bed kept, of issue "Two images on real Xen".
@@ -98,8 +105,7 @@ impl Session {
             }
             None => natively(&layout, &wish.job, progress, limit)?,
         };
-        let origin =
-            Origin { daemon: wish.daemon, clock: wish.clock, replay: replay(wish, &self.machine) };
+        let origin = Origin { daemon: wish.daemon, clock: wish.clock, replay: self.replay(wish) };
         let findings = assemble(&played, &origin, &self.images);
         for guest in &findings.guests {
             write(&wish.out.join(format!("{}.log", guest.name())), guest.console.as_bytes())?;
@@ -147,6 +153,29 @@ impl Session {
         report.wall_s = self.started.elapsed().as_secs_f64();
         report.images = self.images.iter().map(image_line).collect();
         report
+    }
+
+    /// The command that does a run again.
+    pub fn replay(&self, wish: &Wish) -> String {
+        let mut line = "./run-xen.sh".to_string();
+        match wish.job.scenario.as_str() {
+            "main" => {}
+            command @ (conformance::ROLE | bench::ROLE) => line.push_str(&format!(" {command}")),
+            scenario if faults::has(scenario) => {
+                line.push_str(&format!(" {} --scenario {scenario}", faults::COMMAND));
+            }
+            scenario => line.push_str(&format!(" --scenario {scenario}")),
+        }
+        if self.machine.is_none() {
+            line.push_str(" --native");
+            return line;
+        }
+        line.push_str(&format!(" --daemon {} --clock {}", wish.daemon.name(), wish.clock.name()));
+        if let Some(seed) = wish.seed {
+            line.push_str(&format!(" --seed {seed}"));
+        }
+        line.push_str(&format!(" --cycles {}", wish.job.cycles));
+        line
     }
 
     fn bed_line(&self, wish: &Wish, resumed: Option<bool>) -> BedLine {
@@ -220,20 +249,17 @@ pub fn save_report(out: &Path, report: &Report) -> Outcome<String> {
     Ok(text)
 }
 
-/// Joins the reports of several daemons: one check each, the worst verdict.
-pub fn join(mut frame: Report, runs: &[(Daemon, Report)]) -> Report {
-    for (daemon, run) in runs {
+/// Joins the reports of several runs: one check each, the worst verdict.
+pub fn join(mut frame: Report, session: &Session, runs: &[(Wish, Report)]) -> Report {
+    for (wish, run) in runs {
+        let daemon = wish.daemon;
         frame.checks.push(Check {
-            name: format!(
-                "{} under {}",
-                run.command.get(1).map_or("run", |_| "run"),
-                daemon.name()
-            ),
+            name: wish.title(),
             daemon: daemon.name().to_string(),
             ok: run.verdict == Verdict::Success,
             skipped: run.verdict == Verdict::Skip,
             detail: run.reason.clone(),
-            replay: format!("./run-xen.sh --daemon {}", daemon.name()),
+            replay: session.replay(wish),
         });
         frame.checks.extend(run.checks.iter().cloned());
         frame.domains.extend(run.domains.iter().cloned());
@@ -263,23 +289,4 @@ pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
         },
     };
     daemons.iter().map(wish).collect()
-}
-
-fn replay(wish: &Wish, machine: &Option<(Setting, Packages)>) -> String {
-    let mut line = "./run-xen.sh".to_string();
-    match wish.job.scenario.as_str() {
-        "main" => {}
-        command @ (conformance::ROLE | bench::ROLE) => line.push_str(&format!(" {command}")),
-        scenario => line.push_str(&format!(" --scenario {scenario}")),
-    }
-    if machine.is_none() {
-        line.push_str(" --native");
-        return line;
-    }
-    line.push_str(&format!(" --daemon {} --clock {}", wish.daemon.name(), wish.clock.name()));
-    if let Some(seed) = wish.seed {
-        line.push_str(&format!(" --seed {seed}"));
-    }
-    line.push_str(&format!(" --cycles {}", wish.job.cycles));
-    line
 }

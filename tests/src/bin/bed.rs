@@ -3,13 +3,16 @@
 
 #![forbid(unsafe_code)]
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::thread;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use tests::bed::assemble::Findings;
 use tests::bed::explore::explore;
+use tests::bed::faults::{self, Row};
 use tests::bed::job::Job;
 use tests::bed::layout::{Claim, Layout};
 use tests::bed::options::{Command, Options};
@@ -59,7 +62,7 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
         Command::NotThereYet => {
             return Err(Trouble::NotThereYet { command: options.command.clone() });
         }
-        Command::Run | Command::Explore | Command::Shell => {}
+        Command::Run | Command::Explore | Command::Faults | Command::Shell => {}
     }
     if options.native && !std::path::Path::new("/proc/xen/capabilities").exists() {
         eprintln!(
@@ -76,6 +79,7 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
     let result = match options.command() {
         Command::Shell => shell(options, layout, &progress, &limit),
         Command::Explore => explore(options, layout, &progress, &limit),
+        Command::Faults => campaign(options, layout, &progress, &limit),
         _ => runs(options, layout, &progress, &limit),
     };
     progress.finish();
@@ -95,9 +99,7 @@ fn runs(
 ) -> Outcome<Judgement> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let wishes = wishes(options, &session.layout);
-    let jobs =
-        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let played = play_all(&session, &wishes, jobs.max(1), progress, limit);
+    let played = play_all(&session, &wishes, jobs(options), progress, limit);
     progress.finish();
     let mut reports = Vec::new();
     let mut judgement = Judgement::new("all-done-and-nothing-left");
@@ -114,15 +116,68 @@ fn runs(
             print!("{}", tables(&findings, &report, &session.images, wish.clock));
         }
         judgement.add(report.verdict, report.reason.clone());
-        reports.push((wish.daemon, report));
+        reports.push((wish.clone(), report));
     }
     if wishes.len() > 1 {
-        save_report(&session.layout.out, &join(session.frame(&judgement), &reports))?;
+        save_report(&session.layout.out, &join(session.frame(&judgement), &session, &reports))?;
     }
     Ok(judgement)
 }
 
-/// Plays every run, at most `jobs` at once.
+/// The fault campaign: every scenario under every daemon, a table, one verdict.
+fn campaign(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Judgement> {
+    let wishes = faults::wishes(options, &layout)?;
+    let session = Session::prepare(layout, options.native, progress, limit)?;
+    let played = play_all(&session, &wishes, jobs(options), progress, limit);
+    progress.finish();
+    let mut judgement = Judgement::new("every-fault-was-borne");
+    let (mut rows, mut reports) = (Vec::new(), Vec::new());
+    for (wish, outcome) in wishes.iter().zip(played) {
+        let row = match outcome {
+            Ok((played, findings)) => {
+                let row = Row::played(wish, &played, &findings, &session.replay(wish));
+                let mut report = session.report(wish, &played, &findings);
+                report.checks.clone_from(&row.checks);
+                (report.verdict, report.exit) =
+                    (row.judgement.verdict, row.judgement.verdict.exit_code());
+                report.reason.clone_from(&row.judgement.reason);
+                save_report(&wish.out, &report)?;
+                reports.push((wish.clone(), report));
+                row
+            }
+            Err(trouble @ (Trouble::Interrupted | Trouble::TimeLimit { .. })) => {
+                return Err(trouble);
+            }
+            Err(trouble) => {
+                eprintln!("run-xen.sh: {}: {trouble}", wish.title());
+                Row::troubled(wish, &trouble)
+            }
+        };
+        judgement.add(row.judgement.verdict, format!("{}-{}", row.scenario, row.judgement.reason));
+        rows.push(row);
+    }
+    let mut report = join(session.frame(&judgement), &session, &reports);
+    report.budgets = faults::figures(&rows);
+    let text = save_report(&session.layout.out, &report)?;
+    if options.json {
+        println!("{text}");
+    } else {
+        print!("{}", faults::table(&rows, options.daemons()));
+    }
+    Ok(judgement)
+}
+
+fn jobs(options: &Options) -> usize {
+    let processors = || thread::available_parallelism().map_or(1, usize::from);
+    options.jobs.unwrap_or_else(processors).max(1)
+}
+
+/// Plays every run, at most `jobs` at once: whoever has done one takes up the next.
 fn play_all(
     session: &Session,
     wishes: &[Wish],
@@ -130,26 +185,31 @@ fn play_all(
     progress: &Progress,
     limit: &Limit,
 ) -> Vec<Outcome<(Played, Findings)>> {
-    let mut outcomes = Vec::new();
-    for group in wishes.chunks(jobs) {
-        thread::scope(|scope| {
-            let threads: Vec<_> = group
-                .iter()
-                .map(|wish| {
-                    let progress = match wishes {
-                        [_] => progress.clone(),
-                        _ => progress.with_prefix(wish.daemon.name()),
-                    };
-                    scope.spawn(move || session.play(wish, &progress, limit))
-                })
-                .collect();
-            for thread in threads {
-                let stopped = || Trouble::Bed { what: "a run panicked".into() };
-                outcomes.push(thread.join().unwrap_or_else(|_| Err(stopped())));
+    let next = AtomicUsize::new(0);
+    let outcomes: Vec<Mutex<Option<_>>> = wishes.iter().map(|_| Mutex::new(None)).collect();
+    thread::scope(|scope| {
+        let work = || {
+            while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed))
+                && let Some(wish) = wishes.get(index)
+            {
+                let progress = match wishes {
+                    [_] => progress.clone(),
+                    _ => progress.with_prefix(&wish.title()),
+                };
+                let outcome = session.play(wish, &progress, limit);
+                *outcomes[index].lock().expect("nobody else has this one") = Some(outcome);
             }
-        });
-    }
-    outcomes
+        };
+        let workers: Vec<_> = (0..jobs.min(wishes.len())).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            // Of one that panicked there is no outcome.
+            let _ = worker.join();
+        }
+    });
+    let stopped = || Err(Trouble::Bed { what: "a run panicked".into() });
+    let taken =
+        |outcome: Mutex<Option<_>>| outcome.into_inner().ok().flatten().unwrap_or_else(stopped);
+    outcomes.into_iter().map(taken).collect()
 }
 
 /// dom0's root shell on this terminal.
