@@ -43,6 +43,7 @@ pub mod pages;
 mod panic;
 pub mod platform;
 pub mod random;
+pub mod relay;
 pub mod selftest;
 mod shared_info;
 mod singleton;

@@ -100,6 +100,7 @@ fn sizes_are_those_of_the_headers() {
             ("sizeof(struct hvm_start_info)", size_of::<start_info::StartInfo>() as u64),
             ("sizeof(struct hvm_memmap_table_entry)", size_of::<start_info::MemmapEntry>() as u64),
             ("sizeof(vcpu_set_singleshot_timer_t)", size_of::<vcpu::SetSingleshotTimer>() as u64),
+            ("sizeof(((struct xencons_interface *)0)->in)", u64::from(console::IN_BYTES)),
             ("sizeof(((struct xencons_interface *)0)->out)", u64::from(console::OUT_BYTES)),
         ],
     );
@@ -165,6 +166,9 @@ fn pages_written_by_others_are_laid_out_as_in_the_headers() {
             ("offsetof(grant_entry_v1_t, flags)", grant_table::ENTRY_FLAGS_AT as u64),
             ("offsetof(grant_entry_v1_t, domid)", grant_table::ENTRY_DOMID_AT as u64),
             ("offsetof(grant_entry_v1_t, frame)", grant_table::ENTRY_FRAME_AT as u64),
+            ("offsetof(struct xencons_interface, in)", console::IN_AT as u64),
+            ("offsetof(struct xencons_interface, in_cons)", console::IN_CONSUMER_AT as u64),
+            ("offsetof(struct xencons_interface, in_prod)", console::IN_PRODUCER_AT as u64),
             ("offsetof(struct xencons_interface, out)", console::OUT_AT as u64),
             ("offsetof(struct xencons_interface, out_cons)", console::OUT_CONSUMER_AT as u64),
             ("offsetof(struct xencons_interface, out_prod)", console::OUT_PRODUCER_AT as u64),

@@ -8,6 +8,8 @@ use core::fmt::{self, Write};
 
 use spin::Mutex;
 
+use crate::hypercall::event_channel::Port;
+
 mod early;
 mod lines;
 mod ring;
@@ -40,6 +42,16 @@ pub(crate) fn attach(mut ring: Ring) {
         ring.follow(former);
     }
     console.ring = Some(ring);
+}
+
+/// Takes what was typed, as far as it fits; how many bytes.
+pub fn read(into: &mut [u8]) -> usize {
+    CONSOLE.lock().ring.as_mut().map_or(0, |ring| ring.read(into))
+}
+
+/// The port that the console daemon rings; none before the ring is attached.
+pub fn port() -> Option<Port> {
+    CONSOLE.lock().ring.as_ref().map(Ring::port)
 }
 
 /// Rings the console daemon if something was written since the last time. Called before the image

@@ -1,4 +1,4 @@
-//! The PV console's output ring (xen/include/public/io/console.h).
+//! The PV console's two rings (xen/include/public/io/console.h).
 //!
 //! The daemon reads behind our back and may be slow, absent or wrong: its index is checked at each
 //! read, a full ring is waited for with a limit, and what does not fit after that is counted, not
@@ -6,7 +6,10 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::abi::console::{OUT_AT, OUT_BYTES, OUT_CONSUMER_AT, OUT_PRODUCER_AT};
+use crate::abi::console::{
+    IN_AT, IN_BYTES, IN_CONSUMER_AT, IN_PRODUCER_AT, OUT_AT, OUT_BYTES, OUT_CONSUMER_AT,
+    OUT_PRODUCER_AT,
+};
 use crate::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
 use crate::boot::paging;
 use crate::clock;
@@ -92,6 +95,32 @@ impl Ring {
     pub(super) fn write_what_fits(&mut self, bytes: &[u8]) {
         let written = self.write_some(bytes);
         self.bytes_lost = self.bytes_lost.saturating_add((bytes.len() - written) as u64);
+    }
+
+    /// See [`super::read`].
+    pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
+        // Only this side moves the consumer index; the daemon's is checked.
+        let consumer = self.page.word(IN_CONSUMER_AT).load(Ordering::Relaxed);
+        let producer = self.page.word(IN_PRODUCER_AT).load(Ordering::Acquire);
+        let waiting = producer.wrapping_sub(consumer);
+        if waiting == 0 || waiting > IN_BYTES {
+            return 0;
+        }
+        let offset = (consumer % IN_BYTES) as usize;
+        let count = into.len().min(waiting as usize).min(IN_BYTES as usize - offset);
+        let (into, _) = into.split_at_mut(count);
+        self.page.copy_from(IN_AT + offset, into);
+        let consumer = consumer.wrapping_add(count as u32);
+        // Release: the bytes are taken before the index that gives their room back.
+        self.page.word(IN_CONSUMER_AT).store(consumer, Ordering::Release);
+        // A daemon that found the ring full waits for this.
+        self.unannounced |= waiting == IN_BYTES;
+        count
+    }
+
+    /// See [`super::port`].
+    pub(super) fn port(&self) -> Port {
+        self.port
     }
 
     /// See [`super::flush`].
