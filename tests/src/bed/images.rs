@@ -34,6 +34,7 @@ pub fn build(layout: &Layout, limit: &Limit) -> Outcome<Vec<Image>> {
     // What a surrounding cargo sets for its own build is not meant for this one.
     cargo.args(["image", "--quiet"]).current_dir(&layout.workspace).env_remove("RUSTFLAGS");
     run(&mut cargo, limit, "building the images")?;
+    build_programs(layout, limit)?;
     make_folder(&layout.images())?;
     let mut images = Vec::new();
     for path in files_of(&layout.built_images())? {
@@ -51,6 +52,14 @@ pub fn build(layout: &Layout, limit: &Limit) -> Outcome<Vec<Image>> {
         return Err(Trouble::Bed { what: "`cargo image` made no image".into() });
     }
     Ok(images)
+}
+
+/// Builds what runs in dom0 itself; a job takes it from where cargo leaves it.
+fn build_programs(layout: &Layout, limit: &Limit) -> Outcome<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["dom0-programs", "--quiet"]);
+    cargo.current_dir(&layout.workspace).env_remove("RUSTFLAGS");
+    run(&mut cargo, limit, "building dom0's programs").map(|_| ())
 }
 
 fn place(layout: &Layout, name: &str, bytes: &[u8]) -> Outcome<Image> {

@@ -50,6 +50,9 @@ impl Job {
         for path in images.iter().filter(|path| path.extension().is_some_and(|e| e == "elf")) {
             add(&mut archive, "images", path, Mode::Data)?;
         }
+        if self.scenario == super::recording::SCENARIO {
+            add(&mut archive, "programs", &layout.recorder(), Mode::Program)?;
+        }
         let mut settings = format!("SCENARIO={}\nCYCLES={}\n", self.scenario, self.cycles);
         for (name, value) in &self.settings {
             settings.push_str(&format!("{name}='{}'\n", value.replace('\'', r"'\''")));

@@ -63,6 +63,11 @@ impl Layout {
         self.workspace.join("target/image/x86_64-unknown-linux-gnu/image")
     }
 
+    /// The program that records a daemon's answers, where `cargo dom0-programs` leaves it.
+    pub fn recorder(&self) -> PathBuf {
+        self.workspace.join("target/dom0/x86_64-unknown-linux-gnu/release/store-recorder")
+    }
+
     /// The scripts that run in dom0.
     pub fn dom0_scripts(&self) -> PathBuf {
         self.workspace.join("tests/dom0")

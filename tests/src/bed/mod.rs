@@ -32,6 +32,7 @@ pub mod progress;
 pub mod qemu;
 pub mod qmp;
 pub mod referee;
+pub mod recording;
 pub mod report;
 pub mod session;
 pub mod show;

@@ -21,6 +21,7 @@ use super::packages::Packages;
 use super::play::{Choice, Played, Setting, natively, on_bed};
 use super::progress::Progress;
 use super::qemu::{Line, Qemu};
+use super::recording;
 use super::report::{BedLine, Budget, Check, Report, SCHEMA};
 use super::stop::Limit;
 use super::trouble::{Outcome, write};
@@ -109,6 +110,9 @@ impl Session {
         let findings = assemble(&played, &origin, &self.images);
         for guest in &findings.guests {
             write(&wish.out.join(format!("{}.log", guest.name())), guest.console.as_bytes())?;
+        }
+        if let Some(text) = recording::text(&self.report(wish, &played, &findings), &played) {
+            write(&wish.out.join(recording::FILE), text.as_bytes())?;
         }
         Ok((played, findings))
     }
