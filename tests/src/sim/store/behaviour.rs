@@ -1,6 +1,7 @@
 //! Behaviour of the two daemons that was seen on real Xen or read in their sources, as tests.
 //!
-//! Recordings of the real daemons are replayed elsewhere; these name what the channel relies on.
+//! Records of the real daemons are replayed by tests/tests/store_replies.rs; these name what the
+//! channel relies on.
 
 use super::Flavour::{self, C, Ocaml};
 use super::testing::Bench;

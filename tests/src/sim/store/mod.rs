@@ -3,7 +3,8 @@
 //! A [`Daemon`] speaks the wire protocol in bytes over simulated ring pages, so the code under test
 //! cannot tell it from the real one; the world calls [`Daemon::serve`] whenever the daemon would
 //! run. Shared: [`wire`], [`ring`], [`connection`], [`tree`], [`permissions`]; apart, because they
-//! really differ: `c` and `ocaml`. What the world does to a daemon on purpose is in `mischief`.
+//! really differ: `c` and `ocaml`. What the world does to a daemon on purpose is in `mischief`;
+//! [`replay`] holds both to what the real ones were recorded to answer.
 
 mod c;
 mod causes;
@@ -12,6 +13,7 @@ pub mod limits;
 mod mischief;
 mod ocaml;
 pub mod permissions;
+pub mod replay;
 pub mod ring;
 mod serve;
 mod toolstack;
@@ -121,7 +123,12 @@ impl Daemon {
             Flavour::Ocaml => ChildOrder::Name,
         };
         let mut tree = Tree::new(order);
-        for path in ["/local", "/local/domain", "/tool", "/vm"] {
+        let plain = ["/local", "/local/domain", "/tool", "/vm"];
+        let special: &[&str] = match flavour {
+            Flavour::C => &[],
+            Flavour::Ocaml => &["/@introduceDomain", "/@releaseDomain"],
+        };
+        for path in plain.iter().chain(special) {
             tree.add(path, Node::new(Permissions::private(DOMAIN_ZERO), 0));
         }
         Daemon {
@@ -242,7 +249,7 @@ impl Daemon {
     }
 }
 
-/// atoi: the digits at the beginning, 0 without any. Signs and blanks are left to nobody's use.
+/// The digits at the beginning, 0 without any.
 fn decimal(text: &[u8]) -> u64 {
     text.iter()
         .take_while(|byte| byte.is_ascii_digit())

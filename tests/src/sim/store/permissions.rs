@@ -7,6 +7,8 @@ use super::wire::Errno;
 
 /// The privileged domain.
 pub const DOMAIN_ZERO: u16 = 0;
+/// DOMID_INVALID (xen/include/public/xen.h): the owner where an entry's number is no domain's.
+pub const DOMAIN_NONE: u16 = 0x7ff4;
 
 /// What somebody may do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +42,8 @@ impl Access {
 /// One entry. The first of a list names the owner and everybody's default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Whom it is about.
-    pub domain: u16,
+    /// Whom it is about. The daemons take any number, also one that no domain can have.
+    pub domain: i32,
     /// What they may.
     pub access: Access,
     /// C xenstored: counts for nobody.
@@ -62,7 +64,7 @@ impl Permissions {
 
     /// Owned by `owner`, everybody else may `access`.
     pub fn with_default(owner: u16, access: Access) -> Self {
-        Permissions { entries: vec![Entry { domain: owner, access, ignored: false }] }
+        Permissions { entries: vec![Entry { domain: owner.into(), access, ignored: false }] }
     }
 
     /// Reads nul-ended entries such as `n1\0b2\0`.
@@ -75,12 +77,12 @@ impl Permissions {
 
     /// The owner.
     pub fn owner(&self) -> u16 {
-        self.entries[0].domain
+        u16::try_from(self.entries[0].domain).unwrap_or(DOMAIN_NONE)
     }
 
     /// Makes `owner` the owner.
     pub fn set_owner(&mut self, owner: u16) {
-        self.entries[0].domain = owner;
+        self.entries[0].domain = owner.into();
     }
 
     /// Every entry, the owner's first.
@@ -96,22 +98,22 @@ impl Permissions {
     /// Takes the exceptions for `domain` out.
     pub fn forget(&mut self, domain: u16) {
         let mut first = true;
-        self.entries.retain(|entry| core::mem::take(&mut first) || entry.domain != domain);
+        self.entries
+            .retain(|entry| core::mem::take(&mut first) || entry.domain != i32::from(domain));
     }
 
     /// What `domain` may, owner and privilege aside; `counts` says whether an exception holds.
     pub fn access_of(&self, domain: u16, counts: impl Fn(&Entry) -> bool) -> Access {
         let exception =
-            self.entries[1..].iter().find(|entry| entry.domain == domain && counts(entry));
+            self.entries[1..].iter().find(|it| it.domain == i32::from(domain) && counts(it));
         exception.unwrap_or(&self.entries[0]).access
     }
 
-    /// The entries as GET_PERMS shows them.
-    pub fn emit(&self, into: &mut Vec<u8>) {
+    /// The entries as GET_PERMS shows them, their numbers as `shown` says.
+    pub fn emit(&self, into: &mut Vec<u8>, shown: impl Fn(i32) -> i64) {
         for entry in &self.entries {
-            into.extend_from_slice(
-                format!("{}{}\0", entry.access.letter(), entry.domain).as_bytes(),
-            );
+            let (letter, number) = (entry.access.letter(), shown(entry.domain));
+            into.extend_from_slice(format!("{letter}{number}\0").as_bytes());
         }
     }
 }
@@ -125,7 +127,7 @@ fn parse_entry(text: &[u8]) -> Result<Entry, Errno> {
         b'b' => Access::Both,
         _ => return Err(Errno::Einval),
     };
-    let number = core::str::from_utf8(number).map_err(|_| Errno::Einval)?;
+    let number = core::str::from_utf8(number).map_err(|_| Errno::Einval)?.trim_ascii_start();
     let domain = number.parse().map_err(|_| Errno::Einval)?;
     Ok(Entry { domain, access, ignored: false })
 }
@@ -138,7 +140,7 @@ mod tests {
     fn entries_are_read_and_shown_alike() {
         let permissions = Permissions::parse(b"n1\0b2\0r7\0").expect("valid");
         let mut shown = Vec::new();
-        permissions.emit(&mut shown);
+        permissions.emit(&mut shown, i64::from);
         assert_eq!(shown, b"n1\0b2\0r7\0");
         assert_eq!(permissions.owner(), 1);
         assert_eq!(permissions.access_of(2, |_| true), Access::Both);

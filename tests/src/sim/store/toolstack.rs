@@ -4,7 +4,7 @@
 
 use super::super::page::Page;
 use super::connection::{Connection, Message, Outgoing};
-use super::permissions::DOMAIN_ZERO;
+use super::permissions::{DOMAIN_ZERO, Permissions};
 use super::ring::{CONNECTION_AT, SERVER_FEATURES_AT, reset};
 use super::transaction::Log;
 use super::tree::split;
@@ -37,6 +37,12 @@ impl Daemon {
         page.store(CONNECTION_AT, 0);
         self.remember(domain);
         self.connections.push(Connection::new(domain, Some(page)));
+        match self.flavour {
+            Flavour::C => {
+                self.fire_special_c("@introduceDomain", &Permissions::private(DOMAIN_ZERO));
+            }
+            Flavour::Ocaml => self.fire_special_ocaml("@introduceDomain"),
+        }
     }
 
     /// The daemon hears that a domain is gone: its connection, its nodes with all children, and its
@@ -73,8 +79,7 @@ impl Daemon {
                 self.fire_c(&fire, None);
             }
         }
-        let permissions = super::permissions::Permissions::private(DOMAIN_ZERO);
-        self.fire_special_c("@releaseDomain", &permissions);
+        self.fire_special_c("@releaseDomain", &Permissions::private(DOMAIN_ZERO));
     }
 
     /// oxenstored removes them silently and strips the domain from all permissions.
@@ -88,7 +93,8 @@ impl Daemon {
         let paths = self.tree.subtree("/");
         for path in paths {
             let node = self.tree.node_mut(&path).expect("it was listed");
-            if node.permissions.entries()[1..].iter().any(|entry| entry.domain == domain) {
+            if node.permissions.entries()[1..].iter().any(|entry| entry.domain == i32::from(domain))
+            {
                 node.permissions.forget(domain);
                 log.renewed.push(path);
             }
@@ -120,6 +126,22 @@ impl Daemon {
         now_ns: u64,
     ) -> Result<Vec<u8>, Errno> {
         self.ask_at(0, kind, transaction, payload, now_ns)
+    }
+
+    /// A request of the toolstack, whatever it is; [`Daemon::take_tool_messages`] has the reply.
+    pub(super) fn process_tool(&mut self, header: Header, payload: &[u8], now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+        self.process(0, header, payload);
+    }
+
+    /// Takes what waits for the toolstack, events of its watches among it, as bytes.
+    pub(super) fn take_tool_messages(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(message) = self.connections[0].queue.pop_front() {
+            self.message_gone(0, message.outgoing);
+            bytes.extend_from_slice(&message.bytes);
+        }
+        bytes
     }
 
     /// A request of a domain, as if it had gone through its ring; the reply's payload.

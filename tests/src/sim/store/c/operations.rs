@@ -207,7 +207,7 @@ impl View<'_> {
     /// GET_PERMS: shows ignored entries too.
     pub(crate) fn get_permissions(&mut self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         self.get(path, Need::Read)?;
-        self.peek(path).expect("got it").permissions.emit(into);
+        self.peek(path).expect("got it").permissions.emit(into, i64::from);
         Ok(())
     }
 

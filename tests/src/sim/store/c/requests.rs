@@ -69,13 +69,13 @@ impl Daemon {
                 Ok(())
             }
             Kind::GetDomainPath => {
-                let domain = decimal(one_argument(payload)?.as_bytes());
+                let domain = atoi(one_argument_bytes(payload)?);
                 reply.extend_from_slice(format!("/local/domain/{domain}\0").as_bytes());
                 Ok(())
             }
             Kind::IsDomainIntroduced => {
-                let domain = decimal(one_argument(payload)?.as_bytes());
-                let known = self.connections.iter().any(|c| u64::from(c.domain) == domain);
+                let domain = atoi(one_argument_bytes(payload)?);
+                let known = self.connections.iter().any(|c| u32::from(c.domain) == domain);
                 reply.extend_from_slice(if known { b"T\0" } else { b"F\0" });
                 Ok(())
             }
@@ -156,7 +156,7 @@ impl Daemon {
         let mut owner_exists = true;
         for index in 0..permissions.entries().len() {
             let domain = permissions.entries()[index].domain;
-            let exists = self.know_domain(domain);
+            let exists = u16::try_from(domain).is_ok_and(|domain| self.know_domain(domain));
             match index {
                 0 => owner_exists = exists,
                 _ => permissions.exceptions_mut()[index - 1].ignored = !exists,
@@ -254,7 +254,7 @@ fn operate(
         }
         Kind::DirectoryPart => {
             let (path, offset) = two_arguments(payload)?;
-            let offset = decimal(offset.as_bytes()) as usize;
+            let offset = atoi(offset.as_bytes()) as usize;
             return view.directory_part(&absolute(path), offset, reply).map(|()| Vec::new());
         }
         Kind::Write => {
@@ -266,7 +266,9 @@ fn operate(
         Kind::SetPermissions => {
             let (path, _) = first_argument(payload)?;
             if path.starts_with('@') {
-                return Err(if view.who == 0 { Errno::Einval } else { Errno::Eacces });
+                let known = ["@introduceDomain", "@releaseDomain"].contains(&path);
+                // A domU may not; that dom0 may is not modelled.
+                return Err(if known && view.who != 0 { Errno::Eacces } else { Errno::Einval });
             }
             let permissions = new_permissions.expect("parsed before");
             vec![view.set_permissions(&absolute(path), permissions)?]
@@ -279,11 +281,21 @@ fn operate(
 
 /// The only argument: it ends with the payload's only nul.
 pub(in super::super) fn one_argument(payload: &[u8]) -> Result<&str, Errno> {
+    core::str::from_utf8(one_argument_bytes(payload)?).map_err(|_| Errno::Einval)
+}
+
+fn one_argument_bytes(payload: &[u8]) -> Result<&[u8], Errno> {
     let body = payload.strip_suffix(&[0]).ok_or(Errno::Einval)?;
-    if body.contains(&0) {
-        return Err(Errno::Einval);
+    if body.contains(&0) { Err(Errno::Einval) } else { Ok(body) }
+}
+
+/// atoi, as an unsigned number: what is below 0 becomes very large.
+fn atoi(text: &[u8]) -> u32 {
+    let text = text.trim_ascii_start();
+    match text.strip_prefix(b"-") {
+        Some(digits) => (decimal(digits) as u32).wrapping_neg(),
+        None => decimal(text.strip_prefix(b"+").unwrap_or(text)) as u32,
     }
-    core::str::from_utf8(body).map_err(|_| Errno::Einval)
 }
 
 /// The first argument, and everything behind its nul.

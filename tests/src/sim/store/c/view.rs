@@ -67,7 +67,7 @@ pub(crate) fn counts(domains: &[KnownDomain], entry: &Entry, generation: u64) ->
     !entry.ignored
         && domains
             .iter()
-            .any(|known| known.domain == entry.domain && known.generation <= generation)
+            .any(|known| i32::from(known.domain) == entry.domain && known.generation <= generation)
 }
 
 /// What `who` may do under these permissions of a node of `generation`.

@@ -101,6 +101,11 @@ impl Work<'_> {
 
     /// MKDIR: nothing happens if the node is there.
     pub(crate) fn make_directory(&mut self, path: &str) -> Result<(), Errno> {
+        if path == "/" {
+            // Nobody is asked (store.ml, path_mkdir).
+            self.changed(Change::Written, path, Vec::new());
+            return Ok(());
+        }
         self.make_implicitly(path)?;
         if self.tree.contains(path) {
             return self.check(path, Access::Write);
@@ -174,7 +179,9 @@ impl Work<'_> {
     /// GET_PERMS.
     pub(crate) fn get_permissions(&mut self, path: &str, into: &mut Vec<u8>) -> Result<(), Errno> {
         self.check(path, Access::Read)?;
-        self.tree.node(path).expect("checked").permissions.emit(into);
+        // Numbers of 63 bits, shown without a sign.
+        let shown = |number: i32| i64::from(number) & i64::MAX;
+        self.tree.node(path).expect("checked").permissions.emit(into, shown);
         note(&mut self.log.read_at, path);
         Ok(())
     }
@@ -197,7 +204,7 @@ impl Work<'_> {
 
 /// The parent's path; the root's is the root.
 pub(crate) fn parent_of(path: &str) -> &str {
-    if path == "/" || path.starts_with('@') { "/" } else { split(path).0 }
+    if path == "/" { "/" } else { split(path).0 }
 }
 
 /// Lowers a lowest common ancestor so that it covers `path` too.
@@ -232,7 +239,8 @@ pub(crate) fn validate(given: &str, home: &str) -> Result<String, Errno> {
         return Err(Errno::Einval);
     }
     check_form(&path)?;
-    Ok(path)
+    // A special path is a child of the root.
+    Ok(if path.starts_with('@') { format!("/{path}") } else { path })
 }
 
 /// Store.Path.of_string alone: known characters and no empty component.

@@ -74,8 +74,9 @@ impl Daemon {
             }
             Some(Kind::IsDomainIntroduced) if !privileged => Err(Errno::Eacces),
             Some(Kind::IsDomainIntroduced) => {
-                let domain = decimal(payload);
-                let known = self.connections.iter().any(|c| u64::from(c.domain) == domain);
+                let first = payload.split(|byte| *byte == 0).next().unwrap_or_default();
+                let domain: i64 = text(first)?.parse().map_err(|_| Errno::Einval)?;
+                let known = self.connections.iter().any(|c| i64::from(c.domain) == domain);
                 reply.extend_from_slice(if known { b"T\0" } else { b"F\0" });
                 Ok(())
             }
@@ -164,6 +165,9 @@ impl Daemon {
         reply: &mut Vec<u8>,
     ) -> Result<(), Errno> {
         let (given, token) = two_arguments(payload)?;
+        if given.is_empty() {
+            return Err(Errno::Einval);
+        }
         let connection = &mut self.connections[at];
         let path = connection.absolute(given);
         let same = |watch: &Watch| *watch.path == *path && *watch.token == *token;
@@ -242,7 +246,13 @@ pub(in super::super) fn operate(
         Some(Kind::Directory) => work.directory(&only_path()?, reply),
         Some(Kind::GetPermissions) => work.get_permissions(&only_path()?, reply),
         Some(Kind::GetDomainPath) => {
-            let domain = decimal(payload);
+            let (argument, end) = payload.split_at(payload.len().saturating_sub(1));
+            if end != [0] || argument.contains(&0) {
+                return Err(Errno::Einval);
+            }
+            // The first digits anywhere (utils.ml, c_int_of_string).
+            let start = argument.iter().position(u8::is_ascii_digit).unwrap_or(argument.len());
+            let domain = decimal(&argument[start..]);
             reply.extend_from_slice(format!("/local/domain/{domain}\0").as_bytes());
             Ok(())
         }
@@ -261,6 +271,10 @@ pub(in super::super) fn operate(
         }
         Some(Kind::SetPermissions) => {
             let (path, rest) = path_and_rest()?;
+            if rest.contains(&b' ') {
+                // No blanks before numbers, which C xenstored takes.
+                return Err(Errno::Einval);
+            }
             work.set_permissions(&path, Permissions::parse(rest)?)?;
             acknowledge(reply)
         }
