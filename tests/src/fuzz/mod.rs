@@ -3,8 +3,8 @@
 //!
 //! The bytes are choices (see [`crate::sim::chance`]): nearly valid input is built from them, or
 //! they are taken as they are. What is fuzzed comes in as an argument where it is a function, so
-//! that `tests/tests/fuzz.rs` can show that a broken one is found. Inputs that ever failed, and
-//! some that reach far, lie in `tests/tests/__fuzz__/` and are run first.
+//! that `run` can show that a broken one is found. Inputs that ever failed, and
+//! some that reach far, lie in `__fuzz__/` and are run first.
 //!
 //! `tests/fuzz.sh TARGET SECONDS` lets libFuzzer look for inputs that reach new code.
 
@@ -14,5 +14,7 @@ pub mod message;
 pub mod packets;
 pub mod register;
 pub mod ring;
+#[cfg(test)]
+mod run;
 mod spoil;
 pub mod world;

@@ -1,21 +1,23 @@
-//! The fuzz targets in the ordinary test command: first the inputs of `__fuzz__/TARGET/`, then so
-//! many random ones. The bound is in inputs, not in time. A failure prints its input, made small,
-//! and the seed; put the input's bytes into `__fuzz__/TARGET/crashes/` and it is run first for ever.
+//! The fuzz targets as tests: first the inputs of `__fuzz__/TARGET/`, then so many random ones. The
+//! bound is in inputs, not in time. A failure prints its input, made small, and the seed; put the
+//! input's bytes into `__fuzz__/TARGET/crashes/` and it is run first for ever.
 //!
-//! `tests/fuzz.sh TARGET SECONDS` searches on, led by what code an input reaches.
+//! They are unit tests because libFuzzer's runtime must be linked into whatever is built with
+//! coverage, and tests of other kinds bring the package's binaries along.
 
 use bolero::check;
 use channel::Number;
 use channel::message::Control;
 use channel::register::Register;
 use grant::SharedPages;
-use tests::fuzz;
-use tests::sim::xen::SimPages;
 use xenbus::decoder::Decoder;
+
+use crate::fuzz;
+use crate::sim::xen::SimPages;
 
 #[test]
 fn register() {
-    check!()
+    check!(name = "register")
         .with_max_len(256)
         .with_iterations(20_000)
         .for_each(|input: &[u8]| fuzz::register::check(input, |bytes| Register::parse(bytes)));
@@ -23,7 +25,7 @@ fn register() {
 
 #[test]
 fn message() {
-    check!()
+    check!(name = "message")
         .with_max_len(64)
         .with_iterations(20_000)
         .for_each(|input: &[u8]| fuzz::message::check(input, Control::parse));
@@ -31,7 +33,7 @@ fn message() {
 
 #[test]
 fn packets() {
-    check!()
+    check!(name = "packets")
         .with_max_len(256)
         .with_iterations(20_000)
         .for_each(|input: &[u8]| fuzz::packets::check(input, Decoder::feed));
@@ -39,12 +41,12 @@ fn packets() {
 
 #[test]
 fn client() {
-    check!().with_max_len(1024).with_iterations(5_000).for_each(fuzz::client::check);
+    check!(name = "client").with_max_len(1024).with_iterations(5_000).for_each(fuzz::client::check);
 }
 
 #[test]
 fn ring() {
-    check!()
+    check!(name = "ring")
         .with_max_len(1024)
         .with_iterations(3_000)
         .for_each(|input: &[u8]| fuzz::ring::check(input, |pages| pages));
@@ -52,12 +54,15 @@ fn ring() {
 
 #[test]
 fn connection() {
-    check!().with_max_len(512).with_iterations(3_000).for_each(fuzz::connection::check);
+    check!(name = "connection")
+        .with_max_len(512)
+        .with_iterations(3_000)
+        .for_each(fuzz::connection::check);
 }
 
 #[test]
 fn world() {
-    check!().with_max_len(2048).with_iterations(60).for_each(fuzz::world::check);
+    check!(name = "world").with_max_len(2048).with_iterations(60).for_each(fuzz::world::check);
 }
 
 /// What the fuzzers are worth: each of these is broken in one rare case, which must be found within
