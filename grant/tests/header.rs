@@ -223,3 +223,23 @@ fn no_beat_is_written_into_an_unverified_page() {
     let refs: Vec<GrantRef> = front.refs().collect();
     world.map(&refs).publish(PageWords::default());
 }
+
+#[test]
+fn every_bit_of_the_epoch_and_the_number_turn_the_fence_over() {
+    let link = LinkTag::new("a").expect("a valid name");
+    let word = |epoch: u128, number| {
+        Terms { epoch: Epoch(epoch.to_le_bytes()), number, link }.fence_word()
+    };
+    // The halves' lowest bits are always set, whatever the epoch's are.
+    let always_set = [0, 32];
+    for epoch in [0, u128::MAX, 0x0123_4567_89ab_cdef_0011_2233_4455_6677] {
+        for bit in (0..128).filter(|bit| !always_set.contains(bit)) {
+            assert_ne!(word(epoch, 1), word(epoch ^ (1 << bit), 1), "bit {bit} of {epoch:#x}");
+        }
+        for number in 0..100 {
+            assert_ne!(word(epoch, number), word(epoch, number + 1));
+            let halves = [word(epoch, number) as u32, (word(epoch, number) >> 32) as u32];
+            assert!(halves.iter().all(|half| half % 2 == 1), "a zeroed half is closed");
+        }
+    }
+}

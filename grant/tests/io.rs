@@ -4,11 +4,15 @@ mod common;
 
 use core::fmt;
 
-use common::World;
+use common::{BACK_EPOCH, World, terms};
 use embedded_io::{BufRead, Error, ErrorKind, Read, ReadReady, Write, WriteReady};
 use grant::fake::FakePages;
 use grant::io::{Blocking, StreamError, Wait, Waiter};
-use grant::{BackConnection, TransferError, ring_bytes};
+use grant::layout::{LINE_INDEX, Layout};
+use grant::{
+    BackConnection, FrontConnection, Readiness, RingError, SharedPages, TransferError, Wish,
+    ring_bytes,
+};
 
 /// The caller's patience has run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +188,92 @@ fn patience_and_lies_have_kinds_of_their_own() {
     let error = pair.back.read(&mut [0; 1]).expect_err("fenced");
     assert_eq!((error, error.kind()), (TransferError::Fenced, ErrorKind::ConnectionReset));
     world.disconnect(pair);
+}
+
+/// While the back waits, the front writes its next word, reads what came, and asks to be told of
+/// more; after the last word it fences.
+struct Front<'a> {
+    front: &'a mut FrontConnection<FakePages>,
+    words: Vec<&'static [u8]>,
+    heard: Vec<u8>,
+    notified: usize,
+}
+
+impl Waiter for &mut Front<'_> {
+    type Error = TooLong;
+
+    fn notify(&mut self) {
+        self.notified += 1;
+    }
+
+    fn wait(&mut self) -> Result<Wait, TooLong> {
+        let mut unit = [0; 100];
+        let read = self.front.read(&mut unit).expect("honest");
+        self.heard.extend_from_slice(&unit[..read]);
+        match self.words.pop() {
+            Some(word) => assert_eq!(self.front.write(word), Ok(word.len())),
+            None => self.front.fence(),
+        }
+        let sleep = self.front.before_sleep(Wish { readable: 1, writable: 0 }).expect("honest");
+        assert_eq!(sleep.readiness, Readiness::MaySleep);
+        Ok(Wait::Again)
+    }
+}
+
+#[test]
+fn a_back_is_a_stream_until_it_is_fenced() {
+    let mut world = World::new();
+    let mut pair = world.connect(0x100, 1);
+    let words = vec![&b"two"[..], b"one"];
+    let mut front = Front { front: &mut pair.front, words, heard: Vec::new(), notified: 0 };
+    let mut stream = Blocking::<_, _, 8>::new(&mut pair.back, &mut front);
+    let mut got = [0; 8];
+    assert_eq!(stream.read(&mut got), Ok(3));
+    assert_eq!(&got[..3], b"one");
+    assert_eq!(stream.write_ready(), Ok(true));
+    assert_eq!(stream.write(b"yes"), Ok(3));
+    stream.flush().expect("nothing to wait for");
+    stream.flush().expect("nothing to wait for");
+    assert_eq!(stream.read(&mut got), Ok(3));
+    let error = stream.read(&mut got).expect_err("the front has fenced");
+    assert_eq!(error, StreamError::Data(TransferError::Fenced));
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(error.to_string(), "the peer has fenced the page");
+    assert_eq!((front.heard, front.notified), (b"yes".to_vec(), 1), "once, for it was asleep");
+    world.disconnect(pair);
+    world.machine.assert_clean();
+}
+
+#[test]
+fn a_peer_that_breaks_the_ring_is_told_from_one_that_ends_it() {
+    let mut world = World::new();
+    let set = world.pages(0x100, 1);
+    let page = set.pages().clone();
+    let mut front = world.open(set, &terms(1));
+    let refs: Vec<_> = front.refs().collect();
+    let mut back = world.map(&refs);
+    back.verify(&terms(1)).expect("the header is the announced one");
+    back.stamp(BACK_EPOCH);
+    let layout = Layout::of(1);
+    for line in [layout.to_back.producer_line, layout.to_front.producer_line] {
+        page.store_u32(line + LINE_INDEX, 5000);
+    }
+    let kind = |error: RingError| {
+        assert_eq!(error, RingError::PeerIndex { found: 5000, believed: 0, reach: 1792 });
+        error.kind()
+    };
+    let mut got = [0; 1];
+    assert_eq!(front.read(&mut got).map_err(kind), Err(ErrorKind::InvalidData));
+    let error = back.read(&mut got).expect_err("its index lies");
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    world.unmap(back);
+    world.release(front);
+}
+
+#[test]
+fn a_stream_that_ends_in_the_middle_says_so() {
+    let error: StreamError<RingError, TooLong> = StreamError::Ended;
+    assert_eq!(error.to_string(), "the connection ended before all was written");
 }
 
 #[test]

@@ -164,6 +164,17 @@ fn a_reader_is_notified_at_the_byte_it_asked_for() {
 }
 
 #[test]
+fn both_ends_know_the_rings_size() {
+    for pages in 1..=grant::PAGES_MAX {
+        let layout = Layout::of(pages);
+        let mut stream = Stream::front(&layout);
+        assert_eq!(stream.size(), grant::ring_bytes(pages));
+        assert_eq!(stream.outgoing().size(), grant::ring_bytes(pages));
+        assert_eq!(stream.incoming().size(), grant::ring_bytes(pages));
+    }
+}
+
+#[test]
 fn a_writer_is_notified_when_its_room_is_there() {
     let (pages, layout) = ring_at(0);
     let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));

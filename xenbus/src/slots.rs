@@ -73,3 +73,21 @@ impl Slots {
         Some((RequestId(id), kind))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_neither_zero_nor_under_way() {
+        let mut slots = Slots::new();
+        assert_eq!(slots.unused_id(0), RequestId(1), "zero is for events");
+        for id in [u32::MAX, 1, 2] {
+            slots.occupy(RequestId(id), RequestKind::Read);
+        }
+        assert_eq!(slots.unused_id(1), RequestId(3));
+        assert_eq!(slots.unused_id(u32::MAX), RequestId(3), "ids wrap");
+        assert_eq!(slots.release(2), Some((RequestId(2), RequestKind::Read)));
+        assert_eq!(slots.unused_id(1), RequestId(2));
+    }
+}

@@ -41,8 +41,7 @@ impl Backoff {
         if self.attempts == ATTEMPTS_MAX {
             return None;
         }
-        let doublings = (self.attempts - 1).min(u32::BITS - 1);
-        let span = FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
+        let span = FIRST_PAUSE.saturating_mul(1 << (self.attempts - 1)).min(LONGEST_PAUSE);
         let half_ns = span.as_nanos() as u64 / 2;
         let spread_ns = (half_ns * u64::from(random)) >> u32::BITS;
         Some(Duration::from_nanos(half_ns + spread_ns))
@@ -60,7 +59,8 @@ impl Default for Backoff {
     }
 }
 
-// The product in `next_pause` stays below 2^64.
+// The shift in `next_pause` stays below 32, and the product below 2^64.
+const _: () = assert!(ATTEMPTS_MAX <= u32::BITS);
 const _: () = assert!(LONGEST_PAUSE.as_nanos() / 2 < 1 << 32);
 
 #[cfg(test)]

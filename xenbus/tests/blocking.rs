@@ -12,8 +12,8 @@ use xenbus::transaction::ATTEMPTS_MAX;
 use xenbus::watch::Changed;
 use xenbus::wire::op;
 use xenbus::{
-    Cause, Client, DomId, Ended, Errno, Fault, Permission, Refusal, Request, RingPage, RingWord,
-    SubmitError,
+    Access, Cause, Client, DomId, Ended, Errno, Fault, Permission, Refusal, Request, RingPage,
+    RingWord, SubmitError,
 };
 
 /// A random source for pauses that need no spread.
@@ -212,6 +212,19 @@ fn a_transaction_that_met_another_reads_again_and_throws_the_old_values_away() {
 }
 
 #[test]
+fn work_that_met_another_in_the_middle_is_done_again_like_one_that_met_it_at_its_end() {
+    with_store(&mut FakePort::new(), |store| {
+        let mut runs = 0;
+        let done = store.transaction(unspread, |_| {
+            runs += 1;
+            let again = StoreError::Refused(Refusal::Errno(Errno::Eagain));
+            if runs < 3 { Err(again) } else { Ok(runs) }
+        });
+        assert_eq!(done, Ok(3));
+    });
+}
+
+#[test]
 fn a_transaction_that_only_read_ends_with_a_commit_too() {
     let mut port = FakePort::new();
     port.daemon.conflicts = 1;
@@ -283,6 +296,34 @@ fn a_watch_fires_at_once_and_at_each_change_until_it_is_taken_back() {
         store.unwatch(watch, "data/x").unwrap();
         store.write("data/x/y", b"2").unwrap();
         assert_eq!(store.change(second), Ok(None));
+    });
+}
+
+#[test]
+fn an_event_that_came_during_another_request_is_a_change_already_known() {
+    with_store(&mut FakePort::new(), |store| {
+        let watch = store.watch("data").unwrap();
+        store.make_directory("data/new").unwrap();
+        let known: Vec<_> = core::iter::from_fn(|| store.known_change()).collect();
+        assert!(!known.is_empty() && known.iter().all(|change| change.watch == watch));
+        assert_eq!(store.known_change(), None);
+        assert_eq!(store.directory("data", &mut [0; 16]).unwrap().collect::<Vec<_>>(), ["new"]);
+    });
+}
+
+#[test]
+fn permissions_come_back_as_they_were_set() {
+    with_store(&mut FakePort::new(), |store| {
+        store.write("data/x", b"1").unwrap();
+        let wanted = [
+            Permission::owner(DomId(1)),
+            Permission::read(DomId(2)),
+            Permission { domain: DomId(3), access: Access::Write },
+            Permission::both(DomId(4)),
+        ];
+        store.set_permissions("data/x", &wanted).unwrap();
+        let mut room = [Permission::owner(DomId(0)); 5];
+        assert_eq!(store.permissions("data/x", &mut room), Ok(&wanted[..]));
     });
 }
 

@@ -29,6 +29,8 @@ pub struct Faults {
     pub lose_event: u64,
     pub repeat_event: u64,
     pub refuse_with_eagain: u64,
+    /// Every request with this operation is refused under this name.
+    pub refuse: Option<(u32, &'static str)>,
 }
 
 pub struct Store {
@@ -141,6 +143,23 @@ impl Store {
         self.broken = Some(domid);
     }
 
+    /// The domain is introduced to the daemon anew: it zeroes the ring's indices, and forgets what
+    /// was in it and who watched what.
+    pub fn introduce_anew(&mut self, domid: u16) {
+        let connection = self.connections.get_mut(&domid).unwrap();
+        for word in [
+            RingWord::RequestConsumer,
+            RingWord::RequestProducer,
+            RingWord::ReplyConsumer,
+            RingWord::ReplyProducer,
+        ] {
+            connection.ring.store(word, 0);
+        }
+        connection.input.clear();
+        connection.output.clear();
+        connection.watches.clear();
+    }
+
     /// Serves every domain's ring. Gives the domains that have something to read.
     pub fn serve(&mut self) -> Vec<u16> {
         if self.is_silent {
@@ -205,6 +224,9 @@ impl Store {
         let op = u32::from_le_bytes(packet[0..4].try_into().unwrap());
         let payload = packet[16..].to_vec();
         let result = match op {
+            op if self.faults.refuse.is_some_and(|(refused, _)| refused == op) => {
+                Err(self.faults.refuse.map_or("", |(_, errno)| errno))
+            }
             11 if self.random.one_in(self.faults.refuse_with_eagain) => Err("EAGAIN"),
             2 => self.read(domid, &text(&payload, 0)),
             4 => self.watch(domid, &payload),

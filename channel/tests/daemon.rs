@@ -1,0 +1,148 @@
+//! What the store's daemon may do to a driver: give it a new ring, refuse this or that, forget its
+//! watch; and what the toolstack orders through the store.
+
+mod support;
+
+use channel::driver::{Order, StoreEvent};
+use channel::event::Notice;
+use support::store::home;
+use support::world::{BACK, FRONT, LINK};
+use support::{Happened, World};
+use xenbus::wire::op;
+use xenbus::{Errno, Refusal};
+
+fn both_up(world: &World) -> bool {
+    world.is_up(FRONT) && world.is_up(BACK)
+}
+
+fn messages(world: &World, domid: u16) -> Vec<Vec<u8>> {
+    let events = world.events(domid).into_iter();
+    events
+        .filter_map(|event| match event {
+            Happened::Message(bytes) => Some(bytes),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_domain_that_the_daemon_takes_in_anew_goes_on_with_everything_that_was_under_way() {
+    let mut world = World::up(1);
+    let requests = world.requests(FRONT);
+    for round in 0..4u8 {
+        world.domain(FRONT).driver.send(LINK, &[b'a' + round]).unwrap();
+        world.domain(BACK).driver.send(LINK, &[b'A' + round]).unwrap();
+        if round % 2 == 0 {
+            // The requests are in the ring, and lost with it.
+            world.domain(FRONT).step();
+        }
+        world.xen.borrow_mut().store.introduce_anew(FRONT);
+        world.run_seconds(2);
+    }
+    assert!(both_up(&world), "{:?}", world.all_events());
+    assert_eq!(messages(&world, BACK), [b"a", b"b", b"c", b"d"]);
+    assert_eq!(messages(&world, FRONT), [b"A", b"B", b"C", b"D"]);
+    assert!(!world.events(FRONT).iter().any(|event| matches!(event, Happened::Down(..))));
+    // The watch on the links and the one on orders are asked for again, and are there once.
+    assert_eq!(world.xen.borrow().store.count_watches(FRONT), 2);
+    assert!(world.requests(FRONT) - requests < 100);
+}
+
+#[test]
+fn a_write_refused_for_want_of_quota_is_named_and_done_later() {
+    let mut world = World::up(1);
+    for errno in ["EQUOTA", "ENOSPC"] {
+        world.xen.borrow_mut().store.faults.refuse = Some((op::WRITE, errno));
+        world.domain(FRONT).driver.send(LINK, errno.as_bytes()).unwrap();
+        world.run_seconds(2);
+        assert!(messages(&world, BACK).iter().all(|message| message != errno.as_bytes()));
+        world.xen.borrow_mut().store.faults.refuse = None;
+        world.run_seconds(2);
+        assert!(messages(&world, BACK).iter().any(|message| message == errno.as_bytes()));
+    }
+    assert!(both_up(&world));
+    assert!(world.has(FRONT, &Happened::Notice(Notice::Quota)));
+}
+
+#[test]
+fn a_read_that_the_daemon_cannot_do_just_now_is_done_later() {
+    let mut world = World::up(1);
+    world.xen.borrow_mut().store.faults.refuse = Some((op::READ, "EIO"));
+    world.domain(FRONT).driver.send(LINK, b"late").unwrap();
+    let before = world.requests_of_all();
+    world.run_seconds(2);
+    assert!(world.requests_of_all() - before < 100, "a refusal is no reason to ask without end");
+    assert_eq!(messages(&world, BACK), [b""; 0]);
+    world.xen.borrow_mut().store.faults.refuse = None;
+    world.run_seconds(4);
+    assert_eq!(messages(&world, BACK), [b"late"]);
+    assert!(both_up(&world), "{:?}", world.all_events());
+}
+
+#[test]
+fn a_refusal_on_the_own_nodes_is_named() {
+    for (refused, errno, notice) in [
+        (op::SET_PERMS, "EACCES", Notice::StoreRefused),
+        (op::SET_PERMS, "EQUOTA", Notice::Quota),
+        (op::MKDIR, "EINVAL", Notice::StoreRefused),
+    ] {
+        let mut world = World::up(1);
+        world.xen.borrow_mut().store.faults.refuse = Some((refused, errno));
+        // Makes the front mend its mailbox.
+        world.xen.borrow_mut().store.remove(&World::mailbox(FRONT, "a"));
+        world.run_seconds(10);
+        assert!(world.has(FRONT, &Happened::Notice(notice)), "{errno}: {:?}", world.events(FRONT));
+        world.xen.borrow_mut().store.faults.refuse = None;
+        world.run_until(120, both_up);
+    }
+}
+
+#[test]
+fn a_refused_watch_is_named_and_timers_do_its_work() {
+    let mut world = World::new(1);
+    world.xen.borrow_mut().store.faults.refuse = Some((op::WATCH, "EQUOTA"));
+    world.create(FRONT, channel::Role::Front, "a");
+    world.create(BACK, channel::Role::Back, "a");
+    world.introduce(FRONT, BACK, "a");
+    world.run_until(120, both_up);
+    let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
+    assert!(world.has(FRONT, &Happened::Store(refused)));
+}
+
+/// dom0 gives an order, and time passes for it to be read.
+fn order(world: &mut World, word: &[u8]) {
+    let path = format!("{}/control/shutdown", home(FRONT));
+    let mut xen = world.xen.borrow_mut();
+    xen.store.put(&path, word, FRONT);
+    drop(xen);
+    world.run_seconds(2);
+}
+
+#[test]
+fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+    for (word, expected) in [(&b"reboot"[..], Order::Reboot), (b"poweroff", Order::PowerOff)] {
+        order(&mut world, word);
+        assert_eq!(world.domain(FRONT).driver.poll_order(), Some(expected));
+        assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+        let path = format!("{}/control/shutdown", home(FRONT));
+        assert_eq!(world.xen.borrow().store.value(&path), Some(&b""[..]), "understood");
+    }
+    order(&mut world, b"dance");
+    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+    assert!(both_up(&world));
+}
+
+#[test]
+fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    order(&mut world, b"suspend");
+    let quiet_from = world.requests(FRONT);
+    world.domain(FRONT).driver.send(LINK, b"not before the resume").unwrap();
+    world.run_seconds(2);
+    assert_eq!(world.requests(FRONT), quiet_from, "nothing is asked before it is taken");
+    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::Suspend));
+}

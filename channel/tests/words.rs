@@ -1,0 +1,94 @@
+//! The words of events, as they are printed: each of its own, short, and for ever the same, because
+//! logs and reports are searched for them.
+
+use std::collections::BTreeSet;
+
+use channel::event::{Breach, ConnectRefused, DownReason, Notice, Witness};
+use channel::message::RefuseReason;
+use channel::platform::{BindError, MapError, PrepareError, VerifyError};
+
+/// Every text as it should be, and no two alike.
+fn check(words: &[(&'static str, &'static str)]) {
+    for (word, expected) in words {
+        assert_eq!(word, expected);
+    }
+    let different: BTreeSet<_> = words.iter().map(|(word, _)| word).collect();
+    assert_eq!(different.len(), words.len());
+}
+
+#[test]
+fn why_a_session_went_down() {
+    check(&[
+        (DownReason::BeatsMissed.word(), "beats-missed"),
+        (DownReason::PeerRestarted.word(), "peer-restarted"),
+        (DownReason::Reintroduced.word(), "reintroduced"),
+        (DownReason::WriteRefused.word(), "write-refused"),
+        (DownReason::PortUnbound.word(), "port-unbound"),
+        (DownReason::PeerGone.word(), "peer-gone"),
+        (DownReason::Fenced.word(), "fenced"),
+        (DownReason::Restarted.word(), "restarted"),
+        (DownReason::Resumed.word(), "resumed"),
+        (DownReason::Protocol(Breach::AckBeyondSent).word(), "protocol-ack-beyond-sent"),
+        (DownReason::Protocol(Breach::Gap).word(), "protocol-gap"),
+        (DownReason::Protocol(Breach::BadMessage).word(), "protocol-bad-message"),
+        (DownReason::Protocol(Breach::UnexpectedConnect).word(), "protocol-unexpected-connect"),
+        (DownReason::Protocol(Breach::WrongRole).word(), "protocol-wrong-role"),
+        (DownReason::Protocol(Breach::NumbersSpent).word(), "numbers-spent"),
+    ]);
+}
+
+#[test]
+fn who_says_so() {
+    check(&[
+        (Witness::Register.word(), "register"),
+        (Witness::Page.word(), "page"),
+        (Witness::Introduction.word(), "introduction"),
+        (Witness::Store.word(), "store"),
+        (Witness::Port.word(), "port"),
+        (Witness::Hypervisor.word(), "hypervisor"),
+        (Witness::Own.word(), "own"),
+    ]);
+}
+
+#[test]
+fn what_is_noticed() {
+    check(&[
+        (Notice::GarbageMailbox.word(), "mailbox-holds-garbage"),
+        (Notice::GarbageIntroduction.word(), "introduction-is-garbage"),
+        (Notice::MailboxAbsent.word(), "mailbox-absent"),
+        (Notice::MailboxKeepsVanishing.word(), "mailbox-keeps-vanishing"),
+        (Notice::StrayNodes.word(), "stray-nodes-removed"),
+        (Notice::PeerNotReady.word(), "peer-not-ready"),
+        (Notice::Quota.word(), "store-quota"),
+        (Notice::StoreRefused.word(), "store-refused-own-node"),
+    ]);
+}
+
+#[test]
+fn why_a_connect_was_refused_and_by_whom() {
+    let here = |error| ConnectRefused::Here(error).word();
+    check(&[
+        (here(PrepareError::QuarantineFull), "quarantine-full"),
+        (here(PrepareError::NoPages), "no-pages"),
+        (here(PrepareError::NoGrants), "no-grants"),
+        (here(PrepareError::NoPorts), "no-ports"),
+        (here(PrepareError::Denied), "denied-by-xen"),
+        (ConnectRefused::ByBack(RefuseReason::BadGrant).word(), "bad-grant"),
+    ]);
+}
+
+#[test]
+fn what_the_backs_platform_refused_is_the_reason_that_its_peer_reads() {
+    check(&[
+        (RefuseReason::from(MapError::NoRoom).word(), "no-room"),
+        (RefuseReason::from(MapError::RingSize).word(), "ring-size"),
+        (RefuseReason::from(MapError::BadGrant).word(), "bad-grant"),
+        (RefuseReason::from(VerifyError::MagicOrVersion).word(), "magic-or-version"),
+        (RefuseReason::from(VerifyError::NotThisConnection).word(), "header"),
+        (RefuseReason::from(VerifyError::Fenced).word(), "fenced"),
+        (RefuseReason::from(BindError::NoPorts).word(), "no-ports"),
+        (RefuseReason::from(BindError::BadPort).word(), "bad-port"),
+        (RefuseReason::from(BindError::Denied).word(), "denied-by-xen"),
+    ]);
+    assert_eq!(RefuseReason::from(MapError::Denied), RefuseReason::Denied);
+}
