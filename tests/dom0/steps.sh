@@ -299,3 +299,36 @@ keep_logs() {
 
 # expect NAME VERDICT: what NAME is to say at its end, where that is not SUCCESS.
 expect() { echo "@J expect name=$1 verdict=$2"; }
+
+# What campaigns say for their judge: the beats of all their domains, and each thing that was done.
+beats() { echo "@J beats ms=$1 limit=$2"; }
+act() { echo "@J act kind=$*"; }
+
+# meet FE BE LINK: introduces them, unless one has ended by itself meanwhile.
+meet() {
+    if sh xl/introduce "$(domid_of "$1")" "$(domid_of "$2")" "$3"; then
+        act introduce "fe=$1 be=$2 link=$3"
+    else
+        ! alive "$1" || ! alive "$2" || fail introduce-failed
+    fi
+}
+
+# count NAME PATTERN: lines of its console.
+count() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
+
+# is_up NAME LINK: by what it said last.
+is_up() {
+    last=$(grep -e "^@T up link=$2 " -e "^@T down link=$2 " "$(console_of "$1")" 2>/dev/null | tail -n 1)
+    case $last in '@T up '*) return 0 ;; esac
+    return 1
+}
+
+# await_down NAME LINK
+await_down() {
+    left=$((PATIENCE_S * 10))
+    while is_up "$1" "$2"; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "$1-does-not-notice"
+        sleep 0.1
+    done
+}

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
     }
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
     trials.push(Trial::test("random_courses_under_both_daemons", random_courses));
+    trials.push(Trial::test("a_short_soak_under_both_daemons", short_soak));
     trials.push(Trial::test("an_interrupted_run_leaves_no_process", nothing_left_running));
     trials.push(Trial::test("guests_are_heard_where_xenconsoled_keeps_no_log", attached_consoles));
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -187,6 +188,11 @@ fn same_consoles() -> Result<(), Failed> {
 /// Some of the seeds of `explore`, each twice: no violation, nothing left, the same bytes.
 fn random_courses() -> Result<(), Failed> {
     campaign("explore", &["--seeds", "0..2", "--replays", "2"])
+}
+
+/// Eight deaths and some cycles in between, on one machine.
+fn short_soak() -> Result<(), Failed> {
+    campaign("soak", &["--destroys", "8", "--cycles", "80"])
 }
 
 /// Runs a campaign as a user does, under both daemons; it must succeed.

@@ -227,7 +227,11 @@ fn announce(link: &str, event: &Event<'_>) {
         }
         Event::Up { epoch, peer_epoch } => {
             let (own, theirs) = (epoch.bits() >> 96, peer_epoch.bits() >> 96);
-            trace!("up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x}");
+            // The same each time, however often the link was up before.
+            let blocks = heap::blocks();
+            trace!(
+                "up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x} heap_blocks={blocks}"
+            );
         }
         Event::Down { reason, witness, unknown } => {
             let (reason, witness) = (reason.word(), witness.word());

@@ -2,19 +2,7 @@
 # are its words, beside those of steps.sh. Each says what it did, for whoever counts and judges.
 PATIENCE_S=30
 
-# beats MS LIMIT: those of all domains of the course.
-beats() { echo "@J beats ms=$1 limit=$2"; }
-act() { echo "@J act kind=$*"; }
 daemon_pid() { cat /run/xen/xenstored.pid; }
-
-# meet FE BE LINK: introduces them, unless one has ended by itself meanwhile.
-meet() {
-    if sh xl/introduce "$(domid_of "$1")" "$(domid_of "$2")" "$3"; then
-        act introduce "fe=$1 be=$2 link=$3"
-    else
-        ! alive "$1" || ! alive "$2" || fail introduce-failed
-    fi
-}
 
 # strike NAME: destroys it, unless it has ended by itself meanwhile (a frontend whose cycles are done).
 strike() {
@@ -68,8 +56,6 @@ remove_mailbox() {
     ! xenstore-rm "$node" 2>/dev/null || act remove-mailbox "name=$1 link=$2"
 }
 
-count() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
-
 # traffic NAME CYCLES
 traffic() {
     have=$(count "$1" '^@T cycle .* ok=1')
@@ -88,13 +74,6 @@ await_stop() {
     act stop "name=$1"
 }
 
-# is_up NAME LINK: by what it said last.
-is_up() {
-    last=$(grep -e "^@T up link=$2 " -e "^@T down link=$2 " "$(console_of "$1")" 2>/dev/null | tail -n 1)
-    case $last in '@T up '*) return 0 ;; esac
-    return 1
-}
-
 # settle FE BE LINK MS: both must be up by then. That it took longer is for the judge; that it does not
 # come at all ends the course.
 settle() {
@@ -105,16 +84,6 @@ settle() {
         sleep 0.1
     done
     act settle "fe=$1 be=$2 link=$3 ns=$(($(now_ns) - before)) limit_ms=$4"
-}
-
-# await_down NAME LINK
-await_down() {
-    left=$((PATIENCE_S * 10))
-    while is_up "$1" "$2"; do
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "$1-does-not-notice"
-        sleep 0.1
-    done
 }
 
 # An empty course is the campaign's look at the bed as it is kept: `before` of all others.

@@ -557,7 +557,7 @@ impl Author {
 }
 
 /// Steps that a frontend may stop or pause at: its own, and those of either side and the job.
-const FRONT_STEPS: [Step; 7] = [
+pub(super) const FRONT_STEPS: [Step; 7] = [
     Step::Up,
     Step::Prepared,
     Step::ConnectSent,
@@ -568,7 +568,7 @@ const FRONT_STEPS: [Step; 7] = [
 ];
 
 /// The same of a backend.
-const BACK_STEPS: [Step; 9] = [
+pub(super) const BACK_STEPS: [Step; 9] = [
     Step::Up,
     Step::Got,
     Step::Mapped,

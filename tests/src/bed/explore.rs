@@ -25,9 +25,10 @@ use super::options::{Daemon, Options};
 use super::play::Played;
 use super::progress::Progress;
 use super::referee::violations;
-use super::report::{Budget, Check};
+use super::report::Check;
 use super::session::{Session, Wish, save_report};
 use super::stop::Limit;
+use super::tally::{at_most, counts, tell};
 use super::trouble::{Outcome, Trouble, read, rename, write};
 use super::verdict::{Judgement, Verdict};
 
@@ -214,7 +215,7 @@ impl Campaign<'_> {
             findings.judgement.add(Verdict::Failure, "something-leaked");
         }
         let wrong = violations(&played.facts, &findings.guests);
-        let counts = counts(&played, &findings);
+        let counts = counts(&played.facts, &findings.guests);
         let print = print(&played, &findings);
         Ok(Playing { findings, wrong, counts, print })
     }
@@ -301,8 +302,10 @@ impl Campaign<'_> {
         }
         let failed = done.iter().filter(|seed| !seed.wrong.is_empty()).count();
         let mut report = self.session.frame(&judgement);
-        report.budgets =
-            vec![zero("seeds with a violation", failed as u64), zero("leaks", leaks.total())];
+        report.budgets = vec![
+            at_most("seeds with a violation", failed as u64, 0),
+            at_most("leaks", leaks.total(), 0),
+        ];
         report.played = played;
         report.leaks = leaks;
         report.checks = checks;
@@ -316,13 +319,7 @@ impl Campaign<'_> {
             done.len(),
             self.options.replays
         );
-        for (what, count) in &report.played {
-            println!("  {count:>8}  {what}");
-        }
-        println!(
-            "  {:>8}  leaks (grants, ports, nodes, domains, heap blocks, quarantined pages)",
-            report.leaks.total()
-        );
+        tell(&report.played, report.leaks.total());
         for (seed, check) in done.iter().zip(&report.checks).filter(|(_, check)| !check.ok) {
             println!("\nFAILED seed {} under xenstored {}", seed.seed, seed.daemon.name());
             for what in &seed.wrong {
@@ -342,36 +339,6 @@ fn far(done: &[Seed], wanted: usize, started: Instant) -> String {
     let failed = done.iter().filter(|seed| !seed.wrong.is_empty()).count();
     let rate = done.len() as f64 * 60.0 / started.elapsed().as_secs_f64().max(1.0);
     format!("{} of {wanted} seeds, {rate:.1} a minute, {failed} failed", done.len())
-}
-
-fn zero(name: &str, value: u64) -> Budget {
-    Budget { name: name.into(), unit: "count", value: value as f64, limit: 0.0, ok: value == 0 }
-}
-
-/// What was done, by dom0's word, and what happened, by the guests'.
-fn counts(played: &Played, findings: &Findings) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
-    let mut count = |what: String| *counts.entry(what).or_insert(0) += 1;
-    for fact in &played.facts {
-        match &*fact.word {
-            "act" => count(format!("done: {}", fact.text("kind"))),
-            "domain" => count(format!("done: create {}", fact.text("role"))),
-            "gone" if fact.text("how") == "poweroff" => count("seen: end in order".into()),
-            _ => {}
-        }
-    }
-    for fact in findings.guests.iter().flat_map(|guest| &guest.facts) {
-        let (reason, witness) = (fact.text("reason"), fact.text("witness"));
-        match &*fact.word {
-            "up" => count("seen: up".into()),
-            "down" => count(format!("seen: down, {reason}, by {witness}")),
-            "cycle" if fact.yes("ok") => count("seen: cycle".into()),
-            "stopped" | "paused" => count(format!("seen: {} at {}", fact.word, fact.text("step"))),
-            "refused" => count(format!("seen: refused, {reason}")),
-            _ => {}
-        }
-    }
-    counts
 }
 
 /// A hash of all that guests and job printed.

@@ -4,8 +4,8 @@
 //! [`qemu`] make a machine; [`beds`] boots and keeps it; [`images`] and [`job`] say what to do;
 //! [`play`] does it; [`assemble`] makes [`guest`], [`timeline`], [`leaks`] and [`verdict`] of what it
 //! left, [`report`] and [`show`] say it. [`session`] holds all that together.
-//! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the [`referee`].
-//! [`faults`] is the campaign of many runs.
+//! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the [`referee`];
+//! [`soak`] plays one that takes long; [`faults`] is the campaign of many scenarios.
 //! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
 
 pub mod assemble;
@@ -36,8 +36,10 @@ pub mod referee;
 pub mod report;
 pub mod session;
 pub mod show;
+pub mod soak;
 pub mod stats;
 pub mod stop;
+mod tally;
 pub mod timeline;
 pub mod trouble;
 pub mod verdict;

@@ -14,6 +14,8 @@ use super::{bench, conformance, faults};
 const TIMEOUT_S_DEFAULT: u64 = 900;
 /// Cycles unless told: enough to see a first and a usual one.
 const CYCLES_DEFAULT: u32 = 20;
+/// Cycles of a soak unless told, of issue "Loadable and unloadable, in any order, for ever".
+const SOAK_CYCLES_DEFAULT: u32 = 10_000;
 /// The same of a campaign, whose length is the user's to choose: longer than anybody waits for one.
 const CAMPAIGN_S_DEFAULT: u64 = 4 * 3600;
 /// The seeds that are explored unless told: some minutes' worth.
@@ -28,11 +30,11 @@ const TIMEOUT_S_FAULTS: u64 = 3600;
 pub struct Options {
     /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
     /// and its costs, `bench`, what setup, teardown and data cost, `faults`, the fault campaign,
-    /// `explore`, a random course for each of --seeds, or `shell`, dom0's root shell on this
-    /// terminal.
+    /// `explore`, a random course for each of --seeds, `soak`, many cycles and many deaths on one
+    /// machine, or `shell`, dom0's root shell on this terminal.
     #[arg(default_value = "run", value_name = "COMMAND", hide_default_value = true)]
     pub command: String,
-    /// Which xenstore daemon dom0 runs [default: c; for `bench` and `faults` both].
+    /// Which xenstore daemon dom0 runs [default: c; for `bench`, `faults` and `soak` both].
     #[arg(long, value_enum)]
     pub daemon: Option<DaemonChoice>,
     /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
@@ -57,13 +59,17 @@ pub struct Options {
     /// How many machines may run at once [default: processors].
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Cycles of connect, transfer, disconnect in each part of the job [default: 20; for `bench` 1000].
+    /// Cycles of connect, transfer, disconnect in each part of the job [default: 20; for `bench`
+    /// 1000, for `soak` 10000 in all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub cycles: Option<u32>,
+    /// How many domains `soak` destroys.
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    pub destroys: u32,
     /// Where the report and the logs go [default: target/xen].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Time limit of the whole run, in seconds [default: 900; faults: 3600; explore: 14400].
+    /// Time limit of the whole run, in seconds [default: 900; faults: 3600; explore, soak: 14400].
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
@@ -141,9 +147,6 @@ impl Clock {
     }
 }
 
-/// Commands that the interface names and that are still to be written.
-const NOT_THERE_YET: [&str; 1] = ["soak"];
-
 /// What `command` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
@@ -153,10 +156,10 @@ pub enum Command {
     Explore,
     /// The fault campaign.
     Faults,
+    /// Many cycles and many deaths.
+    Soak,
     /// dom0's root shell on the terminal.
     Shell,
-    /// Known, and not there yet.
-    NotThereYet,
     /// Not known.
     Unknown,
 }
@@ -167,9 +170,9 @@ impl Options {
         match self.command.as_str() {
             "run" | conformance::ROLE | bench::ROLE => Command::Run,
             "explore" => Command::Explore,
+            "soak" => Command::Soak,
             "shell" => Command::Shell,
             faults::COMMAND => Command::Faults,
-            name if NOT_THERE_YET.contains(&name) => Command::NotThereYet,
             _ => Command::Unknown,
         }
     }
@@ -186,7 +189,7 @@ impl Options {
     /// The daemons to run under.
     pub fn daemons(&self) -> &'static [Daemon] {
         let usual = match self.command.as_str() {
-            bench::ROLE | faults::COMMAND => DaemonChoice::Both,
+            bench::ROLE | faults::COMMAND | "soak" => DaemonChoice::Both,
             _ => DaemonChoice::C,
         };
         self.daemon.unwrap_or(usual).daemons()
@@ -194,14 +197,18 @@ impl Options {
 
     /// Cycles in each part of the job.
     pub fn cycles_in_force(&self) -> u32 {
-        let usual = if self.command == bench::ROLE { bench::CYCLES } else { CYCLES_DEFAULT };
+        let usual = match self.command.as_str() {
+            bench::ROLE => bench::CYCLES,
+            "soak" => SOAK_CYCLES_DEFAULT,
+            _ => CYCLES_DEFAULT,
+        };
         self.cycles.unwrap_or(usual)
     }
 
     /// The time limit in force, in seconds.
     pub fn timeout_s(&self) -> u64 {
         let default = match self.command() {
-            Command::Explore => CAMPAIGN_S_DEFAULT,
+            Command::Explore | Command::Soak => CAMPAIGN_S_DEFAULT,
             Command::Faults => TIMEOUT_S_FAULTS,
             _ => TIMEOUT_S_DEFAULT,
         };
@@ -244,6 +251,12 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_command_is_told() {
+        let options = Options::try_parse_from(["run-xen.sh", "benhc"]).expect("a word");
+        assert_eq!(options.command(), Command::Unknown);
+    }
+
+    #[test]
     fn xenstore_check_plays_the_scenario_of_its_name() {
         let options = Options::try_parse_from(["run-xen.sh", "xenstore-check"]).expect("a word");
         assert_eq!((options.command(), options.scenario()), (Command::Run, "xenstore-check"));
@@ -268,13 +281,6 @@ mod tests {
         let line = ["run-xen.sh", "faults", "--daemon=ocaml", "--timeout=60"];
         let options = Options::try_parse_from(line).expect("a line");
         assert_eq!((options.daemons(), options.timeout_s()), (&[Daemon::Ocaml][..], 60));
-    }
-
-    #[test]
-    fn a_command_that_is_not_written_yet_is_told_from_one_that_is_unknown() {
-        let parse = |word| Options::try_parse_from(["run-xen.sh", word]).expect("a word").command();
-        assert_eq!(parse("soak"), Command::NotThereYet);
-        assert_eq!(parse("saok"), Command::Unknown);
     }
 
     #[test]

@@ -153,7 +153,8 @@ impl Session {
             run(&mut git, &Limit::seconds(10), "asking git").ok()
         };
         report.commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
-        report.dirty = git(&["status", "--porcelain"]).map(|text| !text.trim().is_empty());
+        report.dirty = git(&["--no-optional-locks", "status", "--porcelain"])
+            .map(|text| !text.trim().is_empty());
         report.wall_s = self.started.elapsed().as_secs_f64();
         report.images = self.images.iter().map(image_line).collect();
         report

@@ -50,11 +50,6 @@ pub enum Trouble {
         /// What happened.
         what: String,
     },
-    /// A command of the interface that does not exist yet.
-    NotThereYet {
-        /// Its name.
-        command: String,
-    },
 }
 
 impl Trouble {
@@ -68,7 +63,6 @@ impl Trouble {
             Trouble::TimeLimit { .. } => "time-limit",
             Trouble::Interrupted => "interrupted",
             Trouble::Bed { .. } => "bed-failed",
-            Trouble::NotThereYet { .. } => "command-not-there-yet",
         }
     }
 
@@ -90,9 +84,6 @@ impl fmt::Display for Trouble {
             }
             Trouble::Interrupted => write!(f, "interrupted"),
             Trouble::Bed { what } => write!(f, "the bed failed: {what}"),
-            Trouble::NotThereYet { command } => {
-                write!(f, "the command {command} does not exist yet")
-            }
         }
     }
 }

@@ -21,6 +21,7 @@ use tests::bed::progress::Progress;
 use tests::bed::qemu::Line;
 use tests::bed::session::{Session, Wish, empty_report, join, save_report, wishes};
 use tests::bed::show::tables;
+use tests::bed::soak::soak;
 use tests::bed::stop::{Limit, listen};
 use tests::bed::trouble::{Outcome, Trouble};
 use tests::bed::verdict::{Judgement, Verdict};
@@ -54,15 +55,9 @@ fn end(judgement: &Judgement) -> ExitCode {
 }
 
 fn carry_out(options: &Options) -> Outcome<Judgement> {
-    match options.command() {
-        Command::Unknown => {
-            eprintln!("run-xen.sh: no command {}; try --help", options.command);
-            return Ok(judged(Verdict::Error, "bad-command-line"));
-        }
-        Command::NotThereYet => {
-            return Err(Trouble::NotThereYet { command: options.command.clone() });
-        }
-        Command::Run | Command::Explore | Command::Faults | Command::Shell => {}
+    if options.command() == Command::Unknown {
+        eprintln!("run-xen.sh: no command {}; try --help", options.command);
+        return Ok(judged(Verdict::Error, "bad-command-line"));
     }
     if options.native && !std::path::Path::new("/proc/xen/capabilities").exists() {
         eprintln!(
@@ -80,6 +75,7 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
         Command::Shell => shell(options, layout, &progress, &limit),
         Command::Explore => explore(options, layout, &progress, &limit),
         Command::Faults => campaign(options, layout, &progress, &limit),
+        Command::Soak => soak(options, layout, &progress, &limit),
         _ => runs(options, layout, &progress, &limit),
     };
     progress.finish();

@@ -1,0 +1,230 @@
+//! `soak`: thousands of cycles and hundreds of deaths on one machine that is never restarted, under each
+//! daemon; two images live through all of it and must hold in the end what they held at first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+
+use channel::Step;
+
+use super::assemble::Findings;
+use super::course::{BACK_STEPS, FRONT_STEPS};
+use super::guest::Guest;
+use super::job::Job;
+use super::layout::Layout;
+use super::leaks::Leaks;
+use super::options::{Daemon, Options};
+use super::play::Played;
+use super::progress::Progress;
+use super::referee::violations;
+use super::report::{Budget, Check};
+use super::session::{Session, Wish, save_report};
+use super::stop::Limit;
+use super::tally::{at_most, counts, tell};
+use super::trouble::{Outcome, Trouble};
+use super::verdict::{Judgement, Verdict};
+use crate::sim::chance::Chance;
+
+/// The stream of a seed that the steps are drawn from; courses have another.
+const STREAM: u64 = 101;
+/// Bytes of a cycle: little, since cycles are to be many.
+const BYTES: &str = "64";
+/// The images that live through it.
+const SURVIVORS: [&str; 2] = ["frontend.1", "backend.1"];
+
+/// What one daemon's run came to.
+struct Ran {
+    daemon: Daemon,
+    played: Played,
+    findings: Findings,
+    wrong: Vec<String>,
+    counts: BTreeMap<String, u64>,
+}
+
+/// Soaks under the daemons that the options name, side by side.
+pub fn soak(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Judgement> {
+    let session = Session::prepare(layout, options.native, progress, limit)?;
+    let plan = plan(options.seed.unwrap_or(1), options.cycles_in_force(), options.destroys);
+    let jobs =
+        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    let mut ran = Vec::new();
+    let run = |daemon: Daemon| {
+        let progress = progress.with_prefix(daemon.name());
+        run(&session, options, daemon, &plan, &progress, limit)
+    };
+    let run = &run;
+    for daemons in options.daemons().chunks(jobs.max(1)) {
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                daemons.iter().map(|daemon| scope.spawn(move || run(*daemon))).collect();
+            for thread in threads {
+                let stopped = || Trouble::Bed { what: "a run panicked".into() };
+                ran.push(thread.join().unwrap_or_else(|_| Err(stopped())));
+            }
+        });
+    }
+    progress.finish();
+    let ran: Vec<Ran> = ran.into_iter().collect::<Outcome<_>>()?;
+    conclude(&session, options, &ran)
+}
+
+/// Which side is destroyed where, in turn: as many deaths as asked for, or more where the cycles that
+/// come before them would be too few.
+fn plan(seed: u64, cycles: u32, destroys: u32) -> String {
+    let mut chance = Chance::seeded(seed, STREAM);
+    let mean = u64::from(cycles.div_ceil(destroys));
+    let (mut sum, mut deaths) = (0, 0);
+    let mut text = String::new();
+    while deaths < destroys || sum < u64::from(cycles) {
+        let (side, steps) =
+            if deaths % 2 == 0 { ("front", &FRONT_STEPS[..]) } else { ("back", &BACK_STEPS[..]) };
+        let step = *chance.pick(steps);
+        // A link comes up once in the life of one that dies; everything else comes in each cycle.
+        let nth = match step {
+            Step::Up => 1,
+            _ => chance.between(mean / 2 + 1, mean * 3 / 2 + 2),
+        };
+        text.push_str(&format!("{side} {}:{nth}\n", step.word()));
+        sum += nth - 1;
+        deaths += 1;
+    }
+    text
+}
+
+fn run(
+    session: &Session,
+    options: &Options,
+    daemon: Daemon,
+    plan: &str,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Ran> {
+    let settings = vec![
+        ("PLAN".into(), plan.to_string()),
+        ("BYTES".into(), BYTES.to_string()),
+        // No latency is asked for.
+        ("UNTIMED".into(), "yes".into()),
+    ];
+    let job = Job { scenario: "soak".into(), cycles: options.cycles_in_force(), settings };
+    let out = match options.daemons() {
+        [_] => session.layout.out.clone(),
+        _ => session.layout.out.join(daemon.name()),
+    };
+    let seed = options.seed_in_force();
+    let wish = Wish { daemon, clock: options.clock, seed, job, out };
+    let (played, findings) = session.play(&wish, progress, limit)?;
+    let mut wrong = Vec::new();
+    if findings.judgement.verdict != Verdict::Success {
+        wrong.push(findings.judgement.reason.clone());
+    }
+    wrong.extend(findings.leaks.details.iter().cloned());
+    wrong.extend(violations(&played.facts, &findings.guests));
+    for guest in findings.guests.iter().filter(|guest| SURVIVORS.contains(&&*guest.name())) {
+        wrong.extend(grown(guest));
+    }
+    let counts = counts(&played.facts, &findings.guests);
+    Ok(Ran { daemon, played, findings, wrong, counts })
+}
+
+/// Heap blocks in use each time that a link came up must be the same ever after the first time.
+fn grown(guest: &Guest) -> Option<String> {
+    let blocks: BTreeSet<u64> =
+        guest.of("up").skip(1).filter_map(|fact| fact.number("heap_blocks")).collect();
+    let name = guest.name();
+    match (blocks.first(), blocks.last()) {
+        (Some(least), Some(most)) if least == most => None,
+        (Some(least), Some(most)) => Some(format!("{name}: from {least} to {most} heap blocks")),
+        _ => Some(format!("{name}: did not say how many heap blocks it had")),
+    }
+}
+
+fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgement> {
+    let mut judgement = Judgement::new("all-done-and-nothing-left");
+    let mut leaks = Leaks::default();
+    let mut played: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut checks, mut budgets) = (Vec::new(), Vec::new());
+    for run in ran {
+        let name = run.daemon.name();
+        let of = |what: &str| run.counts.get(what).copied().unwrap_or(0);
+        for (what, wanted) in
+            [("seen: cycle", options.cycles_in_force()), ("done: destroy", options.destroys)]
+        {
+            let (value, limit) = (of(what) as f64, f64::from(wanted));
+            let ok = value >= limit;
+            budgets.push(Budget {
+                name: format!("{what}, at least ({name})"),
+                unit: "count",
+                value,
+                limit,
+                ok,
+            });
+            if !ok {
+                judgement.add(Verdict::Failure, format!("too-few-{what}-under-{name}"));
+            }
+        }
+        budgets.push(at_most(&format!("violations ({name})"), run.wrong.len() as u64, 0));
+        budgets.push(at_most(&format!("leaks ({name})"), run.findings.leaks.total(), 0));
+        let verdict = run.findings.judgement.verdict;
+        judgement.add(verdict, format!("{name}: {}", run.findings.judgement.reason));
+        if let Some(first) = run.wrong.first() {
+            judgement.add(Verdict::Failure, format!("{name}: {first}"));
+        }
+        leaks.add_all(&run.findings.leaks);
+        for (what, count) in &run.counts {
+            *played.entry(format!("{name}: {what}")).or_default() += count;
+        }
+        let mut replay =
+            format!("./run-xen.sh soak --daemon {name} --destroys {}", options.destroys);
+        replay.push_str(&format!(" --cycles {}", options.cycles_in_force()));
+        if let Some(seed) = options.seed {
+            replay.push_str(&format!(" --seed {seed}"));
+        }
+        checks.push(Check {
+            name: "soak".into(),
+            daemon: name.to_string(),
+            ok: run.wrong.is_empty(),
+            skipped: false,
+            detail: run.wrong.join("; "),
+            replay,
+        });
+    }
+    let mut report = session.frame(&judgement);
+    (report.leaks, report.played, report.checks, report.budgets) = (leaks, played, checks, budgets);
+    let text = save_report(&session.layout.out, &report)?;
+    if options.json {
+        println!("{text}");
+        return Ok(judgement);
+    }
+    for run in ran {
+        println!("\n== xenstored {}, {:.0} s", run.daemon.name(), run.played.wall_s);
+        tell(&run.counts, run.findings.leaks.total());
+        for what in &run.wrong {
+            println!("  WRONG {what}");
+        }
+    }
+    Ok(judgement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_the_deaths_and_the_cycles_that_were_asked_for_in_turn() {
+        for (cycles, destroys) in [(10_000, 300), (1, 4), (100, 1)] {
+            let plan = plan(1, cycles, destroys);
+            let sides: Vec<&str> =
+                plan.lines().filter_map(|line| Some(line.split_once(' ')?.0)).collect();
+            assert!(sides.len() >= destroys as usize);
+            let in_turn = |pair: &[&str]| pair[0] != pair[1];
+            assert!(sides.windows(2).all(in_turn));
+            let number = |line: &str| line.rsplit_once(':')?.1.parse::<u64>().ok();
+            let before: u64 = plan.lines().filter_map(number).map(|nth| nth - 1).sum();
+            assert!(before >= u64::from(cycles), "{before} of {cycles}");
+        }
+    }
+}
