@@ -1,77 +1,135 @@
-//! `cargo run -p tests --release --bin check-model`: every state that two shipped endpoints can
-//! reach within the bounds, and whether each of them is right (see `tests::model`).
-//!
-//! `--broken` checks the machines that are wrong on purpose and prints how each is found out.
+//! `cargo run -p tests --release --bin check-model -- session|connection|broken`: every state that
+//! two shipped ends of a link can reach within the bounds, and whether each of them is right (see
+//! `tests::model`).
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use tests::model::broken::BROKEN;
-use tests::model::{Bounds, Broken, Granting, Outcome, check};
+use tests::model::connection::{self, Connection};
+use tests::model::session::world::UNBOUNDED;
+use tests::model::session::{self, Granting, Session};
+use tests::model::{Finding, Model, Outcome, check};
 
-/// Checks the session exhaustively within small bounds.
+/// Checks sessions and connections exhaustively within small bounds.
 #[derive(Debug, Parser)]
 struct Options {
-    /// Messages that each user sends in each session.
-    #[arg(long, default_value_t = 0)]
-    messages: u32,
-    /// Deaths of the front's domain.
+    #[command(subcommand)]
+    what: What,
+    /// Give up beyond so many states, in thousands.
+    #[arg(long, global = true, default_value_t = 20_000)]
+    thousands: usize,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Two endpoints: guarantees 1 to 3, up in the end, no endless writing.
+    Session {
+        /// Messages that each user sends in each session.
+        #[arg(long, default_value_t = 0)]
+        messages: u32,
+        /// Let wishes wait for any time before they are granted: many more states.
+        #[arg(long)]
+        any_time: bool,
+        /// Let an answer to a READ arrive after a later one's, which no daemon does.
+        #[arg(long)]
+        overtaking: bool,
+        #[command(flatten)]
+        faults: Faults,
+    },
+    /// Front and back on two endpoints: invariants I1 and I2, disconnected in the end.
+    Connection {
+        /// Pages of the front's domain, 1 or 2.
+        #[arg(long, default_value_t = 1)]
+        pages: usize,
+        /// Connections that the front's user asks for in each session.
+        #[arg(long, default_value_t = 1)]
+        connects: u32,
+        #[command(flatten)]
+        faults: Faults,
+    },
+    /// The machines that are wrong on purpose, each within bounds of its own.
+    Broken,
+}
+
+#[derive(Debug, clap::Args)]
+struct Faults {
+    /// Deaths of the front's domain; 255 does not count them.
     #[arg(long, default_value_t = 0)]
     front_crashes: u8,
-    /// Deaths of the back's domain.
+    /// Deaths of the back's domain; 255 does not count them.
     #[arg(long, default_value_t = 0)]
     back_crashes: u8,
-    /// Other faults in all: restart in place, false verdict, introduction again, a daemon that
-    /// cannot just now, a mailbox removed.
+    /// Other faults in all; 255 does not count them. Restart in place and false verdict in both;
+    /// in a session also introduction again, a daemon that cannot just now, a mailbox removed; in a
+    /// connection also a map or a bind that fails.
     #[arg(long, default_value_t = 1)]
     faults: u8,
-    /// Give up beyond so many states, in thousands.
-    #[arg(long, default_value_t = 20_000)]
-    thousands: usize,
-    /// Let wishes wait for any time before they are granted: many more states.
+    /// Neither deaths nor other faults are counted.
     #[arg(long)]
-    any_time: bool,
-    /// Check the machines that are wrong on purpose instead, each within bounds of its own.
-    #[arg(long)]
-    broken: bool,
+    unbounded: bool,
+}
+
+impl Faults {
+    fn counts(&self) -> ([u8; 2], u8) {
+        if self.unbounded {
+            return ([UNBOUNDED; 2], UNBOUNDED);
+        }
+        ([self.front_crashes, self.back_crashes], self.faults)
+    }
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let bounds = Bounds {
-        messages: options.messages,
-        crashes: [options.front_crashes, options.back_crashes],
-        faults: options.faults,
-        granting: if options.any_time { Granting::AnyTime } else { Granting::AtOnce },
-        states: options.thousands.saturating_mul(1000),
-    };
-    if !options.broken {
-        let outcome = run(&bounds, Broken::Nothing);
-        let is_right = outcome.is_complete && outcome.finding.is_none();
-        return if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
+    let limit = options.thousands.saturating_mul(1000);
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
-    let is_missed = |broken: &&Broken| {
-        let (messages, faults) = broken.shows_within();
-        run(&Bounds { messages, crashes: [0; 2], faults, ..bounds }, **broken).finding.is_none()
+    let outcome = match options.what {
+        What::Session { messages, any_time, overtaking, faults } => {
+            let (crashes, faults) = faults.counts();
+            let granting = if any_time { Granting::AnyTime } else { Granting::AtOnce };
+            let is_overtaking = overtaking;
+            let bounds = session::Bounds { messages, crashes, faults, granting, is_overtaking };
+            run("session", &Session { bounds, broken: session::Broken::Nothing }, limit)
+        }
+        What::Connection { pages, connects, faults } => {
+            let (crashes, faults) = faults.counts();
+            let bounds = connection::Bounds { pages, connects, crashes, faults };
+            run("connection", &Connection { bounds, broken: connection::Broken::Nothing }, limit)
+        }
+        What::Broken => return broken(limit),
     };
-    let missed = BROKEN.iter().filter(is_missed).count();
-    println!("{} of {} wrong machines found", BROKEN.len() - missed, BROKEN.len());
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_right = outcome.is_complete && outcome.finding.is_none();
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(bounds: &Bounds, broken: Broken) -> Outcome {
+fn broken(limit: usize) -> ExitCode {
+    let mut found = Vec::new();
+    for broken in session::broken::BROKEN {
+        let name = format!("reading {}, {broken:?}", broken.reading());
+        let outcome = run(&name, &broken.model(), limit);
+        found.push(outcome.finding.is_some());
+    }
+    for broken in connection::broken::BROKEN {
+        let name = format!("reading {}, {broken:?}", broken.reading());
+        let outcome = run(&name, &broken.model(), limit);
+        found.push(outcome.finding.is_some());
+    }
+    let count = found.iter().filter(|found| **found).count();
+    println!("{count} of {} wrong machines found", found.len());
+    if count == found.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run<M: Model>(name: &str, model: &M, limit: usize) -> Outcome {
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{elapsed_precise} {spinner} {pos} states, {per_sec}");
     bar.set_style(style.expect("a template that is right"));
     let start = Instant::now();
-    let outcome = check(bounds, broken, |states| bar.set_position(states as u64));
+    let outcome = check(model, limit, |states| bar.set_position(states as u64));
     bar.finish_and_clear();
     println!(
-        "{broken:?}: {} states, {} steps, depth {}, {} settled, {:.1} s, {}",
+        "{name}: {} states, {} steps, depth {}, {} settled, {:.1} s, {}",
         outcome.states,
         outcome.edges,
         outcome.depth,
@@ -80,7 +138,11 @@ fn run(bounds: &Bounds, broken: Broken) -> Outcome {
         if outcome.is_complete { "complete" } else { "not complete" },
     );
     if let Some((finding, way)) = &outcome.finding {
-        println!("  {finding:?}, after {} steps:", way.len());
+        let how = match finding {
+            Finding::Unsafe(wrong) => format!("{wrong:?}"),
+            other => format!("{other:?}"),
+        };
+        println!("  {how}, after {} steps:", way.len());
         for (number, line) in way.iter().enumerate() {
             println!("  {:>3} {line}", number + 1);
         }

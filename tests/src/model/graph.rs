@@ -1,7 +1,20 @@
 //! What is asked of the graph of states after the search: from which states a good end can be
 //! reached by steps that are no faults, and whether there is a loop that needs no time and writes.
 
-use super::step::Kind;
+/// What a step is for the judgement of liveness and of loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Happens in the end, if nothing goes wrong; needs no time to pass.
+    Still,
+    /// Likewise, and a WRITE goes out by it.
+    Writes,
+    /// Happens in the end; time passes, or dom0 acts.
+    Passing,
+    /// An event: need not happen, needs no time.
+    Event,
+    /// A user's wish or a fault: need not happen, and not for ever.
+    Free,
+}
 
 /// States by number, in the order in which they were found, and the steps between them.
 #[derive(Default)]

@@ -6,13 +6,12 @@
 //! what it hears and folds it into 128 bits: two worlds with one key by chance are not to be
 //! expected in any number of states that fits into memory.
 
-use core::hash::{BuildHasherDefault, Hash, Hasher};
+use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
 use channel::endpoint::TIMERS;
 
 use super::letter::{Letter, MESSAGE_BYTES, epoch_of};
-use super::world::{Flight, Place, Seen, World};
 
 /// Names a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,23 +36,25 @@ impl Hasher for Low {
     }
 }
 
-/// The world's key. Sets `world.unused` on the way: all epochs are heard anyway.
-pub fn key(world: &mut World) -> Key {
-    let mut ear = Ear::new();
-    for place in &world.places {
-        ear.place(place);
-    }
-    ear.fold(u128::from(world.faults));
-    world.unused = (0u128..).find(|name| !ear.names.contains(name)).unwrap_or(0);
-    Key(ear.sum ^ (ear.sum >> 64))
+/// What messages are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Epochs and a number: see [`super::letter`].
+    Named,
+    /// Text without epochs.
+    Text,
 }
 
-struct Ear {
+/// Hears a world, part by part, and renames its epochs.
+pub struct Ear {
     sum: u128,
+    form: Form,
     /// Epochs in the order of first hearing; their place is their new name.
     names: Vec<u128>,
     /// The last byte, held back: see `write_usize`.
     held: Option<u8>,
+    /// The next number is an introduction's, which only has to differ from the one after it.
+    is_number: bool,
 }
 
 /// Odd, and half of its bits set: from the digits of the golden ratio and of pi.
@@ -61,11 +62,20 @@ const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const START: u128 = 0x243f_6a88_85a3_08d3_1319_8a2e_0370_7344;
 
 impl Ear {
-    fn new() -> Self {
-        Self { sum: START, names: Vec::with_capacity(16), held: None }
+    /// Nothing heard yet.
+    pub fn new(form: Form) -> Self {
+        Self { sum: START, form, names: Vec::with_capacity(16), held: None, is_number: false }
     }
 
-    fn fold(&mut self, token: u128) {
+    /// What was heard, and the smallest epoch that was not: as good as one that never was.
+    pub fn close(mut self) -> (Key, u128) {
+        self.fold(0x7000);
+        let unused = (0u128..).find(|name| !self.names.contains(name)).unwrap_or(0);
+        (Key(self.sum ^ (self.sum >> 64)), unused)
+    }
+
+    /// Something that is not an epoch.
+    pub fn fold(&mut self, token: u128) {
         if let Some(byte) = self.held.take() {
             self.mix(0x100 | u128::from(byte));
         }
@@ -77,13 +87,27 @@ impl Ear {
         self.sum ^= self.sum >> 67;
     }
 
-    fn epoch(&mut self, epoch: u128) {
+    /// An epoch.
+    pub fn epoch(&mut self, epoch: u128) {
         let place = self.names.iter().position(|name| *name == epoch);
         let name = place.unwrap_or_else(|| {
             self.names.push(epoch);
             self.names.len() - 1
         });
         self.fold(0x1000 | name as u128);
+    }
+
+    /// Text as a queue holds it: zeros follow what is used.
+    fn text(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(16) {
+            let mut token = [0; 16];
+            token[..chunk.len()].copy_from_slice(chunk);
+            if token == [0; 16] {
+                break;
+            }
+            self.fold(u128::from_le_bytes(token));
+        }
+        self.fold(0x2001);
     }
 
     /// Messages in register form: ` 3:` and three characters, two of which are epochs.
@@ -99,7 +123,8 @@ impl Ear {
         self.fold(0x2000);
     }
 
-    fn letter(&mut self, letter: Option<&Letter>) {
+    /// A register, if there is one.
+    pub fn letter(&mut self, letter: Option<&Letter>) {
         let Some(letter) = letter else { return self.fold(0x3000) };
         let header = letter.header();
         self.epoch(header.from.bits());
@@ -109,52 +134,33 @@ impl Ear {
         }
         self.fold(u128::from(header.ack.0));
         self.fold(u128::from(header.first.0));
-        self.messages(letter.messages());
-    }
-
-    fn place(&mut self, place: &Place) {
-        place.end.hash(self);
-        match &place.mailbox {
-            None => self.fold(0x4000),
-            Some(mailbox) => {
-                self.fold(0x4001 + u128::from(mailbox.is_open));
-                self.letter(mailbox.value.as_ref());
-            }
-        }
-        for flight in &place.flights {
-            match flight {
-                Flight::Read => self.fold(0x5000),
-                Flight::Write(letter) => self.letter(Some(letter)),
-                Flight::ReadDone(Seen::Absent) => self.fold(0x5001),
-                Flight::ReadDone(Seen::Empty) => self.fold(0x5002),
-                Flight::ReadDone(Seen::Later) => self.fold(0x5003),
-                Flight::ReadDone(Seen::Letter(letter)) => {
-                    self.fold(0x5004);
-                    self.letter(Some(letter));
-                }
-                Flight::WriteDone(outcome) => self.fold(0x5010 + *outcome as u128),
-            }
-        }
-        self.fold(0x6000);
-        self.letter(place.stale.as_ref());
-        self.fold(u128::from(place.crashes));
+        self.write(letter.messages());
     }
 }
 
 impl Hasher for Ear {
     fn write(&mut self, bytes: &[u8]) {
-        self.messages(bytes);
+        match self.form {
+            Form::Named => self.messages(bytes),
+            Form::Text => self.text(bytes),
+        }
     }
     fn write_u8(&mut self, value: u8) {
+        self.is_number = false;
         if let Some(byte) = self.held.replace(value) {
             self.mix(0x100 | u128::from(byte));
         }
     }
+    /// Domids are what is of this width in an endpoint, and lengths of texts, before which the text
+    /// was told. An introduction's number follows its domid at once.
     fn write_u16(&mut self, value: u16) {
         self.fold(u128::from(value));
+        self.is_number = true;
     }
     fn write_u32(&mut self, value: u32) {
-        self.fold(u128::from(value));
+        if !core::mem::take(&mut self.is_number) {
+            self.fold(u128::from(value));
+        }
     }
     /// A moment: that it is there has been told before.
     fn write_u64(&mut self, _: u64) {}

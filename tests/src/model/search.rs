@@ -2,28 +2,37 @@
 //! is found by a shortest way. Only worlds still to be expanded are kept whole; a way is told again
 //! from its steps.
 
+use core::fmt::Display;
 use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
 use std::panic::catch_unwind;
 
-use super::apply::{Wrong, apply};
-use super::broken::Broken;
-use super::graph::Graph;
-use super::key::{Key, KeyMap, key};
-use super::step::{Kind, Step, possible};
-use super::world::{Bounds, SIDES, World};
+use super::finding::{Finding, Wrong};
+use super::graph::{Graph, Kind};
+use super::key::{Key, KeyMap};
 
-/// What the search has found wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// A step led to what must not be.
-    Unsafe(Wrong),
-    /// An assertion of the endpoint failed.
-    Panicked,
-    /// From here no faultless way leads to both up and everything delivered.
-    Stuck,
-    /// Without time passing there is a way back here, and it writes.
-    WritesForEver,
+/// What can be searched: a world and everything that may happen in it.
+pub trait Model {
+    /// Everything, at one moment. Copied for each step.
+    type World: Clone;
+    /// One thing that happens.
+    type Step: Copy + Display;
+
+    /// Before anything has happened.
+    fn first(&self) -> Self::World;
+    /// Everything that may happen next.
+    fn possible(&self, world: &Self::World) -> Vec<Self::Step>;
+    /// Does a step, and says of what kind it was.
+    ///
+    /// # Errors
+    /// What went wrong by it.
+    fn apply(&self, world: &mut Self::World, step: Self::Step) -> Result<Kind, Wrong>;
+    /// The world's name. Two worlds of one name behave alike.
+    fn key(&self, world: &mut Self::World) -> Key;
+    /// Whether this is a good end.
+    fn is_settled(&self, world: &Self::World) -> bool;
+    /// The world in a line.
+    fn told(&self, world: &Self::World) -> String;
 }
 
 /// What came of a search.
@@ -35,7 +44,7 @@ pub struct Outcome {
     pub edges: usize,
     /// The longest shortest way.
     pub depth: u32,
-    /// Worlds in which both are up and everything is delivered.
+    /// Worlds that are a good end.
     pub settled: usize,
     /// Whether everything within the bounds was seen.
     pub is_complete: bool,
@@ -45,27 +54,26 @@ pub struct Outcome {
 
 /// How a state was first found.
 #[derive(Clone, Copy)]
-struct Origin {
+struct Origin<S> {
     parent: u32,
-    step: Step,
+    step: S,
 }
 
-struct Search<'a> {
-    bounds: &'a Bounds,
-    broken: Broken,
+struct Search<'a, M: Model> {
+    model: &'a M,
     known: KeyMap<u32>,
-    origins: Vec<Option<Origin>>,
-    frontier: VecDeque<(World, u32)>,
+    origins: Vec<Option<Origin<M::Step>>>,
+    frontier: VecDeque<(M::World, u32)>,
     graph: Graph,
     settled: Vec<u32>,
     depth: u32,
 }
 
-/// Checks a machine within bounds. `progress` is told the number of states now and then.
-pub fn check(bounds: &Bounds, broken: Broken, mut progress: impl FnMut(usize)) -> Outcome {
+/// Checks a model, and stops as incomplete beyond `limit` states. `progress` is told the number of
+/// states now and then.
+pub fn check<M: Model>(model: &M, limit: usize, mut progress: impl FnMut(usize)) -> Outcome {
     let mut search = Search {
-        bounds,
-        broken,
+        model,
         known: KeyMap::default(),
         origins: Vec::new(),
         frontier: VecDeque::new(),
@@ -73,8 +81,8 @@ pub fn check(bounds: &Bounds, broken: Broken, mut progress: impl FnMut(usize)) -
         settled: Vec::new(),
         depth: 0,
     };
-    let mut first = World::new(bounds);
-    let first_key = key(&mut first);
+    let mut first = model.first();
+    let first_key = model.key(&mut first);
     search.number(first_key, first, None, 0);
     let mut finding = None;
     let mut is_complete = true;
@@ -82,7 +90,7 @@ pub fn check(bounds: &Bounds, broken: Broken, mut progress: impl FnMut(usize)) -
         if search.graph.states().is_multiple_of(4096) {
             progress(search.known.len());
         }
-        if search.known.len() > bounds.states {
+        if search.known.len() > limit {
             is_complete = false;
             break;
         }
@@ -105,19 +113,21 @@ pub fn check(bounds: &Bounds, broken: Broken, mut progress: impl FnMut(usize)) -
     }
 }
 
-impl Search<'_> {
-    fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply(world, step, self.bounds.granting, self.broken)
-    }
-
-    fn number(&mut self, key: Key, world: World, origin: Option<Origin>, depth: u32) -> u32 {
+impl<M: Model> Search<'_, M> {
+    fn number(
+        &mut self,
+        key: Key,
+        world: M::World,
+        origin: Option<Origin<M::Step>>,
+        depth: u32,
+    ) -> u32 {
         if let Some(known) = self.known.get(&key) {
             return *known;
         }
         let number = u32::try_from(self.origins.len()).expect("more states than memory holds");
         self.known.insert(key, number);
         self.origins.push(origin);
-        if world.is_settled() {
+        if self.model.is_settled(&world) {
             self.settled.push(number);
         }
         self.depth = self.depth.max(depth);
@@ -125,15 +135,15 @@ impl Search<'_> {
         number
     }
 
-    fn expand(&mut self, world: &World, depth: u32) -> Option<(Finding, Vec<String>)> {
+    fn expand(&mut self, world: &M::World, depth: u32) -> Option<(Finding, Vec<String>)> {
         let parent = self.graph.states() as u32;
         self.graph.open();
-        for step in possible(world, self.bounds, self.broken) {
+        for step in self.model.possible(world) {
             let mut next = world.clone();
-            let done = catch_unwind(AssertUnwindSafe(|| self.apply(&mut next, step)));
+            let done = catch_unwind(AssertUnwindSafe(|| self.model.apply(&mut next, step)));
             let finding = match done {
                 Ok(Ok(kind)) => {
-                    let name = key(&mut next);
+                    let name = self.model.key(&mut next);
                     let origin = Origin { parent, step };
                     let target = self.number(name, next, Some(origin), depth + 1);
                     self.graph.add(target, kind);
@@ -171,14 +181,14 @@ impl Search<'_> {
             state = origin.parent;
         }
         steps.reverse();
-        let mut world = World::new(self.bounds);
-        key(&mut world);
+        let mut world = self.model.first();
+        self.model.key(&mut world);
         let mut lines = Vec::new();
         for step in steps {
             // It went well when it was found.
-            let _ = self.apply(&mut world, step);
-            key(&mut world);
-            lines.push(format!("{:<45} {}", step.to_string(), told(&world)));
+            let _ = self.model.apply(&mut world, step);
+            self.model.key(&mut world);
+            lines.push(format!("{:<45} {}", step.to_string(), self.model.told(&world)));
         }
         lines
     }
@@ -188,42 +198,28 @@ impl Search<'_> {
         let mut lines = Vec::new();
         let mut world = self.world(states[0]);
         for pair in states.windows(2) {
-            let next = possible(&world, self.bounds, self.broken).into_iter().find_map(|step| {
+            let next = self.model.possible(&world).into_iter().find_map(|step| {
                 let mut next = world.clone();
-                let kind = self.apply(&mut next, step).ok()?;
-                let is_it = self.known.get(&key(&mut next)) == Some(&pair[1]);
+                let kind = self.model.apply(&mut next, step).ok()?;
+                let is_it = self.known.get(&self.model.key(&mut next)) == Some(&pair[1]);
                 (is_it && kind != Kind::Free && kind != Kind::Passing).then_some((step, next))
             });
             let Some((step, next)) = next else { break };
-            lines.push(format!("{:<45} {}", step.to_string(), told(&next)));
+            lines.push(format!("{:<45} {}", step.to_string(), self.model.told(&next)));
             world = next;
         }
         lines
     }
 
-    fn world(&self, state: u32) -> World {
+    fn world(&self, state: u32) -> M::World {
         let Some(origin) = self.origins[state as usize] else {
-            let mut world = World::new(self.bounds);
-            key(&mut world);
+            let mut world = self.model.first();
+            self.model.key(&mut world);
             return world;
         };
         let mut world = self.world(origin.parent);
-        let _ = self.apply(&mut world, origin.step);
-        key(&mut world);
+        let _ = self.model.apply(&mut world, origin.step);
+        self.model.key(&mut world);
         world
     }
-}
-
-/// Both sides in a line: epoch, peer's epoch, up or not, what is delivered, acknowledged and sent.
-fn told(world: &World) -> String {
-    let sides = SIDES.map(|side| match world.end(side) {
-        None => format!("{side:?} dead"),
-        Some(end) => {
-            let peer = end.peer_epoch().map_or("-".into(), |peer| peer.bits().to_string());
-            let up = if end.is_up() { "up" } else { "down" };
-            let (delivered, acked, sent) = (end.delivered().0, end.acked().0, end.sent().0);
-            format!("{side:?} {}>{peer} {up} {delivered}/{acked}/{sent}", end.epoch().bits())
-        }
-    });
-    sides.join("   ")
 }

@@ -3,30 +3,17 @@
 //! die with the domain they name, a READ that is old when it arrives.
 
 use channel::Instant;
-use channel::endpoint::{Introduction, ReadFailure, SessionEvent, Wish, WriteOutcome};
+use channel::endpoint::{Introduction, ReadFailure, SessionEvent, Timer, Wish, WriteOutcome};
 use channel::event::{DownReason, Witness};
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::{Epoch, EpochSource};
 
+use super::super::finding::Wrong;
+use super::super::graph::Kind;
+use super::super::letter::{Letter, message};
 use super::broken::{Broken, Source};
-use super::letter::{Letter, message};
-use super::step::{Kind, Step, What};
-use super::world::{End, Flight, Granting, Mailbox, SIDES, Seen, Side, World};
-
-/// Why a world must not be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// Guarantee 1 or 2: a message that is not the next one of this very session.
-    Delivered(String),
-    /// Guarantee 3: two ups or two downs in a row.
-    Alternation,
-    /// What was handed back is not what was unacknowledged.
-    HandedBack,
-    /// Acknowledged before it was delivered.
-    Acknowledged,
-    /// A new session began in an epoch that has had one.
-    EpochUsedTwice,
-}
+use super::step::{Step, What};
+use super::world::{End, Flight, Granting, Mailbox, SIDES, Seen, Side, World, spend};
 
 /// The moment at which everything happens.
 const NOW: Instant = Instant::START;
@@ -74,7 +61,7 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
         What::Serve => serve(world, side),
         What::Busy => busy(world, side),
         What::Vanish => {
-            world.faults -= 1;
+            spend(&mut world.faults);
             world.at_mut(side).mailbox = None;
         }
         What::StaleLands => {
@@ -83,15 +70,33 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
                 mailbox.value = stale;
             }
         }
-        What::Take => take(world, side)?,
+        What::Take => take(world, side, broken)?,
         What::Submit(wish) => submit(world, side, wish, broken),
         What::Introduce(_) | What::Reintroduce => introduce(world, step, broken),
         _ => tell(world, step, broken),
     }
     if let (Some(was), Some(end)) = (was, world.at_mut(side).end.as_mut()) {
+        let goes_down = was.is_up && !end.is_up();
         drain(end, was, broken)?;
+        if goes_down && broken.keeps_epoch() {
+            hide_outcomes(world, side);
+        }
     }
     Ok(())
+}
+
+/// The endpoint tells the answers to an earlier session's WRITEs by their epoch, and asserts that
+/// they fit. One that keeps its epoch would be found out by that alone, and not by what it
+/// delivers; so it is told of no such answer.
+fn hide_outcomes(world: &mut World, side: Side) {
+    while world.at(side).flights.iter().any(|flight| matches!(flight, Flight::Write(_))) {
+        serve(world, side);
+    }
+    for flight in &mut world.at_mut(side).flights {
+        if let Flight::WriteDone(outcome) = flight {
+            *outcome = WriteOutcome::Later;
+        }
+    }
 }
 
 /// What an endpoint's next event is compared with.
@@ -116,7 +121,7 @@ fn start(world: &mut World, side: Side) {
 /// Everything of the domain goes, and the permissions that name it; a WRITE may still be done.
 fn crash(world: &mut World, side: Side) {
     let place = world.at_mut(side);
-    place.crashes -= 1;
+    spend(&mut place.crashes);
     place.end = None;
     place.mailbox = None;
     for flight in place.flights.drain(..) {
@@ -157,7 +162,7 @@ fn serve(world: &mut World, side: Side) {
 }
 
 fn busy(world: &mut World, side: Side) {
-    world.faults -= 1;
+    spend(&mut world.faults);
     if let Some(flight) = oldest_asked(world, side) {
         *flight = match flight {
             Flight::Read => Flight::ReadDone(Seen::Later),
@@ -198,11 +203,14 @@ fn submit(world: &mut World, side: Side, wish: Wish, broken: Broken) {
 
 fn introduce(world: &mut World, step: Step, broken: Broken) {
     open(world, step.side);
+    if let (Broken::WipesMailbox, Some(mailbox)) = (broken, &mut world.at_mut(step.side).mailbox) {
+        mailbox.value = None;
+    }
     let unused = world.unused;
     let found = match step.what {
         What::Introduce(found) => found,
         _ => {
-            world.faults -= 1;
+            spend(&mut world.faults);
             channel::endpoint::Found::Later
         }
     };
@@ -210,12 +218,13 @@ fn introduce(world: &mut World, step: Step, broken: Broken) {
     // Two numbers are enough to tell an introduction from the one before.
     let number = end.introduction().map_or(1, |known| 3 - known.number);
     let read = Introduction { peer: step.side.other().domid(), number };
-    let mut source = Source::new(broken, end, unused);
+    let mut source = Source::new(unused);
     end.handle_introduction(NOW, read, found, &mut source);
 }
 
-fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
-    let Some(end) = world.at_mut(side).end.as_mut() else { return Ok(()) };
+fn take(world: &mut World, side: Side, broken: Broken) -> Result<(), Wrong> {
+    let place = world.at_mut(side);
+    let Some(end) = place.end.as_mut() else { return Ok(()) };
     let Some(text) = end.message() else { return Ok(()) };
     let due = end.peer_epoch().map(|peer| message(peer, end.epoch(), end.delivered().next().0));
     if due.as_ref().map(|due| &due[..]) != Some(text) {
@@ -226,6 +235,15 @@ fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
             due.escape_ascii()
         )));
     }
+    if let (true, Some(peer)) = (broken.keeps_epoch(), end.peer_epoch()) {
+        let (my, number) = (end.epoch(), end.delivered().next().0);
+        match place.last.replace((my, peer, number)) {
+            Some(last) if (last.0, last.1) == (my, peer) && number <= last.2 => {
+                return Err(Wrong::Delivered(format!("number {number} again")));
+            }
+            _ => {}
+        }
+    }
     end.handle_delivered();
     Ok(())
 }
@@ -234,12 +252,26 @@ fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
 fn tell(world: &mut World, step: Step, broken: Broken) {
     let unused = world.unused;
     if matches!(step.what, What::Restart | What::FalseVerdict) {
-        world.faults -= 1;
+        spend(&mut world.faults);
+    }
+    let rests = broken.rests_once_landed()
+        && world.end(step.side).is_some_and(|end| {
+            let landed = world.at(step.side).landed;
+            landed == Some(end.epoch()) && !end.timers().is_set(Timer::Retry)
+        });
+    if step.what == What::Time && rests {
+        open(world, step.side);
     }
     let place = world.at_mut(step.side);
     let Some(end) = place.end.as_mut() else { return };
-    let mut source = Source::new(broken, end, unused);
+    let is_timeout = matches!(step.what, What::Verdict | What::FalseVerdict);
+    let mut source = match broken {
+        Broken::KeepsEpoch if is_timeout => Source::again(end),
+        Broken::KeepsEpochOnNews if end.is_up() && step.what != What::Restart => Source::again(end),
+        _ => Source::new(unused),
+    };
     match step.what {
+        What::Time if rests => end.handle_hint(),
         What::Time => end.handle_timeout(end.deadline()),
         What::Hint => end.handle_hint(),
         What::Restart => end.restart(NOW, &mut source),
@@ -256,9 +288,26 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
             Some(Flight::ReadDone(seen)) => {
                 answer_read(end, &seen, &mut source, broken);
             }
-            Some(Flight::WriteDone(outcome)) => end.handle_written(NOW, outcome, &mut source),
+            Some(Flight::WriteDone(outcome)) => {
+                if broken.rests_once_landed() {
+                    place.landed = (outcome == WriteOutcome::Done).then_some(end.epoch());
+                }
+                end.handle_written(NOW, outcome, &mut source);
+            }
             _ => {}
         },
+        What::HeldUp => {
+            if let Some(Flight::ReadDone(Seen::Letter(letter))) = place.flights.pop_front() {
+                place.aside = Some(letter);
+                end.handle_unread(NOW, ReadFailure::Later);
+            }
+        }
+        What::Overtaken => {
+            place.flights.pop_front();
+            if let Some(letter) = place.aside.take() {
+                answer_read(end, &Seen::Letter(letter), &mut source, broken);
+            }
+        }
         _ => {}
     }
 }
@@ -293,9 +342,7 @@ fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
     match event {
         Some(SessionEvent::Up { .. }) if was.is_up => return Err(Wrong::Alternation),
         Some(SessionEvent::Down { .. }) if !was.is_up => return Err(Wrong::Alternation),
-        Some(SessionEvent::Down { .. })
-            if end.epoch() == was.epoch && broken != Broken::KeepsEpoch =>
-        {
+        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch && !broken.keeps_epoch() => {
             return Err(Wrong::EpochUsedTwice);
         }
         Some(_) => {}

@@ -6,8 +6,9 @@ use core::fmt;
 
 use channel::endpoint::{Found, Wish};
 
+use super::super::graph::Kind;
 use super::broken::Broken;
-use super::world::{Bounds, Flight, SIDES, Side, World};
+use super::world::{Bounds, Flight, SIDES, Seen, Side, World};
 
 /// One thing that happens to one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub enum What {
     Serve,
     /// The oldest answer arrives.
     Answer,
+    /// The oldest answer, a READ's, is held up, and later ones may overtake it.
+    HeldUp,
+    /// It arrives instead of a later one.
+    Overtaken,
     /// A timer fires.
     Time,
     /// The user takes a message.
@@ -57,21 +62,6 @@ pub enum What {
     Vanish,
 }
 
-/// What a step is for the judgement of liveness and of loops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Happens in the end, if nothing goes wrong; needs no time to pass.
-    Still,
-    /// Likewise, and a WRITE goes out by it.
-    Writes,
-    /// Happens in the end; time passes, or dom0 acts.
-    Passing,
-    /// An event: need not happen, needs no time.
-    Event,
-    /// A user's wish or a fault: need not happen, and not for ever.
-    Free,
-}
-
 impl Step {
     /// What kind it is, if no WRITE goes out by it.
     pub const fn kind(self) -> Kind {
@@ -96,6 +86,8 @@ impl fmt::Display for Step {
             What::Submit(Wish::Mend) => "MKDIR done",
             What::Serve => "daemon does the request",
             What::Answer => "answer arrives",
+            What::HeldUp => "answer is held up",
+            What::Overtaken => "answer that was held up arrives",
             What::Time => "timer fires",
             What::Take => "user takes a message",
             What::Verdict => "true verdict",
@@ -124,16 +116,16 @@ pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
         match world.end(side) {
             None => add(What::Start),
             Some(_) => {
-                of_store(world, side, &mut add);
+                of_store(world, side, bounds, &mut add);
                 of_end(world, side, bounds, broken, &mut add);
-                faults(world, side, &mut add);
+                faults(world, side, broken, &mut add);
             }
         }
     }
     steps
 }
 
-fn of_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
+fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(What)) {
     let place = world.at(side);
     let is_asked = |flight: &Flight| matches!(flight, Flight::Read | Flight::Write(_));
     if place.flights.iter().any(is_asked) {
@@ -144,6 +136,13 @@ fn of_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
     }
     if place.flights.front().is_some_and(|flight| !is_asked(flight)) {
         add(What::Answer);
+    }
+    if bounds.is_overtaking {
+        match (place.flights.front(), &place.aside) {
+            (Some(Flight::ReadDone(Seen::Letter(_))), None) => add(What::HeldUp),
+            (Some(Flight::ReadDone(Seen::Letter(_))), Some(_)) => add(What::Overtaken),
+            _ => {}
+        }
     }
 }
 
@@ -173,7 +172,7 @@ fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut 
     }
 }
 
-fn faults(world: &World, side: Side, add: &mut impl FnMut(What)) {
+fn faults(world: &World, side: Side, broken: Broken, add: &mut impl FnMut(What)) {
     let place = world.at(side);
     if place.crashes > 0 {
         add(What::Crash);
@@ -186,7 +185,8 @@ fn faults(world: &World, side: Side, add: &mut impl FnMut(What)) {
     if end.introduction().is_some() {
         add(What::Reintroduce);
     }
-    if place.mailbox.is_some() {
+    // A mailbox that vanishes is wiped too, whoever does it.
+    if place.mailbox.is_some() && !broken.rests_once_landed() {
         add(What::Vanish);
     }
 }

@@ -7,11 +7,22 @@ use channel::DomId;
 use channel::endpoint::{Endpoint, Pace};
 use channel::{Duration, Epoch};
 
-use super::letter::Letter;
+use super::super::letter::Letter;
 
 /// The endpoint under test: as shipped, but for the sizes of its queues. Two messages of three
 /// bytes: what a user sends beyond them meets back-pressure.
 pub type End = Endpoint<2, 16>;
+
+/// So many crashes or faults are not counted, and bound nothing: the epochs' names are used again,
+/// so there is an end of states all the same.
+pub const UNBOUNDED: u8 = u8::MAX;
+
+/// Counts one crash or fault.
+pub fn spend(left: &mut u8) {
+    if *left != UNBOUNDED {
+        *left -= 1;
+    }
+}
 
 /// How far the search goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +35,8 @@ pub struct Bounds {
     pub faults: u8,
     /// When a wish goes to the daemon.
     pub granting: Granting,
-    /// Stop as incomplete beyond so many states.
-    pub states: usize,
+    /// Whether an answer to a READ may arrive after a later one's. No daemon does that.
+    pub is_overtaking: bool,
 }
 
 /// When what an endpoint wishes goes to the daemon.
@@ -118,8 +129,14 @@ pub struct Place {
     pub flights: VecDeque<Flight>,
     /// A WRITE of an earlier life that the daemon has not done yet.
     pub stale: Option<Letter>,
+    /// An answer to a READ that a later one has overtaken.
+    pub aside: Option<Letter>,
     /// Deaths left.
     pub crashes: u8,
+    /// For wrong machines: the epoch in which a WRITE has landed.
+    pub landed: Option<Epoch>,
+    /// For wrong machines, which may use an epoch twice: the session and number last delivered.
+    pub last: Option<(Epoch, Epoch, u32)>,
 }
 
 /// Everything.
@@ -141,7 +158,10 @@ impl World {
             mailbox: None,
             flights: VecDeque::new(),
             stale: None,
+            aside: None,
             crashes,
+            landed: None,
+            last: None,
         };
         Self { places: bounds.crashes.map(place), faults: bounds.faults, unused: 0 }
     }

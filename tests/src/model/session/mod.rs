@@ -1,0 +1,71 @@
+//! The session's model: two shipped endpoints, with small queues, beats of no length and epochs
+//! that are named by use, between mailboxes, requests under way and domains that die. [`world`] is
+//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`broken`] the machines
+//! made wrong on purpose.
+
+pub mod apply;
+pub mod broken;
+mod key;
+pub mod step;
+pub mod world;
+
+use super::finding::Wrong;
+use super::graph::Kind;
+use super::key::Key;
+use super::search::Model;
+pub use broken::Broken;
+use step::Step;
+pub use world::{Bounds, Granting};
+use world::{SIDES, World};
+
+/// What is searched.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    /// How far.
+    pub bounds: Bounds,
+    /// What is wrong with the machine.
+    pub broken: Broken,
+}
+
+impl Model for Session {
+    type World = World;
+    type Step = Step;
+
+    fn first(&self) -> World {
+        World::new(&self.bounds)
+    }
+
+    fn possible(&self, world: &World) -> Vec<Step> {
+        step::possible(world, &self.bounds, self.broken)
+    }
+
+    fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
+        apply::apply(world, step, self.bounds.granting, self.broken)
+    }
+
+    fn key(&self, world: &mut World) -> Key {
+        key::key(world)
+    }
+
+    fn is_settled(&self, world: &World) -> bool {
+        world.is_settled()
+    }
+
+    fn told(&self, world: &World) -> String {
+        told(world)
+    }
+}
+
+/// Both sides in a line: epoch, peer's epoch, up or not, what is delivered, acknowledged and sent.
+fn told(world: &World) -> String {
+    let sides = SIDES.map(|side| match world.end(side) {
+        None => format!("{side:?} dead"),
+        Some(end) => {
+            let peer = end.peer_epoch().map_or("-".into(), |peer| peer.bits().to_string());
+            let up = if end.is_up() { "up" } else { "down" };
+            let (delivered, acked, sent) = (end.delivered().0, end.acked().0, end.sent().0);
+            format!("{side:?} {}>{peer} {up} {delivered}/{acked}/{sent}", end.epoch().bits())
+        }
+    });
+    sides.join("   ")
+}
