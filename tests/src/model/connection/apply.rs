@@ -6,7 +6,7 @@ use channel::EpochSource;
 use channel::back::{BackAction, BackState};
 use channel::endpoint::{Found, Introduction, Traffic};
 use channel::event::{DownReason, Witness};
-use channel::front::{FrontState, Outcome};
+use channel::front::{FrontAction, FrontState, Outcome};
 use channel::ids::Number;
 use channel::message::Control;
 use channel::platform::{BindError, MapError, Offer, Released, VerifyError};
@@ -15,7 +15,7 @@ use super::super::finding::Wrong;
 use super::super::graph::Kind;
 use super::super::session::world::{Side, spend};
 use super::broken::Broken;
-use super::glue::{self, Turn, settle, touch};
+use super::glue::{self, Hurry, Turn, settle, touch};
 use super::step::{Step, What, kind};
 use super::world::{Bounds, Content, Header, Held, Life, NOW, Page, Usage, World};
 
@@ -128,7 +128,7 @@ fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules) -> Resul
     match what {
         What::Start => start(world, side, rules),
         What::Crash => crash(world, side),
-        What::Turn(turn) => do_turn(world, turn, rules)?,
+        What::Turn(turn) => do_turn(world, side, turn, rules)?,
         What::Fails(Turn::Map) => {
             spend(&mut world.faults);
             world.at(side).back().handle_mapped(Err(MapError::NoRoom));
@@ -260,7 +260,7 @@ fn free(world: &mut World, page: usize, rules: &Rules) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn do_turn(world: &mut World, turn: Turn, rules: &mut Rules) -> Result<(), Wrong> {
+fn do_turn(world: &mut World, side: Side, turn: Turn, rules: &mut Rules) -> Result<(), Wrong> {
     match turn {
         Turn::Fence => {
             if let Some(header) = world.header_mut(Side::A) {
@@ -286,15 +286,7 @@ fn do_turn(world: &mut World, turn: Turn, rules: &mut Rules) -> Result<(), Wrong
             stamp(world)?;
             world.at(Side::B).back().handle_stamped();
         }
-        Turn::Close => {
-            if rules.broken != Broken::NoClosingWord {
-                touch(world)?.is_closing = true;
-            }
-            let life = world.at(Side::B);
-            if let Some(BackAction::SayClosing(control)) = life.back().poll_action() {
-                glue::say(life, control, rules)?;
-            }
-        }
+        Turn::Close => close(world, side, rules)?,
         Turn::Unmap => {
             let back = world.at(Side::B);
             let is_lost = back.back().state() == BackState::Lost;
@@ -308,6 +300,31 @@ fn do_turn(world: &mut World, turn: Turn, rules: &mut Rules) -> Result<(), Wrong
             }
         }
         Turn::Finish => finish(world, rules)?,
+    }
+    Ok(())
+}
+
+/// C3, D6: the word in the page first, then the message.
+fn close(world: &mut World, side: Side, rules: &Rules) -> Result<(), Wrong> {
+    match side {
+        Side::A => {
+            if let Some(header) = world.header_mut(side) {
+                header.is_leaving = true;
+            }
+            let life = world.at(side);
+            if let Some(FrontAction::SayClosing(control)) = life.front().poll_action() {
+                glue::say(life, control, Hurry::WithNextWrite, rules)?;
+            }
+        }
+        Side::B => {
+            if rules.broken != Broken::NoClosingWord {
+                touch(world)?.is_closing = true;
+            }
+            let life = world.at(side);
+            if let Some(BackAction::SayClosing(control)) = life.back().poll_action() {
+                glue::say(life, control, Hurry::Now, rules)?;
+            }
+        }
     }
     Ok(())
 }

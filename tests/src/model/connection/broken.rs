@@ -104,7 +104,7 @@ impl Broken {
         matches!(self, Self::TrustsAnswer | Self::AnswersBeforeUnmap)
     }
 
-    /// Whether the page's word of what was sent is looked at.
+    /// Whether the page's words of what was sent, and that the front leaves, are looked at.
     pub const fn is_hinted(self, side: Side) -> bool {
         match self {
             Self::NoHint => false,

@@ -35,7 +35,7 @@ pub enum Turn {
     Bind,
     /// Back: writes words and stamp.
     Stamp,
-    /// Back: sets the closing word, and says CLOSING.
+    /// Either: sets the closing word, and says CLOSING or DISCONNECT.
     Close,
     /// Back: unmaps.
     Unmap,
@@ -55,6 +55,7 @@ pub fn turn(world: &World, side: Side) -> Option<Turn> {
                 Some(Turn::Fence)
             }
             FrontAction::Release => Some(Turn::Revoke),
+            FrontAction::SayClosing(_) => Some(Turn::Close),
             FrontAction::Prepare { .. } | FrontAction::Say(_) => None,
         },
         Machine::Back(back) => match back.poll_action()? {
@@ -147,7 +148,9 @@ fn act(world: &mut World, side: Side, rules: &Rules) -> Result<bool, Wrong> {
         },
     };
     match action {
-        Some(control) => say(life, control, rules),
+        // A front that waits for CONNECTED sees the stamp.
+        Some(control @ Control::Connected(_)) => say(life, control, Hurry::WithNextWrite, rules),
+        Some(control) => say(life, control, Hurry::Now, rules),
         None => Ok(false),
     }
 }
@@ -174,6 +177,7 @@ fn prepare(world: &mut World, rules: &Rules) {
         number,
         is_open: true,
         front: words,
+        is_leaving: false,
         stamp,
         back: words,
         is_closing: false,
@@ -183,12 +187,26 @@ fn prepare(world: &mut World, rules: &Rules) {
     world.pages[page].usage = Usage::Connection;
 }
 
+/// When a word goes to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hurry {
+    /// At once.
+    Now,
+    /// The page has told the peer already.
+    WithNextWrite,
+}
+
 /// Puts a word into the queue.
-pub fn say(life: &mut Life, control: Control, rules: &Rules) -> Result<bool, Wrong> {
+pub fn say(life: &mut Life, control: Control, hurry: Hurry, rules: &Rules) -> Result<bool, Wrong> {
     if life.endpoint.sent().after(life.endpoint.acked()) >= rules.broken.window() {
         return Err(Wrong::WindowFull);
     }
-    match life.endpoint.send(control.emit().as_bytes()) {
+    let text = control.emit();
+    let sent = match hurry {
+        Hurry::Now => life.endpoint.send(text.as_bytes()),
+        Hurry::WithNextWrite => life.endpoint.send_with_next_write(NOW, text.as_bytes()),
+    };
+    match sent {
         Ok(_) => {}
         Err(SendError::Full { .. }) => return Err(Wrong::WindowFull),
         Err(error) => panic!("a machine speaks in a session only: {error:?}"),
@@ -293,7 +311,7 @@ fn write(world: &mut World, side: Side, rules: &mut Rules) {
     world.at(side).endpoint.handle_written(NOW, outcome, &mut rules.source);
 }
 
-/// C2, C3, D5, Q: a look at the page.
+/// C2, C3, D5, D7, Q: a look at the page.
 pub fn look(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wrong> {
     let Some(header) = world.header(side).copied() else { return Ok(()) };
     let life = world.at(side);
@@ -327,6 +345,12 @@ pub fn look(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wron
         follow_page(life);
         let sent = if rules.broken.is_hinted(side) { Seq(words.sent) } else { Seq::NONE };
         life.endpoint.handle_page(NOW, sent, Seq(words.delivered), &mut rules.source);
+        take_events(life, rules)?;
+    }
+    // D7, sooner.
+    let is_seen = header.is_leaving && rules.broken.is_hinted(side) && life.has_live_page();
+    if let (true, Machine::Back(back)) = (is_seen, &mut life.machine) {
+        back.handle_closing_word();
     }
     Ok(())
 }

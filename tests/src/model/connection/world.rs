@@ -13,8 +13,9 @@ use super::super::letter::Letter;
 use super::super::session::world::{SIDES, Side};
 
 /// The endpoint under test: as shipped, but for the sizes of its queues. Three words of a
-/// connection fit, which must do (docs/protocol.md §6).
-pub type End = Endpoint<3, 72>;
+/// connection fit, which must do (docs/protocol.md §6). They need but some seventy bytes; with
+/// more than the longest message may take, acknowledgements ride as they do in an image.
+pub type End = Endpoint<3, 1104>;
 
 /// The moment at which everything happens: no beat has any length.
 pub const NOW: Instant = Instant::START;
@@ -46,6 +47,8 @@ pub struct Header {
     pub is_open: bool,
     /// The front's words; beats are steps of their own.
     pub front: PageWords,
+    /// The front's closing word.
+    pub is_leaving: bool,
     /// The back's stamp.
     pub stamp: Option<(Epoch, Number)>,
     /// The back's words.
