@@ -105,6 +105,17 @@ mod tests {
     }
 
     #[test]
+    fn jitter_mixes_both_halves_and_the_salt_as_splitmix64_does() {
+        // The generator's published outputs for the states 0 and 1.
+        let mixed = |bits, salt| Epoch::from_bits(bits).jitter(salt, u64::MAX);
+        assert_eq!(mixed(0, 0), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(mixed(1, 0), 0x910a_2dec_8902_5cc1);
+        assert_eq!(mixed(1 << 64, 0), mixed(1, 0));
+        assert_eq!(mixed(0, 1), mixed(1, 0));
+        assert_eq!(mixed(3 << 64 | 1, 2), mixed(0, 0), "halves and salt cancel each other out");
+    }
+
+    #[test]
     fn jitter_stays_below_its_bound_and_differs_between_epochs() {
         let (one, two) = (Epoch::from_bits(1), Epoch::from_bits(2));
         assert!((0..100).all(|salt| one.jitter(salt, 10) < 10));

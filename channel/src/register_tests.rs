@@ -6,7 +6,9 @@ use std::vec::Vec;
 
 use super::{Header, Register, Seq};
 use crate::epoch::Epoch;
-use crate::limits::{MESSAGE_BYTES_MAX, MESSAGES_BYTES, REGISTER_BYTES_MAX, WINDOW};
+use crate::limits::{
+    HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_BYTES, REGISTER_BYTES_MAX, WINDOW,
+};
 use crate::queue::Queue;
 use crate::testing::Random;
 
@@ -79,6 +81,7 @@ fn the_largest_register_fits_its_limit() {
     while queue.push(b"yyyyyyyyyyy").is_ok() {}
     let header =
         Header { ack: Seq(u32::MAX), beat: u32::MAX, first: Seq(u32::MAX - 8), ..header(1) };
+    assert_eq!(emitted(header, &Queue::EMPTY).len(), HEADER_BYTES_MAX);
     assert!(emitted(header, &queue).len() <= REGISTER_BYTES_MAX);
 }
 

@@ -191,6 +191,54 @@ fn a_peer_that_hangs_while_connected_is_noticed_a_beat_after_the_limit_at_the_la
 }
 
 #[test]
+fn a_quarantine_is_swept_once_a_beat_whatever_else_happens_and_an_empty_one_is_not() {
+    let mut world = World::connected(1);
+    world.run_seconds(10);
+    assert_eq!(world.domain(FRONT).platform.sweeps, 0, "nothing to sweep");
+    world.domain(BACK).is_paused = true;
+    world.run_until(20, |world| !world.is_up(FRONT));
+    world.run_seconds(2);
+    assert_eq!(world.domain(FRONT).driver.quarantined(), 1);
+    for _ in 0..20 {
+        let before = world.domain(FRONT).platform.sweeps;
+        let now = world.xen.borrow().now;
+        let at = world.domain(FRONT).driver.deadline().nanoseconds();
+        assert!(at <= now + 1_000_000_000, "it wakes up for that");
+        world.run_seconds(1);
+        assert_eq!(world.domain(FRONT).platform.sweeps, before + 1);
+        // Steps in between, for whatever reason, are no sweeps.
+        for _ in 0..3 {
+            world.domain(FRONT).step();
+        }
+        assert_eq!(world.domain(FRONT).platform.sweeps, before + 1);
+    }
+}
+
+#[test]
+fn a_connect_behind_a_message_waits_for_it_to_be_taken_and_not_for_the_next_beat() {
+    let mut world = World::up(1);
+    world.domain(FRONT).driver.send(LINK, b"first").unwrap();
+    world.connect();
+    world.settle();
+    let first = Happened::Message(b"first".to_vec());
+    assert_eq!(world.take_events(BACK).split_off(2), [first, Happened::Connected(1)]);
+    assert!(world.has(FRONT, &Happened::Connected(1)));
+}
+
+#[test]
+fn the_front_that_started_on_the_stamp_is_told_by_a_message_too() {
+    let mut world = World::connected(1);
+    world.run_seconds(3);
+    let link = |world: &mut World, domid: u16| {
+        let link = world.domain(domid).driver.link(LINK).expect("the link");
+        (link.endpoint().sent(), link.endpoint().acked())
+    };
+    let one = channel::register::Seq(1);
+    assert_eq!(link(&mut world, FRONT), (one, one), "CONNECT");
+    assert_eq!(link(&mut world, BACK), (one, one), "CONNECTED");
+}
+
+#[test]
 fn a_paused_back_is_fenced_quarantined_and_finds_out_when_it_returns() {
     let mut world = World::connected(1);
     world.run_seconds(5);

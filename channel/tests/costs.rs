@@ -24,6 +24,26 @@ fn cold_up_costs_at_most_twelve_requests_when_introduced_after_both_started() {
 }
 
 #[test]
+fn a_driver_tells_the_links_requests_from_those_of_the_domain() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.introduce(FRONT, BACK, "a");
+    world.run_seconds(3);
+    for domid in [FRONT, BACK] {
+        let before = world.domain(domid).driver.asked();
+        assert_eq!(before, world.requests(domid) - 3, "the reset, and two for orders");
+        assert!(world.domain(domid).driver.asked_at_up() <= before);
+        world.run_seconds(2);
+        let more = world.domain(domid).driver.asked() - before;
+        assert!(more > 0 && world.requests(domid) - 3 == before + more);
+    }
+    let asked_at_up: u64 =
+        [FRONT, BACK].map(|domid| world.domain(domid).driver.asked_at_up()).iter().sum();
+    assert!((1..=12).contains(&asked_at_up), "{asked_at_up}");
+}
+
+#[test]
 fn cold_up_costs_at_most_twelve_requests_when_introduced_before_either_started() {
     for front_first in [true, false] {
         let mut world = World::new(1);

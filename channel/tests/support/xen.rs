@@ -130,6 +130,8 @@ pub struct TestPlatform {
     /// Pages of peers that could not be unmapped, by number.
     stuck: Vec<u32>,
     pub quarantine_max: usize,
+    /// How often the quarantine was swept.
+    pub sweeps: u64,
 }
 
 impl TestPlatform {
@@ -143,6 +145,7 @@ impl TestPlatform {
             quarantine: Vec::new(),
             stuck: Vec::new(),
             quarantine_max: 4,
+            sweeps: 0,
         }
     }
 
@@ -380,6 +383,7 @@ impl Platform for TestPlatform {
     }
 
     fn sweep_quarantine(&mut self) -> QuarantineState {
+        self.sweeps += 1;
         let mut xen = self.xen.borrow_mut();
         let before = self.quarantine.len() + self.stuck.len();
         for number in self.stuck.drain(..) {
