@@ -2,7 +2,7 @@
 # stops at a step, is destroyed there and created again, as often as PLAN has lines: `front STEP:N` or
 # `back STEP:N`, in turn (tests/src/bed/soak.rs). While one is created the other link carries bytes.
 PATIENCE_S=60
-plain="selftest=off beat_ms=200 beat_limit=4" work="cycles=0 bytes=$BYTES"
+plain="selftest=off beat_ms=200 beat_limit=4 bytes=$BYTES"
 fronts=1 backs=1 front='' back='' deaths=0
 beats 200 4
 
@@ -31,13 +31,13 @@ end() {
 
 snapshot before
 create backend 1 "link=a $plain"
-create frontend 1 "link=b $plain $work"
+create frontend 1 "link=b $plain cycles=0"
 while read -r side step <&3; do
     case $side in
         front)
             end "$front"
             fronts=$((fronts + 1)) front=frontend.$fronts
-            create frontend $fronts "link=a $plain $work stop_at=$step"
+            create frontend $fronts "link=a $plain cycles=0 stop_at=$step"
             meet $front backend.1 a
             ;;
         back)

@@ -17,6 +17,8 @@ const STREAM: u64 = 100;
 const BEATS_MS: [u32; 2] = [50, 100];
 /// Missed beats that mean death.
 const BEAT_LIMITS: [u32; 2] = [3, 4];
+/// Bytes of a cycle: less than a ring holds, about as many, and more.
+const BYTES: [u32; 4] = [2, 64, 2000, 20_000];
 /// Links of a course, each with a frontend of its own; one backend has all.
 const LINKS: [&str; 2] = ["a", "b"];
 /// Fewest and most things that happen to a course between its beginning and its end.
@@ -124,11 +126,13 @@ impl Course {
         let mut chance = Chance::seeded(seed, STREAM);
         let beat_ms = *chance.pick(&BEATS_MS);
         let limit = *chance.pick(&BEAT_LIMITS);
+        let bytes = *chance.pick(&BYTES);
         let links = if chance.below(3) == 0 { 2 } else { 1 };
         let mut author = Author {
             chance,
             beat_ms,
             limit,
+            bytes,
             back: None,
             fronts: vec![None; links],
             introduced: vec![false; links],
@@ -176,6 +180,8 @@ struct Author {
     chance: Chance,
     beat_ms: u32,
     limit: u32,
+    /// Of each cycle; backends are told too, for the step in the middle.
+    bytes: u32,
     back: Option<Domain>,
     /// By link.
     fronts: Vec<Option<Domain>>,
@@ -284,8 +290,9 @@ impl Author {
             Who::Back => LINKS[..self.fronts.len()].join(","),
             Who::Front(link) => LINKS[link].to_string(),
         };
-        let (beat_ms, limit) = (self.beat_ms, self.limit);
-        let mut options = format!("link={links} selftest=off beat_ms={beat_ms} beat_limit={limit}");
+        let (beat_ms, limit, bytes) = (self.beat_ms, self.limit, self.bytes);
+        let mut options =
+            format!("link={links} selftest=off beat_ms={beat_ms} beat_limit={limit} bytes={bytes}");
         let (purpose, more) = match who {
             Who::Back => self.backs_purpose(any),
             Who::Front(_) => self.fronts_purpose(any),
@@ -302,9 +309,8 @@ impl Author {
 
     fn fronts_purpose(&mut self, any: bool) -> (Purpose, String) {
         let pages = *self.chance.pick(&[1, 1, 2, 8]);
-        let bytes = *self.chance.pick(&[1, 64, 1000, 5000, 20_000]);
         let rest_ms = *self.chance.pick(&[0, 5, 20, 60]);
-        let traffic = format!(" pages={pages} bytes={bytes} rest_ms={rest_ms}");
+        let traffic = format!(" pages={pages} rest_ms={rest_ms}");
         let cycles = self.chance.between(3, 12);
         let kind = if any { self.chance.below(10) } else { self.chance.below(6) };
         let (purpose, more) = match kind {
