@@ -9,7 +9,7 @@ dir=${1:?usage: job.sh DIRECTORY}
 cd "$dir" || exit 4
 mkdir -p out
 
-SCENARIO='' CYCLES=20 BOOTS='1 2 3 4 5' IMAGES=$dir/images PATIENCE_S=120
+SCENARIO='' CYCLES=20 BOOTS='1 2 3 4 5' LAB_PAGES='1 2 4 8' LINUX_CYCLES=50 IMAGES=$dir/images PATIENCE_S=120
 . ./settings
 . ./steps.sh
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tests::bed::assemble::Findings;
+use tests::bed::bench;
 use tests::bed::faults::{CAMPAIGN, Row, job as fault_job};
 use tests::bed::job::Job;
 use tests::bed::layout::{Claim, Layout};
@@ -71,6 +72,10 @@ fn main() -> ExitCode {
             trials.push(Trial::test(name.clone(), move || fault(&name, scenario, daemon)));
         }
     }
+    for daemon in [Daemon::C, Daemon::Ocaml] {
+        let name = format!("a_cycle_costs_no_more_than_allowed_under_{}", daemon.name());
+        trials.push(Trial::test(name.clone(), move || thrifty(&name, daemon)));
+    }
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
     trials.push(Trial::test("random_courses_under_both_daemons", random_courses));
     trials.push(Trial::test("a_short_soak_under_both_daemons", short_soak));
@@ -92,7 +97,7 @@ fn session() -> Result<&'static Session, Failed> {
 }
 
 fn job(scenario: &str, cycles: u32) -> Job {
-    Job { scenario: scenario.into(), cycles, settings: Vec::new() }
+    Job { scenario: scenario.into(), cycles, settings: Vec::new(), files: Vec::new() }
 }
 
 /// One scenario of the fault campaign, with the checks that it adds to a run's own.
@@ -207,6 +212,18 @@ fn campaign(command: &str, words: &[&str]) -> Result<(), Failed> {
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// No stage of a cycle makes a request, a doorbell or a hypercall more than the ledger allows.
+fn thrifty(name: &str, daemon: Daemon) -> Result<(), Failed> {
+    let mut job = job("bench", 20);
+    for (name, value) in [("BOOTS", "1"), ("LAB_PAGES", "")] {
+        job.settings.push((name.into(), value.into()));
+    }
+    let findings = play(name, (daemon, Clock::Counted, 1), job)?;
+    succeeded(&findings)?;
+    let overspent = bench::ledger::overspent(&findings.stages);
+    if overspent.is_empty() { Ok(()) } else { Err(overspent.join("\n").into()) }
 }
 
 /// As on a Debian host as it comes, where `--native` has to listen to the guests itself.

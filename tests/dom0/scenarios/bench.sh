@@ -29,10 +29,11 @@ pair() {
 
 snapshot before
 pair 1 "bytes=64 cycles=$CYCLES"
-pair 3 "cycles=0 pages=1"
-pair 5 "cycles=0 pages=2"
-pair 7 "cycles=0 pages=4"
-pair 9 "cycles=0 pages=8"
+number=3
+for pages in $LAB_PAGES; do
+    pair $number "cycles=0 pages=$pages"
+    number=$((number + 2))
+done
 
 # The shipped pair from its first instruction on, and the smallest image, which says what of the
 # time before that instruction is the toolstack's.
@@ -45,4 +46,5 @@ for n in $BOOTS; do
     wait_end "frontend.$n"
     shutdown "backend.$n"
 done
+[ ! -f comparators/linux.gz ] || . ./scenarios/bench-linux.sh
 snapshot after

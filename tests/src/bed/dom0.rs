@@ -261,7 +261,7 @@ fn modules(tree: &Path, fs: &mut Archive, limit: &Limit) -> Outcome<()> {
 }
 
 /// A module's bytes, uncompressed.
-fn module(tree: &Path, name: &str, limit: &Limit) -> Outcome<Vec<u8>> {
+pub(super) fn module(tree: &Path, name: &str, limit: &Limit) -> Outcome<Vec<u8>> {
     let same = |path: &str| {
         let file = path.rsplit('/').next().unwrap_or(path);
         let stem = file.split(".ko").next().unwrap_or(file);

@@ -235,6 +235,7 @@ impl Campaign<'_> {
                 // No latency is asked for, and it costs instructions.
                 ("UNTIMED".into(), "yes".into()),
             ],
+            files: Vec::new(),
         };
         let out = out.to_path_buf();
         let wish = Wish { daemon, clock: self.options.clock, seed: Some(seed), job, out };

@@ -126,7 +126,7 @@ pub fn job(scenario: &str, seed: u64) -> Job {
         ("BACKEND_STEPS".to_string(), steps(backend_killed)),
         ("COURSE".to_string(), course(seed)),
     ];
-    Job { scenario: scenario.to_string(), cycles: 1, settings }
+    Job { scenario: scenario.to_string(), cycles: 1, settings, files: Vec::new() }
 }
 
 /// Whether a scenario is one of the campaign's.

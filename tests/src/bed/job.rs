@@ -3,7 +3,7 @@
 //!
 //! A run on a host that is a dom0 gets the same files as a folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cpio::{Archive, Entry, Mode};
 use super::layout::Layout;
@@ -23,6 +23,8 @@ pub struct Job {
     pub cycles: u32,
     /// More shell assignments, as name and value.
     pub settings: Vec<(String, String)>,
+    /// More files: where in the archive, and where on this machine.
+    pub files: Vec<(String, PathBuf)>,
 }
 
 impl Job {
@@ -52,6 +54,9 @@ impl Job {
         }
         if self.scenario == super::recording::SCENARIO {
             add(&mut archive, "programs", &layout.recorder(), Mode::Program)?;
+        }
+        for (place, path) in &self.files {
+            archive.file(place, Mode::Program, read(path)?);
         }
         let mut settings = format!("SCENARIO={}\nCYCLES={}\n", self.scenario, self.cycles);
         for (name, value) in &self.settings {

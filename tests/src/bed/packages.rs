@@ -71,14 +71,18 @@ impl Packages {
     }
 }
 
-/// Where Xen's public headers are: on the machine if it has libxen-dev, else in `cache`, fetched now
-/// if they are not there. What to give a C compiler as `-I`.
+/// Where Xen's public headers are. What to give a C compiler as `-I`.
 pub fn headers(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<PathBuf> {
-    let below = |root: &Path| root.join("usr/include");
+    Ok(development(cache, progress, limit)?.join("usr/include"))
+}
+
+/// Below which folder the files of libxen-dev are: the machine's root if it has it, else one in
+/// `cache`, fetched now if it is not there.
+pub fn development(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<PathBuf> {
     let tree = cache.join("headers");
-    for include in [below(Path::new("/")), below(&tree)] {
-        if include.join("xen/xen.h").exists() {
-            return Ok(include);
+    for root in [Path::new("/"), &tree] {
+        if root.join("usr/include/xen/xen.h").exists() {
+            return Ok(root.to_path_buf());
         }
     }
     let apt = Apt::new(cache, progress, limit)?;
@@ -89,7 +93,30 @@ pub fn headers(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<Path
         make_folder(&tree)?;
         unpack(&deb, &tree, limit)?;
     }
-    Ok(below(&tree))
+    Ok(tree)
+}
+
+/// Unpacks those files of the kernel's package that match a pattern into `tree`.
+pub(super) fn unpack_of_kernel(
+    cache: &Path,
+    tree: &Path,
+    pattern: &str,
+    limit: &Limit,
+) -> Outcome<()> {
+    make_folder(tree)?;
+    let is_kernel = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-image-"))
+    };
+    let deb = files_of(&cache.join("debs"))?.into_iter().find(is_kernel).ok_or_else(|| {
+        Trouble::Missing {
+            what: "the kernel's package".into(),
+            remedy: "remove target/xen/cache to fetch it anew".into(),
+        }
+    })?;
+    let script = r#"dpkg-deb --fsys-tarfile "$0" | tar -x -C "$1" --wildcards "$2""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(&deb).arg(tree).arg(pattern);
+    run(&mut command, limit, "unpacking a module").map(drop)
 }
 
 /// apt with its own lists below the cache.

@@ -85,6 +85,24 @@ impl Session {
         Ok(Session { layout, images, machine, started, started_utc })
     }
 
+    /// What `bench` compares with, as files of its jobs; nothing on a host that is a dom0 itself,
+    /// whose Linux we do not know.
+    ///
+    /// # Errors
+    /// As [`bench::comparators::ready`].
+    pub fn comparators(
+        &self,
+        progress: &Progress,
+        limit: &Limit,
+    ) -> Outcome<Vec<(String, PathBuf)>> {
+        match &self.machine {
+            Some((_, packages)) => {
+                bench::comparators::ready(&self.layout, packages, progress, limit)
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Plays one run and works out what it shows; the guests' consoles go to its folder.
     pub fn play(
         &self,
@@ -287,6 +305,7 @@ pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
             scenario: options.scenario().to_string(),
             cycles: options.cycles_in_force(),
             settings: Vec::new(),
+            files: Vec::new(),
         },
         out: match daemons {
             [_] => layout.out.clone(),

@@ -11,6 +11,7 @@ use std::thread;
 use clap::Parser;
 use clap::error::ErrorKind;
 use tests::bed::assemble::Findings;
+use tests::bed::bench;
 use tests::bed::explore::explore;
 use tests::bed::faults::{self, Row};
 use tests::bed::job::Job;
@@ -94,7 +95,11 @@ fn runs(
     limit: &Limit,
 ) -> Outcome<Judgement> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
-    let wishes = wishes(options, &session.layout);
+    let mut wishes = wishes(options, &session.layout);
+    if options.scenario() == bench::ROLE {
+        let comparators = session.comparators(progress, limit)?;
+        wishes.iter_mut().for_each(|wish| wish.job.files.clone_from(&comparators));
+    }
     let played = play_all(&session, &wishes, jobs(options), progress, limit);
     progress.finish();
     let mut reports = Vec::new();
@@ -221,8 +226,12 @@ fn shell(
         return Ok(judged(Verdict::Skip, "native-has-a-shell"));
     };
     let setting = Setting { layout: session.layout.clone(), ..setting.clone() };
-    let job =
-        Job { scenario: "shell".into(), cycles: options.cycles_in_force(), settings: Vec::new() };
+    let job = Job {
+        scenario: "shell".into(),
+        cycles: options.cycles_in_force(),
+        settings: Vec::new(),
+        files: Vec::new(),
+    };
     let choice = Choice {
         daemon: options.daemons()[0],
         clock: options.clock,

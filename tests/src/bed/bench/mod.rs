@@ -4,8 +4,10 @@
 //!
 //! The measuring is in kernel/src/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
 
+pub mod comparators;
 mod data;
 mod goals;
+pub mod ledger;
 
 use core::fmt::Write;
 use std::collections::BTreeMap;

@@ -1,0 +1,95 @@
+//! What `bench` compares with: libxenvchan and blkfront between Linux domains. The programs are ours,
+//! in tests/comparators/, built here against Debian's libxen-dev; the kernel is Debian's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::bed::command::{find, run};
+use crate::bed::cpio::{Archive, Entry, Mode};
+use crate::bed::dom0::{gzip, module};
+use crate::bed::layout::{Claim, Layout};
+use crate::bed::packages::{Packages, development, tree_file, unpack_of_kernel};
+use crate::bed::progress::Progress;
+use crate::bed::stop::Limit;
+use crate::bed::trouble::{Outcome, make_folder, read, write};
+
+/// Modules that the Linux domains load, and those that dom0 loads for them.
+const GUEST_MODULES: [&str; 4] = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-blkfront"];
+const DOM0_MODULES: [&str; 2] = ["xen-blkback", "brd"];
+
+/// Each program, and the libraries that it is linked with, in the linker's order.
+const PROGRAMS: [(&str, &[&str]); 2] = [
+    ("vchan", &["xenvchan", "xenstore", "xengnttab", "xenevtchn", "xentoolcore", "xentoollog"]),
+    ("blk", &["xenstore", "xentoolcore"]),
+];
+
+/// The files for a job: place in its archive and path here. Empty, and said so, where there is no C
+/// compiler: then nothing is compared.
+///
+/// # Errors
+/// Debian's packages cannot be had or do not hold what they should; a program does not compile.
+pub fn ready(
+    layout: &Layout,
+    packages: &Packages,
+    progress: &Progress,
+    limit: &Limit,
+) -> Outcome<Vec<(String, PathBuf)>> {
+    if find("gcc").is_none() {
+        progress.step("no gcc: nothing to compare with is built");
+        return Ok(Vec::new());
+    }
+    progress.step("building what is compared with");
+    let cache = layout.cache();
+    let _claim = Claim::wait(&cache, limit)?;
+    let sources = layout.workspace.join("tests/comparators");
+    let folder = cache.join("comparators");
+    let tree = folder.join("tree");
+    make_folder(&folder)?;
+    if !tree.is_dir() {
+        unpack_of_kernel(&cache, &tree, "*/drivers/block/*.ko*", limit)?;
+    }
+    compile(&sources, &folder, &development(&cache, progress, limit)?, limit)?;
+    let kernel_module =
+        |name: &str| module(&tree, name, limit).or_else(|_| module(&packages.tree, name, limit));
+    let kernel = tree_file(&packages.tree, &|path| path.starts_with("boot/vmlinuz-"), "vmlinuz")?;
+    write(&folder.join("linux.elf"), &kernel)?;
+    let mut files = vec![
+        ("images/linux.elf".to_string(), folder.join("linux.elf")),
+        ("xl/linux.cfg".to_string(), sources.join("linux.cfg")),
+        ("comparators/blk".to_string(), folder.join("blk")),
+        ("comparators/linux.gz".to_string(), folder.join("linux.gz")),
+    ];
+    for name in DOM0_MODULES {
+        let file = format!("{name}.ko");
+        write(&folder.join(&file), &kernel_module(name)?)?;
+        files.push((format!("comparators/{file}"), folder.join(&file)));
+    }
+    let mut fs = Archive::new();
+    for place in ["dev", "proc", "sys"] {
+        fs.insert(place, Entry::Folder);
+    }
+    let busybox = |path: &str| path == "bin/busybox" || path == "usr/bin/busybox";
+    fs.file("bin/busybox", Mode::Program, tree_file(&packages.tree, &busybox, "busybox")?);
+    fs.file("bin/vchan", Mode::Program, read(&folder.join("vchan"))?);
+    fs.file("init", Mode::Program, read(&sources.join("init"))?);
+    for name in GUEST_MODULES {
+        fs.file(&format!("lib/modules/{name}.ko"), Mode::Data, kernel_module(name)?);
+    }
+    write(&folder.join("linux.gz"), &gzip(&fs.to_bytes()))?;
+    Ok(files)
+}
+
+/// Static programs: the domains have no libraries.
+fn compile(sources: &Path, folder: &Path, development: &Path, limit: &Limit) -> Outcome<()> {
+    let libraries = development.join("usr/lib/x86_64-linux-gnu");
+    for (name, needs) in PROGRAMS {
+        let mut gcc = Command::new("gcc");
+        gcc.args(["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-s"]);
+        gcc.arg("-I").arg(development.join("usr/include"));
+        gcc.arg(sources.join(format!("{name}.c"))).arg("-L").arg(&libraries);
+        gcc.args(needs.iter().map(|need| format!("-l{need}")));
+        gcc.args(["-lpthread", "-ldl", "-o"]).arg(folder.join(name));
+        run(&mut gcc, limit, "compiling a comparator")?;
+    }
+    Ok(())
+}
