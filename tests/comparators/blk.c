@@ -4,6 +4,7 @@
  * the domain that has blkfront loaded, how many cycles, and the major and minor number of a block
  * device in dom0.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static char front[64], back[64];
 
 static void fail(const char *what)
 {
-    printf("@J fail reason=blk-%s\n", what);
+    printf("@J fail reason=blk-%s-errno-%d\n", what, errno);
     fflush(stdout);
     exit(1);
 }
@@ -62,9 +63,10 @@ static void await_both(int state)
             return;
         event = xs_read_watch(store, &count);
         if (!event)
-            fail("watch");
+            fail("event");
         free(event);
     }
+    printf("states are %d and %d\n", state_of(front), state_of(back));
     fail("states");
 }
 
@@ -73,7 +75,7 @@ static void watch(const char *folder, int on)
     char path[128];
     snprintf(path, sizeof(path), "%s/state", folder);
     if (!(on ? xs_watch(store, path, "s") : xs_unwatch(store, path, "s")))
-        fail("watch");
+        fail(on ? "xs-watch" : "xs-unwatch");
 }
 
 static void create(const char *domain, const char *numbers)

@@ -38,8 +38,8 @@ counted requests.vchan off
 wait_end linux.2
 wait_end linux.1
 
-insmod comparators/xen-blkback.ko 2>/dev/null
-insmod comparators/brd.ko rd_nr=1 rd_size=4096 2>/dev/null
+insmod comparators/xen-blkback.ko || fail no-blkback
+insmod comparators/brd.ko rd_nr=1 rd_size=4096 || fail no-block-device
 linux 3 "part=block"
 quiet_line linux.3 '@T ready'
 sleep 2
@@ -48,3 +48,5 @@ counted requests.blk on
 comparators/blk "$(domid_of linux.3)" 5 1:0 >out/blk-counted || fail no-blkfront
 counted requests.blk off
 destroy linux.3
+# blk made the folder for its backend's own, which libxl would make and keep.
+xenstore-rm /local/domain/0/backend/vbd || fail no-backend-folder

@@ -69,7 +69,7 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     };
     let leaks = Leaks::find(&played.results, &guests);
     let mut stages = stages(&guests, &timeline);
-    stages.extend(bench::stages(&guests, offset, origin.clock));
+    stages.extend(bench::stages(&guests, &played.facts, offset, origin.clock));
     let transfer = transfer(&guests);
     let mut checks = checks(&played.facts, origin);
     checks.extend(conformance::checks(&guests, origin));
@@ -95,7 +95,8 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     }
     let mut budgets = budgets(images, &stages, &leaks);
     budgets.extend(conformance::budgets(&guests, &played.facts, origin));
-    let data = bench::Data::of(&guests, origin.clock);
+    let mut data = bench::Data::of(&guests, origin.clock);
+    data.count_others(|file| played.results.text(file));
     budgets.extend(bench::budgets(&stages, &data));
     let t0_uncertainty_ns = offset.map(ClockOffset::uncertainty_ns);
     Findings {

@@ -12,6 +12,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use tests::bed::assemble::Findings;
 use tests::bed::bench;
+use tests::bed::bench::page::Run;
 use tests::bed::explore::explore;
 use tests::bed::faults::{self, Row};
 use tests::bed::job::Job;
@@ -103,6 +104,7 @@ fn runs(
     let played = play_all(&session, &wishes, jobs(options), progress, limit);
     progress.finish();
     let mut reports = Vec::new();
+    let mut all_findings = Vec::new();
     let mut judgement = Judgement::new("all-done-and-nothing-left");
     for (wish, outcome) in wishes.iter().zip(played) {
         let (played, findings) = outcome?;
@@ -118,6 +120,16 @@ fn runs(
         }
         judgement.add(report.verdict, report.reason.clone());
         reports.push((wish.clone(), report));
+        all_findings.push(findings);
+    }
+    if options.scenario() == bench::ROLE {
+        let runs: Vec<Run<'_>> = reports
+            .iter()
+            .zip(&all_findings)
+            .map(|((wish, report), findings)| Run { daemon: wish.daemon, findings, report })
+            .collect();
+        let page = bench::page::save(&session.layout.out.join("bench"), &runs)?;
+        eprintln!("run-xen.sh: the page is {}", page.display());
     }
     if wishes.len() > 1 {
         save_report(&session.layout.out, &join(session.frame(&judgement), &session, &reports))?;

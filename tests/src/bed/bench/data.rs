@@ -1,8 +1,10 @@
 //! What moving data costs: [`Data`], the rows that the image printed besides its histograms.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::ROLE;
+use super::{ROLE, asked};
 use crate::bed::guest::Guest;
 use crate::bed::options::Clock;
 
@@ -37,11 +39,29 @@ pub struct Alone {
     pub ns: u64,
 }
 
-/// Both.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// One stream over libxenvchan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VchanStreamed {
+    /// Bytes of the ring, at least.
+    pub ring: u64,
+    /// Bytes of each write.
+    pub size: u64,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// How long that took, until the server had them all.
+    pub ns: u64,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Data {
     /// Over a connection; both domains work.
     pub streams: Vec<Streamed>,
+    /// Over libxenvchan, between two Linux domains.
+    pub vchan: Vec<VchanStreamed>,
+    /// xenstore requests of one cycle of what we compare with, by its name, as the daemon wrote them
+    /// down.
+    pub asked: BTreeMap<String, f64>,
     /// In one domain: the fewest nanoseconds where it was done several times.
     pub alone: Vec<Alone>,
 }
@@ -53,6 +73,17 @@ impl Data {
     /// What the images printed.
     pub fn of(guests: &[Guest], clock: Clock) -> Data {
         let mut data = Data::default();
+        if clock == Clock::Counted {
+            for fact in guests.iter().flat_map(|guest| guest.of("vchan-stream")) {
+                let number = |key: &str| fact.number(key).unwrap_or(0);
+                data.vchan.push(VchanStreamed {
+                    ring: number("ring"),
+                    size: number("size"),
+                    bytes: number("bytes"),
+                    ns: number("ns"),
+                });
+            }
+        }
         for guest in guests.iter().filter(|guest| guest.role == ROLE) {
             for fact in guest.of("stream") {
                 let number = |key: &str| fact.number(key).unwrap_or(0);
@@ -83,6 +114,11 @@ impl Data {
             }
         }
         data
+    }
+
+    /// Counts what the comparators asked of the daemon in what it wrote down of that, by file.
+    pub fn count_others(&mut self, log_of: impl Fn(&str) -> Option<String>) {
+        self.asked = asked::per_cycle(log_of);
     }
 
     fn alone(&self, name: &str) -> Option<&Alone> {

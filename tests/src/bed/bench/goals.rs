@@ -37,6 +37,14 @@ impl Limit {
             Limit::AtMost(value) | Limit::AtLeast(value) => value,
         }
     }
+
+    /// Whether a value reaches it.
+    pub fn allows(self, reached: f64) -> bool {
+        match self {
+            Limit::AtMost(value) => reached <= value,
+            Limit::AtLeast(value) => reached >= value,
+        }
+    }
 }
 
 impl fmt::Display for Limit {

@@ -4,10 +4,12 @@
 //!
 //! The measuring is in kernel/src/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
 
+mod asked;
 pub mod comparators;
 mod data;
 mod goals;
 pub mod ledger;
+pub mod page;
 
 use core::fmt::Write;
 use std::collections::BTreeMap;
@@ -34,6 +36,7 @@ const COUNTED_STAGES: [&str; 4] = ["up", "connect", "data", "disconnect"];
 /// Everything that was measured, by name; empty where `bench` did not run.
 pub fn stages(
     guests: &[Guest],
+    facts: &[Fact],
     offset: Option<ClockOffset>,
     clock: Clock,
 ) -> BTreeMap<String, Stage> {
@@ -61,8 +64,31 @@ pub fn stages(
     stages.remove("up");
     if clock == Clock::Counted {
         stages.extend(spans(guests, offset));
+        let told = guests.iter().flat_map(|guest| &guest.facts).chain(facts);
+        stages.extend(told.filter(|fact| fact.word == "times").filter_map(times));
     }
     stages
+}
+
+/// What a program of tests/comparators/ measured: it works out the percentiles itself.
+fn times(fact: &Fact) -> Option<(String, Stage)> {
+    let ns = Spread {
+        min: fact.number("min_ns")?,
+        p50: fact.number("p50_ns")?,
+        p90: fact.number("p90_ns")?,
+        p99: fact.number("p99_ns")?,
+        p999: fact.number("p999_ns")?,
+        max: fact.number("max_ns")?,
+    };
+    let stage = Stage {
+        n: usize::try_from(fact.number("n")?).ok()?,
+        ns: Some(ns),
+        hist: Vec::new(),
+        xs_requests: None,
+        hypercalls: None,
+        sides: BTreeMap::new(),
+    };
+    Some((fact.text("name").to_string(), stage))
 }
 
 /// The hypercalls that do something: how often one waits says how busy the others were.
@@ -209,10 +235,7 @@ pub fn budgets(stages: &BTreeMap<String, Stage>, data: &Data) -> Vec<Budget> {
         .into_iter()
         .filter_map(|goal| {
             let (value, limit) = (goal.value?, goal.target?);
-            let ok = match limit {
-                Limit::AtMost(limit) => value <= limit,
-                Limit::AtLeast(limit) => value >= limit,
-            };
+            let ok = limit.allows(value);
             let value = (value * 1000.0).round() / 1000.0;
             Some(Budget {
                 name: goal.name.into(),

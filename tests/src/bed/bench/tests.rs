@@ -12,8 +12,17 @@ const FRONT: &str = "\
     @T bucket name=connect lo=436 hi=447 n=2\n\
     @T counts stage=connect n=2 xs.WRITE=2 xs.READ=2 events=2 hc.evtchn.send=3 hc.sched.poll=9\n\
     @T counts stage=data n=2 hc.evtchn.send=2\n\
-    @T counts stage=disconnect n=2 xs.WRITE=2 hc.evtchn.close=2\n";
+    @T counts stage=disconnect n=2 xs.WRITE=2 hc.evtchn.close=2\n\
+    @T mark t_ns=1000 what=connect-asked\n\
+    @T mark t_ns=1100 what=doorbell\n\
+    @T mark t_ns=1150 what=sleep\n\
+    @T mark t_ns=1380 what=wake\n\
+    @T mark t_ns=1400 what=connected\n\
+    @T mark t_ns=1450 what=sleep\n";
 const BACK: &str = "\
+    @T mark t_ns=1200 what=wake\n\
+    @T mark t_ns=1300 what=notify\n\
+    @T mark t_ns=1310 what=sleep\n\
     @T counts stage=connect n=2 xs.WRITE=2 xs.READ=2 hc.grant.map=2\n\
     @T counts stage=data n=2 hc.evtchn.send=2\n\
     @T counts stage=disconnect n=2 xs.WRITE=2 xs.READ=2\n";
@@ -26,13 +35,16 @@ const JOB: &str = "\
     @J domain role=bench n=2 domid=1 t0=5 done=9\n\
     @J domain role=bench n=1 domid=2 t0=5 done=9\n\
     @J domain role=bench n=3 domid=3 t0=5 done=9\n\
-    @J domain role=hello n=1 domid=4 t0=1000 done=1700\n";
+    @J domain role=hello n=1 domid=4 t0=1000 done=1700\n\
+    @J clock low=400 high=400\n\
+    @J times name=blk-attach n=9 min_ns=1 p50_ns=2 p90_ns=3 p99_ns=4 p999_ns=5 max_ns=6\n";
 
 fn measured() -> BTreeMap<String, Stage> {
     measured_by(Clock::Counted)
 }
 
-fn measured_by(clock: Clock) -> BTreeMap<String, Stage> {
+/// What a run of these consoles leaves.
+pub(super) fn played() -> Played {
     let mut results = Archive::new();
     let hello = "@T boot image=hello domid=4 t1_ns=1950 mem_kib=2048\n";
     for (name, text) in
@@ -40,10 +52,13 @@ fn measured_by(clock: Clock) -> BTreeMap<String, Stage> {
     {
         results.file(&format!("{name}.console"), Mode::Data, text.as_bytes().to_vec());
     }
-    let facts = Fact::all("@J", JOB);
-    let offset = ClockOffset::find(&Fact::all("@J", "@J clock low=400 high=400\n"));
-    let guests = Guest::all(&Played { facts, results, wall_s: 0.0, kept: None });
-    stages(&guests, offset, clock)
+    Played { facts: Fact::all("@J", JOB), results, wall_s: 0.0, kept: None }
+}
+
+fn measured_by(clock: Clock) -> BTreeMap<String, Stage> {
+    let played = played();
+    let offset = ClockOffset::find(&played.facts);
+    stages(&Guest::all(&played), &played.facts, offset, clock)
 }
 
 #[test]
@@ -68,6 +83,12 @@ fn the_toolstacks_share_is_told_on_the_guests_clock() {
     let stages = measured();
     assert_eq!(stages["xl create"].ns.expect("times").p50, 700);
     assert_eq!(stages["xl create to T1"].ns.expect("times").p50, 1950 - 1400);
+}
+
+#[test]
+fn what_others_measured_stands_beside_ours() {
+    let attach = measured().remove("blk-attach").expect("a comparator");
+    assert_eq!((attach.n, attach.ns.expect("times").p50), (9, 2));
 }
 
 #[test]
@@ -99,7 +120,7 @@ fn no_time_is_told_in_real_time() {
 fn a_run_without_the_image_has_no_such_stages() {
     let guests =
         Guest::all(&Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: None });
-    assert!(stages(&guests, None, Clock::Counted).is_empty());
+    assert!(stages(&guests, &[], None, Clock::Counted).is_empty());
 }
 
 #[test]
