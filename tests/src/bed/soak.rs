@@ -109,7 +109,12 @@ fn run(
         // No latency is asked for.
         ("UNTIMED".into(), "yes".into()),
     ];
-    let job = Job { scenario: "soak".into(), cycles: options.cycles_in_force(), settings };
+    let job = Job {
+        scenario: "soak".into(),
+        cycles: options.cycles_in_force(),
+        settings,
+        files: Vec::new(),
+    };
     let out = match options.daemons() {
         [_] => session.layout.out.clone(),
         _ => session.layout.out.join(daemon.name()),
