@@ -10,8 +10,10 @@ use crate::console::Level;
 use channel::{LinkName, Step};
 use heapless::Vec;
 
-/// Most links on one command line: what 1,024 bytes hold in names of a few letters.
-pub const LINKS_MAX: usize = 32;
+/// Most links of one image: 2 MiB of memory hold as many, 1,024 bytes of command line their names
+/// if they are short, and one SCHEDOP_poll their ports.
+pub const LINKS_MAX: usize = 100;
+const _: () = assert!(LINKS_MAX < crate::hypercall::sched::POLL_PORTS_MAX);
 /// Most bytes a cycle moves each way: 1 GiB, minutes of work at the rates seen.
 const BYTES_MAX: u64 = 1 << 30;
 /// Most pages of one connection: both libraries have a say.
@@ -120,6 +122,8 @@ pub enum Problem {
     Value,
     /// It was given before.
     Repeated,
+    /// A link more than an image takes.
+    OneTooMany,
 }
 
 impl fmt::Display for OptionError<'_> {
@@ -129,6 +133,9 @@ impl fmt::Display for OptionError<'_> {
             Problem::NoValue => "option without value",
             Problem::Value => "malformed option",
             Problem::Repeated => "repeated option",
+            Problem::OneTooMany => {
+                return write!(f, "link {} is one too many: {LINKS_MAX} are possible", self.word);
+            }
         };
         write!(f, "{problem} {}", self.word)
     }
@@ -167,6 +174,9 @@ impl Options {
                 return Err(bad(Problem::Repeated));
             }
             given |= 1 << index;
+            if let ("link", Some(name)) = (key, value.split(',').nth(LINKS_MAX)) {
+                return Err(OptionError { word: name, problem: Problem::OneTooMany });
+            }
             options.set(key, value).ok_or(bad(Problem::Value))?;
         }
         Ok(options)
@@ -255,7 +265,7 @@ fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OptionError, Options, Problem, Role, Selftest};
+    use super::{LINKS_MAX, OptionError, Options, Problem, Role, Selftest};
     use crate::console::Level;
     use channel::Step;
 
@@ -304,6 +314,15 @@ mod tests {
         refused("cycles=1 cycle=2", "cycle=2", Problem::Unknown);
         refused("selftest", "selftest", Problem::NoValue);
         refused("log=info log=warn", "log=warn", Problem::Repeated);
+    }
+
+    #[test]
+    fn the_link_that_is_one_too_many_is_named() {
+        let names: std::vec::Vec<_> = (0..=LINKS_MAX).map(|n| std::format!("l{n}")).collect();
+        let full = std::format!("link={}", names[..LINKS_MAX].join(","));
+        assert_eq!(Options::parse(&full).unwrap().links.len(), LINKS_MAX);
+        let over = std::format!("link={}", names.join(","));
+        refused(&over, &names[LINKS_MAX], Problem::OneTooMany);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::paging::{TABLE_BYTES, TABLES};
 
-/// Bytes of the stack on which everything runs: the deepest caller, a self-test with two 4 KiB
-/// packets in hand, uses less than a quarter.
-pub(super) const STACK_BYTES: usize = 64 * 1024;
+/// Bytes of the stack on which everything runs. The deepest caller makes the books of a hundred links
+/// (`platform`), some 15 KiB, and moves them; 64 KiB were too few for that. Nothing of it is in the file.
+pub(super) const STACK_BYTES: usize = 128 * 1024;
 
 /// Memory that only assembly and the processor use.
 #[repr(C, align(4096))]

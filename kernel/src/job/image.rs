@@ -1,6 +1,7 @@
 //! From the machine to the running job: what `frontend` and `backend` have in common.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use channel::link::Link;
 use channel::{Duration, Settings};
@@ -8,7 +9,7 @@ use channel::{Duration, Settings};
 use super::{Cycles, ImageDriver, Job, Service, run};
 use crate::options::Options;
 use crate::platform::{Side, Stops, XenPlatform};
-use crate::{Machine, Verdict, events, selftest};
+use crate::{Machine, Verdict, events, heap, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> Verdict {
@@ -37,7 +38,10 @@ pub(crate) fn image<J: Job>(
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
     let mut xen: XenPlatform<J::Side> = XenPlatform::new(domid, store.ring, grants, mapper, stops);
-    let places = options.links.iter().map(|_| Link::vacant()).collect();
+    let places = match places(&options) {
+        Ok(places) => places,
+        Err(verdict) => return verdict,
+    };
     let mut driver = Box::new(ImageDriver::new(places));
     for name in &options.links {
         xen.add_link(*name);
@@ -48,6 +52,19 @@ pub(crate) fn image<J: Job>(
     }
     let mut job = job(&options, &driver);
     run(&mut job, &mut driver, &mut xen, options.restart_every)
+}
+
+/// A place for each link, or the name of the first one for which there is no memory.
+fn places(options: &Options) -> Result<Vec<Link>, Verdict> {
+    let mut places = Vec::new();
+    if places.try_reserve_exact(options.links.len()).is_err() {
+        let fitting = heap::bytes_free() / size_of::<Link>();
+        let name = options.links.get(fitting).map_or("", |name| name.as_str());
+        let problem = "is one too many for this domain's memory";
+        return Err(Verdict::error(format_args!("link {name} {problem}")));
+    }
+    places.extend(options.links.iter().map(|_| Link::vacant()));
+    Ok(places)
 }
 
 fn settings(options: &Options) -> Settings {

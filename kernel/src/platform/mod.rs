@@ -26,6 +26,7 @@ use xenbus::blocking::Port as _;
 use crate::boot::resume::NewLife;
 use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
 use crate::hypercall::event_channel::{self, Status};
+use crate::options::LINKS_MAX;
 use crate::store::StoreRing;
 use crate::{clock, events, random};
 
@@ -34,10 +35,12 @@ pub use stops::Stops;
 /// Slots of the foreign window that links may use: two pages for each of the most links that an
 /// image takes, or fewer links with more pages.
 const WINDOW_SLOTS: usize = 256;
+const _: () = assert!(WINDOW_SLOTS >= 2 * LINKS_MAX);
 
-/// Page sets that may be in use or in quarantine together. A front that is killed and restarted by
-/// its peer's misbehaviour runs out here, by name, instead of running out of memory.
-const PAGE_SETS_MAX: usize = 16;
+/// Page sets that may be in use or in quarantine together: one for each link, and some that peers
+/// hold. A front that is killed and restarted by its peers' misbehaviour runs out here, by name,
+/// instead of running out of memory.
+const PAGE_SETS_MAX: usize = LINKS_MAX + 16;
 
 // What a CONNECT may name, a page set and a mapping can hold.
 const _: () = assert!(channel::limits::PAGES_MAX <= grant::PAGES_MAX);
