@@ -331,6 +331,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.client.counts().requests_total() - self.aside.iter().sum::<u64>()
     }
 
+    /// Requests that are not answered yet.
+    pub fn in_flight(&self) -> usize {
+        self.client.in_flight()
+    }
+
     /// Pages in quarantine when last looked.
     pub const fn quarantined(&self) -> u32 {
         self.quarantined

@@ -235,6 +235,18 @@ impl<P: SharedPages> BackConnection<P> {
         self.stream.outgoing().publish(&self.pages, bytes);
     }
 
+    /// The peer's two ring indices as they stand there, unchecked: where they have not moved, it has
+    /// neither written nor read.
+    pub fn peer_indices(&self) -> [u32; 2] {
+        self.stream.peer_indices(&self.pages)
+    }
+
+    /// The pages themselves. Who writes what this crate keeps there breaks the connection: for an
+    /// image that puts its peer to the test.
+    pub const fn pages(&self) -> &P {
+        &self.pages
+    }
+
     /// Ends a burst of reads and writes.
     pub fn flush(&mut self) -> Notify {
         self.stream.flush(&self.pages)

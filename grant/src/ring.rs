@@ -248,9 +248,14 @@ impl Producer {
         self.0.left
     }
 
+    /// The consumer's index as it stands there, unchecked.
+    pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
+        pages.load_u32(self.0.place.consumer_line + LINE_INDEX)
+    }
+
     /// Reads the consumer's index again: it may have moved up to our own.
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = pages.load_u32(self.0.place.consumer_line + LINE_INDEX);
+        let found = self.peer_index(pages);
         let used = self.0.place.size - self.0.left;
         self.0.believe(found, self.0.own.wrapping_sub(used))
     }
@@ -361,9 +366,14 @@ impl Consumer {
         self.0.left
     }
 
+    /// The producer's index as it stands there, unchecked.
+    pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
+        pages.load_u32(self.0.place.producer_line + LINE_INDEX)
+    }
+
     /// Reads the producer's index again: it may have moved until the ring is full.
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = pages.load_u32(self.0.place.producer_line + LINE_INDEX);
+        let found = self.peer_index(pages);
         self.0.believe(found, self.0.own.wrapping_add(self.0.left))
     }
 

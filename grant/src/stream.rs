@@ -67,6 +67,12 @@ impl Stream {
         self.outgoing.size()
     }
 
+    /// The peer's two indices as they stand there, unchecked: where they have not moved, it has
+    /// neither written nor read.
+    pub(crate) fn peer_indices(&self, pages: &impl SharedPages) -> [u32; 2] {
+        [self.outgoing.peer_index(pages), self.incoming.peer_index(pages)]
+    }
+
     /// The ring that is written.
     pub const fn outgoing(&mut self) -> &mut Producer {
         &mut self.outgoing

@@ -33,6 +33,7 @@ mod cpu;
 pub mod events;
 pub mod grants;
 pub mod heap;
+pub mod hostile;
 pub mod hypercall;
 pub mod job;
 mod machine;

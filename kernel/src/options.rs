@@ -8,7 +8,7 @@ use core::ops::RangeInclusive;
 
 use crate::console::Level;
 use channel::{LinkName, Step};
-use heapless::Vec;
+use heapless::{String, Vec};
 
 /// Most links of one image: 2 MiB of memory hold as many, 1,024 bytes of command line their names
 /// if they are short, and one SCHEDOP_poll their ports.
@@ -26,6 +26,8 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
 const BEAT_MS: RangeInclusive<u64> = 10..=60_000;
 /// Missed beats that mean death: one may always be missed, and a thousand is for ever.
 const BEAT_LIMIT: RangeInclusive<u64> = 2..=1000;
+/// Room for the names of all kinds.
+const KIND_BYTES_MAX: usize = 96;
 /// Longest pause at a step or rest after a cycle: ten minutes.
 const PAUSE_MS_MAX: u64 = 600_000;
 
@@ -80,6 +82,10 @@ pub struct Options {
     pub log: Level,
     /// `role=alone`.
     pub role: Role,
+    /// `kind=a,b`: the lies that the image `hostile` tells; all if there is none.
+    pub kind: String<KIND_BYTES_MAX>,
+    /// `seed=1`: what it makes its choices from.
+    pub seed: u64,
 }
 
 impl Default for Options {
@@ -98,6 +104,8 @@ impl Default for Options {
             pause_at: None,
             log: Level::Info,
             role: Role::Alone,
+            kind: String::new(),
+            seed: 1,
         }
     }
 }
@@ -142,7 +150,7 @@ impl fmt::Display for OptionError<'_> {
 }
 
 /// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "link",
     "cycles",
     "bytes",
@@ -156,6 +164,8 @@ const KEYS: [&str; 13] = [
     "pause_at",
     "log",
     "role",
+    "kind",
+    "seed",
 ];
 
 impl Options {
@@ -209,6 +219,8 @@ impl Options {
             }
             "log" => self.log = one_of(value, &LOG)?,
             "role" => self.role = one_of(value, &ROLE)?,
+            "kind" => self.kind = String::try_from(value).ok()?,
+            "seed" => self.seed = number(value, 0..=u64::MAX)?,
             _ => return None,
         }
         Some(())

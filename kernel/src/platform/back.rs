@@ -72,7 +72,7 @@ impl<S: Side> XenPlatform<S> {
             Errno::ENOSPC => BindError::NoPorts,
             _ => BindError::BadPort,
         })?;
-        self.ends[link.index()].port = Some(local);
+        self.ends[link.index()].open_port(local);
         Ok(())
     }
 

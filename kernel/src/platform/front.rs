@@ -49,7 +49,7 @@ impl<S: Side> XenPlatform<S> {
         let ring_bytes = connection.ring_bytes();
         let end = &mut self.ends[link.index()];
         end.front = Some(connection);
-        end.port = Some(port);
+        end.open_port(port);
         Ok(Offer { port: Port(port.0), ring_bytes, features: 0, refs })
     }
 

@@ -5,9 +5,11 @@
 //! The books belong to the domain and outlive any endpoint (docs/protocol.md §11). Conversions
 //! between the libraries' own number types happen here and nowhere else.
 
+mod against;
 mod back;
 mod front;
 mod stops;
+mod storm;
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -31,6 +33,7 @@ use crate::store::StoreRing;
 use crate::{clock, events, random};
 
 pub use stops::Stops;
+use storm::Meter;
 
 /// Slots of the foreign window that links may use: two pages for each of the most links that an
 /// image takes, or fewer links with more pages.
@@ -50,7 +53,25 @@ struct End {
     front: Option<FrontConnection<OwnPages>>,
     back: Option<BackConnection<ForeignPages>>,
     port: Option<event_channel::Port>,
+    /// How often the port has rung.
+    meter: Meter,
     name: LinkName,
+}
+
+impl End {
+    /// Opens the connection's port to the books.
+    fn open_port(&mut self, port: event_channel::Port) {
+        (self.port, self.meter) = (Some(port), Meter::NEW);
+    }
+
+    /// The peer's ring indices.
+    fn peer_indices(&self) -> [u32; 2] {
+        match (&self.front, &self.back) {
+            (Some(front), _) => front.peer_indices(),
+            (None, Some(back)) => back.peer_indices(),
+            (None, None) => [0; 2],
+        }
+    }
 }
 
 /// Times of the last release, for the timeline: nanoseconds of the clamped clock.
@@ -170,7 +191,7 @@ impl<S: Side> XenPlatform<S> {
         // Room is made now, so that what a link takes later leaves no trace in the heap.
         self.ports.reserve(self.ends.len() + 2);
         self.spare.reserve(PAGE_SETS_MAX);
-        self.ends.push(End { front: None, back: None, port: None, name });
+        self.ends.push(End { front: None, back: None, port: None, meter: Meter::NEW, name });
     }
 
     /// The name given by [`Self::add_link`].
@@ -183,12 +204,29 @@ impl<S: Side> XenPlatform<S> {
     pub fn wait(&mut self, until: Instant) -> bool {
         self.ports.clear();
         self.ports.push(self.store.port());
-        self.ports.extend(self.ends.iter().filter_map(|end| end.port));
+        let now_ns = clock::now_ns();
+        let mut until_ns = until.nanoseconds();
+        for end in &mut self.ends {
+            let Some(port) = end.port else { continue };
+            end.meter.pass_time(now_ns);
+            if end.meter.is_masked() {
+                until_ns = until_ns.min(end.meter.until_ns());
+            } else {
+                self.ports.push(port);
+            }
+        }
         S::mark("sleep");
-        events::wait(&self.ports, until.nanoseconds());
+        events::wait(&self.ports, until_ns);
         S::mark("wake");
-        for port in self.ends.iter().filter_map(|end| end.port) {
-            events::take_pending(port);
+        for end in &mut self.ends {
+            let Some(port) = end.port else { continue };
+            if events::take_pending(port) && end.meter.count(end.peer_indices()) {
+                let name = end.name.as_str();
+                crate::say!(
+                    Warn,
+                    "link {name}: its peer rings for nothing; it is heard once a beat"
+                );
+            }
         }
         events::take_pending(self.store.port())
     }

@@ -1,0 +1,152 @@
+//! The honest half: one link with the shipped driver and platform, as far as a connection; and
+//! requests to xenstore past the driver, while it is quiet.
+
+use alloc::boxed::Box;
+use alloc::vec;
+
+use channel::back::BackState;
+use channel::driver::StoreEvent;
+use channel::front::FrontState;
+use channel::link::{Link, Machine as LinkMachine};
+use channel::{DomId, Instant, LinkId, LinkName, Platform, Role, Settings};
+use xenbus::Client;
+use xenbus::blocking::Store;
+
+use super::chance::Chance;
+use crate::job::ImageDriver;
+use crate::platform::{Side, Stops, XenPlatform};
+use crate::store::{StoreAccess, StoreRing};
+use crate::{Machine, Verdict, clock, events, random, trace};
+
+/// How long the victim may take until it is up and connected: two of its hello timer's longest
+/// periods, at the default beat.
+const MEET_NS: u64 = 16_000_000_000;
+/// Turns until what is under way in xenstore must have been answered.
+const QUIET_TURNS: u32 = 1000;
+/// One wait of these.
+const TURN_NS: u64 = 10_000_000;
+
+/// The only link.
+pub(super) const LINK: LinkId = LinkId(0);
+
+/// This image's end of the pair.
+pub(super) struct Pair<S: Side> {
+    pub(super) driver: Box<ImageDriver>,
+    pub(super) xen: XenPlatform<S>,
+    pub(super) chance: Chance,
+    pub(super) name: LinkName,
+    client: &'static mut Client,
+}
+
+/// Why a lie could not be told.
+pub(super) type Problem = &'static str;
+
+impl<S: Side> Pair<S> {
+    pub(super) fn new(machine: Machine) -> Result<Self, Verdict> {
+        let Machine { domid, options, store, grants, mapper, .. } = machine;
+        let [name] = options.links[..] else {
+            return Err(Verdict::error("hostile takes one link: link=NAME"));
+        };
+        let StoreAccess { ring, client } = store;
+        let mut xen = XenPlatform::new(domid, ring, grants, mapper, Stops::new(None, None));
+        xen.add_link(name);
+        let mut driver = Box::new(ImageDriver::new(vec![Link::vacant()]));
+        if driver.add_link(name, S::ROLE, Settings::DEFAULT, &mut xen).is_err() {
+            return Err(Verdict::error("the link was not added"));
+        }
+        Ok(Self { driver, xen, chance: Chance::new(options.seed), name, client })
+    }
+
+    /// One turn of the loop, waiting until `until_ns` at most.
+    fn turn(&mut self, until_ns: u64) -> Result<(), Problem> {
+        self.driver.step(&mut self.xen);
+        self.take_events();
+        if let Some(StoreEvent::Ended(_)) = self.driver.poll_store_event() {
+            return Err("xenstore is lost");
+        }
+        let until = self.driver.deadline().min(Instant::from_nanoseconds(until_ns));
+        if self.xen.now() < until && self.xen.wait(until) {
+            self.driver.woke();
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self) {
+        while let Some((_, event)) = self.driver.poll_event() {
+            if let channel::event::Event::Refused { number, reason } = event {
+                trace!("refused k={} reason={}", number.0, reason.word());
+            }
+        }
+    }
+
+    fn link(&self) -> &Link {
+        self.driver.link(LINK).expect("the only link")
+    }
+
+    fn is_connected(&self) -> bool {
+        match self.link().machine() {
+            LinkMachine::Front(front) => front.state() == FrontState::Connected,
+            LinkMachine::Back(back) => back.state() == BackState::Serving,
+        }
+    }
+
+    /// Comes up with the victim and, where told, has a connection with it.
+    pub(super) fn meet(&mut self, connected: bool) -> Result<(), Problem> {
+        let until_ns = clock::now_ns().saturating_add(MEET_NS);
+        loop {
+            let is_up = self.link().endpoint().is_up();
+            if is_up && (!connected || self.is_connected()) {
+                return Ok(());
+            }
+            if clock::now_ns() >= until_ns {
+                return Err(if is_up { "up, but never connected" } else { "never up" });
+            }
+            if is_up && S::ROLE == Role::Front {
+                // Refused where one is under way; then it goes on.
+                let _ = self.driver.connect(LINK, &mut self.xen);
+            }
+            self.turn(until_ns)?;
+        }
+    }
+
+    /// Behaves for so long.
+    pub(super) fn behave(&mut self, ns: u64) -> Result<(), Problem> {
+        let until_ns = clock::now_ns().saturating_add(ns);
+        while clock::now_ns() < until_ns {
+            self.turn(until_ns)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on until xenstore owes no answer, so that the ring can be used past the driver.
+    pub(super) fn quieten(&mut self) -> Result<(), Problem> {
+        for _ in 0..QUIET_TURNS {
+            if self.driver.in_flight() == 0 {
+                return Ok(());
+            }
+            self.turn(clock::now_ns().saturating_add(TURN_NS))?;
+        }
+        Err("xenstore does not answer")
+    }
+
+    /// xenstore past the driver, which must not be used again before [`Self::begin_anew`].
+    pub(super) fn store(&mut self) -> Store<'_, StoreRing> {
+        self.client.start(random::draw_u128() as u32);
+        Store::new(self.client, self.xen.store_ring())
+    }
+
+    /// Neither speaks nor listens for so long.
+    pub(super) fn keep_still(&mut self, ns: u64) {
+        events::wait(&[], clock::now_ns().saturating_add(ns));
+    }
+
+    pub(super) fn peer(&self) -> Option<DomId> {
+        Some(self.link().endpoint().introduction()?.peer)
+    }
+
+    /// As after a resume: a new epoch, the ring and the introduction looked at anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.driver.resumed(&mut self.xen);
+        self.take_events();
+    }
+}

@@ -1,0 +1,74 @@
+//! The image `hostile`: up to a point an honest frontend or backend, by the shipped driver and
+//! platform; then it lies, in one way after the other (`kind=`), and begins anew after each.
+//!
+//! What its victim makes of it is in the victim's console. This one says what it did, and fails
+//! only where it could not: where the victim does not come up with it again, for one.
+
+mod chance;
+mod honest;
+mod lies;
+
+use channel::Role;
+
+use crate::options::{Options, Role as Part};
+use crate::platform::{BackSide, FrontSide, Side};
+use crate::{Machine, Verdict, events, selftest, trace};
+
+use honest::Pair;
+use lies::Kind;
+
+/// The image, from the self-tests to its verdict.
+pub fn run(mut machine: Machine) -> Verdict {
+    if let Some(verdict) = selftest::run(&mut machine) {
+        return verdict;
+    }
+    match machine.options.role {
+        Part::First => play::<FrontSide>(machine),
+        Part::Second => play::<BackSide>(machine),
+        Part::Alone => Verdict::error("hostile takes a part: role=first (front) or role=second"),
+    }
+}
+
+fn play<S: Side>(machine: Machine) -> Verdict {
+    let kinds = match chosen(&machine.options, S::ROLE) {
+        Ok(kinds) => kinds,
+        Err(verdict) => return verdict,
+    };
+    if let Err(errno) = events::announce_obedience() {
+        crate::say!(Warn, "xl shutdown will not work: {errno}");
+    }
+    let mut pair = match Pair::<S>::new(machine) {
+        Ok(pair) => pair,
+        Err(verdict) => return verdict,
+    };
+    for kind in kinds {
+        match lies::tell(&mut pair, kind) {
+            Ok(count) => trace!("lied kind={} n={count}", kind.word()),
+            Err(problem) => return Verdict::failure(format_args!("{}: {problem}", kind.word())),
+        }
+        pair.begin_anew();
+    }
+    match pair.meet(true) {
+        Ok(()) => Verdict::success("all lies told, and the victim still serves"),
+        Err(problem) => Verdict::failure(problem),
+    }
+}
+
+/// The kinds that the command line names, or all of this role.
+fn chosen(
+    options: &Options,
+    role: Role,
+) -> Result<heapless::Vec<Kind, { Kind::ALL.len() }>, Verdict> {
+    let mut kinds = heapless::Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.suits(role)) {
+        if options.kind.is_empty() || options.kind.split(',').any(|word| word == kind.word()) {
+            // As many as there are at most.
+            let _ = kinds.push(kind);
+        }
+    }
+    let known = |word: &str| kinds.iter().any(|kind: &Kind| kind.word() == word);
+    match options.kind.split(',').find(|word| !word.is_empty() && !known(word)) {
+        Some(word) => Err(Verdict::error(format_args!("no kind {word} for this role"))),
+        None => Ok(kinds),
+    }
+}

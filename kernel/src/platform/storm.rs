@@ -1,0 +1,99 @@
+//! Peers that ring for nothing. A connection's port wakes this domain whenever its peer likes, and a
+//! wake-up costs far more than it costs to ring: so those are counted that bring no byte, and a port
+//! with too many of them is not waited for until the next beat (masked). What the peer has to say
+//! meanwhile is found then, or when something else wakes this domain; other links notice nothing.
+
+/// Wake-ups for nothing in one beat that a port may always cause: a stamp, acknowledgements, the
+/// closing word, and notifications that come when the bytes have been seen already.
+const IDLE_MAX: u32 = 64;
+/// For each wake-up that brought bytes, so many for nothing besides: each of the peer's reads and
+/// writes may ring once more after what it did was seen.
+const IDLE_PER_USEFUL: u32 = 2;
+/// How long a port stays masked, and over which time wake-ups are counted: the default beat.
+const BEAT_NS: u64 = 1_000_000_000;
+
+/// Counts one port's wake-ups.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meter {
+    /// The peer's indices when last looked at.
+    seen: [u32; 2],
+    useful: u32,
+    idle: u32,
+    masked: bool,
+    /// It was said that this port is masked.
+    told: bool,
+    until_ns: u64,
+}
+
+impl Meter {
+    /// A port that has just been opened.
+    pub(super) const NEW: Self =
+        Self { seen: [0; 2], useful: 0, idle: 0, masked: false, told: false, until_ns: 0 };
+
+    /// Whether the port is not to be waited for.
+    pub(super) const fn is_masked(&self) -> bool {
+        self.masked
+    }
+
+    /// When it is waited for again.
+    pub(super) const fn until_ns(&self) -> u64 {
+        self.until_ns
+    }
+
+    /// Time passes: with each beat all is forgotten.
+    pub(super) fn pass_time(&mut self, now_ns: u64) {
+        if now_ns >= self.until_ns {
+            (self.useful, self.idle, self.masked) = (0, 0, false);
+            self.until_ns = now_ns.saturating_add(BEAT_NS);
+        }
+    }
+
+    /// The port has rung, and the peer's indices are these. True if it is to be said, for the first
+    /// time, that the port is masked.
+    pub(super) fn count(&mut self, indices: [u32; 2]) -> bool {
+        if indices == self.seen {
+            self.idle = self.idle.saturating_add(1);
+        } else {
+            self.seen = indices;
+            self.useful = self.useful.saturating_add(1);
+        }
+        let allowed = self.useful.saturating_mul(IDLE_PER_USEFUL).saturating_add(IDLE_MAX);
+        self.masked = self.idle > allowed;
+        self.masked && !core::mem::replace(&mut self.told, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEAT_NS, IDLE_MAX, Meter};
+
+    #[test]
+    fn a_storm_is_masked_told_once_and_waited_for_again_with_the_next_beat() {
+        let mut meter = Meter::NEW;
+        meter.pass_time(5);
+        for _ in 0..IDLE_MAX {
+            assert!(!meter.count([0; 2]));
+        }
+        assert!(!meter.is_masked());
+        assert!(meter.count([0; 2]));
+        assert!(meter.is_masked());
+        meter.pass_time(5 + BEAT_NS - 1);
+        assert!(meter.is_masked());
+        meter.pass_time(5 + BEAT_NS);
+        assert!(!meter.is_masked());
+        let told = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
+        assert_eq!((told, meter.is_masked()), (0, true));
+    }
+
+    #[test]
+    fn a_peer_that_moves_bytes_is_never_masked() {
+        let mut meter = Meter::NEW;
+        meter.pass_time(0);
+        for turn in 1..100_000 {
+            meter.count([turn, 0]);
+            meter.count([turn, 0]);
+            meter.count([turn, 0]);
+            assert!(!meter.is_masked());
+        }
+    }
+}
