@@ -1,4 +1,4 @@
-//! The lies, each one kind. What the victim is to make of them is in tests/dom0/scenarios/hostile.sh.
+//! The lies, each one kind. What the victim is to make of them is in tests/dom0/scenarios/hostile_checks.sh.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -237,7 +237,8 @@ fn header<S: Side>(pair: &Pair<S>) -> Result<Header, Problem> {
         to: endpoint.peer_epoch(),
         ack: endpoint.delivered(),
         beat: pair.driver.link(LINK).ok_or("no link")?.liveness().beat().wrapping_add(1),
-        first: endpoint.sent().next(),
+        // After what has been written: more may wait for the next honest WRITE.
+        first: endpoint.stored().next(),
     })
 }
 
