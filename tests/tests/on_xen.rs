@@ -25,7 +25,7 @@ use tests::bed::verdict::Verdict;
 /// Name, scenario, daemon, clock, cycles. All under the counted clock: under the real one programs of
 /// dom0 were seen to crash (docs/decisions/0007-tests-under-the-counted-clock.md), so that a failure says
 /// nothing about the images.
-const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 20] = [
+const SCENARIOS: [(&str, &str, Daemon, Clock, u32); 23] = [
     ("main_job_under_c_xenstored", "main", Daemon::C, Clock::Counted, 4),
     ("main_job_under_oxenstored", "main", Daemon::Ocaml, Clock::Counted, 4),
     ("selftests_under_c_xenstored", "selftest", Daemon::C, Clock::Counted, 1),
