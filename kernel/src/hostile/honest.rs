@@ -16,7 +16,7 @@ use super::chance::Chance;
 use crate::job::ImageDriver;
 use crate::platform::{Side, Stops, XenPlatform};
 use crate::store::{StoreAccess, StoreRing};
-use crate::{Machine, Verdict, clock, events, random, trace};
+use crate::{Machine, clock, events, random, trace};
 
 /// How long the victim may take until it is up and connected: two of its hello timer's longest
 /// periods, at the default beat.
@@ -42,17 +42,17 @@ pub(super) struct Pair<S: Side> {
 pub(super) type Problem = &'static str;
 
 impl<S: Side> Pair<S> {
-    pub(super) fn new(machine: Machine) -> Result<Self, Verdict> {
+    pub(super) fn new(machine: Machine) -> Result<Self, Problem> {
         let Machine { domid, options, store, grants, mapper, .. } = machine;
         let [name] = options.links[..] else {
-            return Err(Verdict::error("hostile takes one link: link=NAME"));
+            return Err("hostile takes one link: link=NAME");
         };
         let StoreAccess { ring, client } = store;
         let mut xen = XenPlatform::new(domid, ring, grants, mapper, Stops::new(None, None));
         xen.add_link(name);
         let mut driver = Box::new(ImageDriver::new(vec![Link::vacant()]));
         if driver.add_link(name, S::ROLE, Settings::DEFAULT, &mut xen).is_err() {
-            return Err(Verdict::error("the link was not added"));
+            return Err("the link was not added");
         }
         Ok(Self { driver, xen, chance: Chance::new(options.seed), name, client })
     }

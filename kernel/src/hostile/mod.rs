@@ -32,14 +32,14 @@ pub fn run(mut machine: Machine) -> Verdict {
 fn play<S: Side>(machine: Machine) -> Verdict {
     let kinds = match chosen(&machine.options, S::ROLE) {
         Ok(kinds) => kinds,
-        Err(verdict) => return verdict,
+        Err(word) => return Verdict::error(format_args!("no kind {word} for this role")),
     };
     if let Err(errno) = events::announce_obedience() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
     let mut pair = match Pair::<S>::new(machine) {
         Ok(pair) => pair,
-        Err(verdict) => return verdict,
+        Err(problem) => return Verdict::error(problem),
     };
     for kind in kinds {
         match lies::tell(&mut pair, kind) {
@@ -54,11 +54,8 @@ fn play<S: Side>(machine: Machine) -> Verdict {
     }
 }
 
-/// The kinds that the command line names, or all of this role.
-fn chosen(
-    options: &Options,
-    role: Role,
-) -> Result<heapless::Vec<Kind, { Kind::ALL.len() }>, Verdict> {
+/// The kinds that the command line names, or all of this role; or a word that is none of them.
+fn chosen(options: &Options, role: Role) -> Result<heapless::Vec<Kind, { Kind::ALL.len() }>, &str> {
     let mut kinds = heapless::Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| kind.suits(role)) {
         if options.kind.is_empty() || options.kind.split(',').any(|word| word == kind.word()) {
@@ -68,7 +65,7 @@ fn chosen(
     }
     let known = |word: &str| kinds.iter().any(|kind: &Kind| kind.word() == word);
     match options.kind.split(',').find(|word| !word.is_empty() && !known(word)) {
-        Some(word) => Err(Verdict::error(format_args!("no kind {word} for this role"))),
+        Some(word) => Err(word),
         None => Ok(kinds),
     }
 }

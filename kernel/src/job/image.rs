@@ -40,7 +40,10 @@ pub(crate) fn image<J: Job>(
     let mut xen: XenPlatform<J::Side> = XenPlatform::new(domid, store.ring, grants, mapper, stops);
     let places = match places(&options) {
         Ok(places) => places,
-        Err(verdict) => return verdict,
+        Err(name) => {
+            let problem = "is one too many for this domain's memory";
+            return Verdict::error(format_args!("link {name} {problem}"));
+        }
     };
     let mut driver = Box::new(ImageDriver::new(places));
     for name in &options.links {
@@ -55,13 +58,11 @@ pub(crate) fn image<J: Job>(
 }
 
 /// A place for each link, or the name of the first one for which there is no memory.
-fn places(options: &Options) -> Result<Vec<Link>, Verdict> {
+fn places(options: &Options) -> Result<Vec<Link>, &str> {
     let mut places = Vec::new();
     if places.try_reserve_exact(options.links.len()).is_err() {
         let fitting = heap::bytes_free() / size_of::<Link>();
-        let name = options.links.get(fitting).map_or("", |name| name.as_str());
-        let problem = "is one too many for this domain's memory";
-        return Err(Verdict::error(format_args!("link {name} {problem}")));
+        return Err(options.links.get(fitting).map_or("", |name| name.as_str()));
     }
     places.extend(options.links.iter().map(|_| Link::vacant()));
     Ok(places)
