@@ -30,6 +30,14 @@ fn two_endpoints_always_come_up_and_never_write_for_ever() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+fn two_endpoints_come_up_after_a_busy_daemon_and_after_a_mailbox_that_vanishes() {
+    let mut model = session::Broken::Nothing.model();
+    model.bounds.upsets = 1;
+    assert_right(&check(&model, LIMIT, |_| {}));
+}
+
+#[test]
 fn a_connection_without_faults_is_made_and_ended_and_nothing_stays_behind() {
     let outcome = check(&connection::Broken::Nothing.model(), LIMIT, |_| {});
     assert_right(&outcome);

@@ -29,6 +29,9 @@ enum What {
         /// Messages that each user sends in each session.
         #[arg(long, default_value_t = 0)]
         messages: u32,
+        /// Requests that the daemon cannot do just now, and mailboxes removed, in all.
+        #[arg(long, default_value_t = 0)]
+        upsets: u8,
         /// Let wishes wait for any time before they are granted: many more states.
         #[arg(long)]
         any_time: bool,
@@ -62,8 +65,7 @@ struct Faults {
     #[arg(long, default_value_t = 0)]
     back_crashes: u8,
     /// Other faults in all; 255 does not count them. Restart in place and false verdict in both;
-    /// in a session also introduction again, a daemon that cannot just now, a mailbox removed; in a
-    /// connection also a map or a bind that fails.
+    /// in a session also introduction again; in a connection also a map or a bind that fails.
     #[arg(long, default_value_t = 1)]
     faults: u8,
     /// Neither deaths nor other faults are counted.
@@ -86,11 +88,12 @@ fn main() -> ExitCode {
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = match options.what {
-        What::Session { messages, any_time, overtaking, faults } => {
+        What::Session { messages, upsets, any_time, overtaking, faults } => {
             let (crashes, faults) = faults.counts();
             let granting = if any_time { Granting::AnyTime } else { Granting::AtOnce };
             let is_overtaking = overtaking;
-            let bounds = session::Bounds { messages, crashes, faults, granting, is_overtaking };
+            let bounds =
+                session::Bounds { messages, crashes, faults, upsets, granting, is_overtaking };
             run("session", &Session { bounds, broken: session::Broken::Nothing }, limit)
         }
         What::Connection { pages, connects, faults } => {

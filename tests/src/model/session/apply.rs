@@ -61,7 +61,7 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
         What::Serve => serve(world, side),
         What::Busy => busy(world, side),
         What::Vanish => {
-            spend(&mut world.faults);
+            spend(&mut world.upsets);
             world.at_mut(side).mailbox = None;
         }
         What::StaleLands => {
@@ -162,7 +162,7 @@ fn serve(world: &mut World, side: Side) {
 }
 
 fn busy(world: &mut World, side: Side) {
-    spend(&mut world.faults);
+    spend(&mut world.upsets);
     if let Some(flight) = oldest_asked(world, side) {
         *flight = match flight {
             Flight::Read => Flight::ReadDone(Seen::Later),

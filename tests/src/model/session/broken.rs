@@ -65,7 +65,7 @@ impl Broken {
         let granting = Granting::AtOnce;
         let is_overtaking = matches!(self, Self::KeepsEpochOnNews);
         let crashes = [0; 2];
-        let bounds = Bounds { messages, crashes, faults, granting, is_overtaking };
+        let bounds = Bounds { messages, crashes, faults, upsets: 0, granting, is_overtaking };
         Session { bounds, broken: self }
     }
 

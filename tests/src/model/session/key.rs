@@ -12,6 +12,7 @@ pub(super) fn key(world: &mut World) -> Key {
         hear(&mut ear, place);
     }
     ear.fold(u128::from(world.faults));
+    ear.fold(u128::from(world.upsets));
     let (key, unused) = ear.close();
     world.unused = unused;
     key

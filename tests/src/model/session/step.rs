@@ -130,7 +130,7 @@ fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(Wha
     let is_asked = |flight: &Flight| matches!(flight, Flight::Read | Flight::Write(_));
     if place.flights.iter().any(is_asked) {
         add(What::Serve);
-        if world.faults > 0 {
+        if world.upsets > 0 {
             add(What::Busy);
         }
     }
@@ -177,6 +177,10 @@ fn faults(world: &World, side: Side, broken: Broken, add: &mut impl FnMut(What))
     if place.crashes > 0 {
         add(What::Crash);
     }
+    // A mailbox that vanishes is wiped too, whoever does it.
+    if place.mailbox.is_some() && world.upsets > 0 && !broken.rests_once_landed() {
+        add(What::Vanish);
+    }
     let Some(end) = world.end(side).filter(|_| world.faults > 0) else { return };
     add(What::Restart);
     if end.is_up() && !world.is_forsaken(side) {
@@ -184,9 +188,5 @@ fn faults(world: &World, side: Side, broken: Broken, add: &mut impl FnMut(What))
     }
     if end.introduction().is_some() {
         add(What::Reintroduce);
-    }
-    // A mailbox that vanishes is wiped too, whoever does it.
-    if place.mailbox.is_some() && !broken.rests_once_landed() {
-        add(What::Vanish);
     }
 }

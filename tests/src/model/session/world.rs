@@ -31,8 +31,11 @@ pub struct Bounds {
     pub messages: u32,
     /// Deaths of the front's domain, and of the back's.
     pub crashes: [u8; 2],
-    /// Other faults, of any kind, in all.
+    /// Restarts in place, false verdicts and repeated introductions, in all.
     pub faults: u8,
+    /// Requests that the daemon cannot do just now, and mailboxes removed, in all. They are counted
+    /// by the endpoint itself, and so must be bounded.
+    pub upsets: u8,
     /// When a wish goes to the daemon.
     pub granting: Granting,
     /// Whether an answer to a READ may arrive after a later one's. No daemon does that.
@@ -146,6 +149,8 @@ pub struct World {
     pub places: [Place; 2],
     /// Other faults left.
     pub faults: u8,
+    /// Upsets left.
+    pub upsets: u8,
     /// The smallest epoch that is nowhere in this world: as good as one that never was.
     pub unused: u128,
 }
@@ -163,7 +168,12 @@ impl World {
             landed: None,
             last: None,
         };
-        Self { places: bounds.crashes.map(place), faults: bounds.faults, unused: 0 }
+        Self {
+            places: bounds.crashes.map(place),
+            faults: bounds.faults,
+            upsets: bounds.upsets,
+            unused: 0,
+        }
     }
 
     /// The place of one side.
