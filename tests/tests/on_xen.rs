@@ -5,11 +5,13 @@
 //! be had every test fails and says so.
 
 use core::time::Duration;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use recorder::record::Record;
 use tests::bed::assemble::Findings;
 use tests::bed::bench;
 use tests::bed::faults::{CAMPAIGN, Row, job as fault_job};
@@ -18,6 +20,7 @@ use tests::bed::layout::{Claim, Layout};
 use tests::bed::options::{Clock, Daemon};
 use tests::bed::play::Played;
 use tests::bed::progress::Progress;
+use tests::bed::recording;
 use tests::bed::session::{Session, Wish};
 use tests::bed::stop::Limit;
 use tests::bed::verdict::Verdict;
@@ -78,6 +81,12 @@ fn main() -> ExitCode {
     for daemon in [Daemon::C, Daemon::Ocaml] {
         let name = format!("a_cycle_costs_no_more_than_allowed_under_{}", daemon.name());
         trials.push(Trial::test(name.clone(), move || thrifty(&name, daemon)));
+    }
+    for (name, daemon) in [
+        ("answers_of_c_xenstored_are_as_recorded", Daemon::C),
+        ("answers_of_oxenstored_are_as_recorded", Daemon::Ocaml),
+    ] {
+        trials.push(Trial::test(name, move || recorded_answers(name, daemon)));
     }
     trials.push(Trial::test("one_seed_prints_the_same_consoles_twice", same_consoles));
     trials.push(Trial::test("random_courses_under_both_daemons", random_courses));
@@ -155,6 +164,35 @@ fn succeeded(findings: &Findings) -> Result<(), Failed> {
         text.push_str(&format!("-- {} --\n{}\n", guest.name(), tail.join("\n")));
     }
     Err(Failed::from(text))
+}
+
+/// Steps of the script that are played again: all that domains ask on nodes of their own.
+const STEPS_AGAIN: usize = 300;
+
+/// What tests/replies/ has is what the daemon answers: the script's first steps, played again.
+fn recorded_answers(name: &str, daemon: Daemon) -> Result<(), Failed> {
+    let mut job = job(recording::SCENARIO, 1);
+    job.settings.push(("STEPS".into(), STEPS_AGAIN.to_string()));
+    succeeded(&play(name, (daemon, Clock::Counted, 1), job)?)?;
+    let read = |path: &Path| {
+        let text = std::fs::read_to_string(path);
+        text.map_err(|e| e.to_string()).and_then(|text| Record::parse(&text))
+    };
+    let session = session()?;
+    let again = read(&session.layout.store.join("tests").join(name).join(recording::FILE))?;
+    let file = format!("tests/replies/{}.txt", daemon.name());
+    let recorded = read(&session.layout.workspace.join(&file))?;
+    if again.entries.len() != STEPS_AGAIN {
+        return Err(format!("{} steps were played", again.entries.len()).into());
+    }
+    for (again, recorded) in again.entries.iter().zip(&recorded.entries) {
+        if (&again.step, &again.came) != (&recorded.step, &recorded.came) {
+            let (step, line) = (again.step.line(), recorded.line);
+            let (now, then) = (again.came.join("\n"), recorded.came.join("\n"));
+            return Err(format!("{file}:{line}: {step}\nrecorded\n{then}\nnow\n{now}").into());
+        }
+    }
+    Ok(())
 }
 
 /// How much of a console a failure shows; all of it is in target/xen/tests/.

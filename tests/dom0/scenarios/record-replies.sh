@@ -1,8 +1,8 @@
 # The store-recorder plays its script against this daemon, as dom0 and through relays, and leaves the
-# record in out/replies. It tells here which domains it wants made and destroyed.
+# record in out/replies; with STEPS, only so many steps. It tells here which domains it wants made and destroyed.
 mkfifo out/wishes out/granted
 # Either end of a FIFO waits for the other: the same order on both sides.
-programs/store-recorder out/replies >out/wishes <out/granted 2>out/recorder.err &
+programs/store-recorder out/replies ${STEPS-} >out/wishes <out/granted 2>out/recorder.err &
 recorder=$!
 exec 3<out/wishes
 exec 4>out/granted

@@ -1,6 +1,6 @@
 //! Plays the script against dom0's xenstore daemon and writes the record to standard output's file.
 //!
-//! `store-recorder RECORD`: it asks as dom0 through the daemon's socket, and as other domains
+//! `store-recorder RECORD [STEPS]`: it plays the whole script or its first steps. It asks as dom0 through the daemon's socket, and as other domains
 //! through the image xenstore-relay, whose consoles are terminals here. Domains are made and
 //! destroyed by whoever reads its standard output: a line `create N`, `destroy N` or `end`, each
 //! answered by a line on standard input, and lines `progress WORDS`, which are not.
@@ -20,11 +20,14 @@ use recorder::script;
 const PROGRESS_STEPS: usize = 200;
 
 fn main() -> ExitCode {
-    let Some(path) = std::env::args().nth(1) else {
-        eprintln!("usage: store-recorder RECORD");
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next();
+    let count = arguments.next().map_or(Some(usize::MAX), |count| count.parse().ok());
+    let (Some(path), Some(count)) = (path, count) else {
+        eprintln!("usage: store-recorder RECORD [STEPS]");
         return ExitCode::from(4);
     };
-    match record(&path) {
+    match record(&path, count) {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
             eprintln!("store-recorder: {what}");
@@ -33,10 +36,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn record(path: &str) -> Result<(), String> {
+fn record(path: &str, count: usize) -> Result<(), String> {
     let file = File::create(path).map_err(|error| format!("{path}: {error}"))?;
     let mut file = BufWriter::new(file);
-    let steps = script::steps();
+    let mut steps = script::steps();
+    steps.truncate(count);
     let mut player = Player::new(Real::connect()?);
     for (at, step) in steps.iter().enumerate() {
         if at % PROGRESS_STEPS == 0 {

@@ -168,7 +168,8 @@ impl<W: World> Player<W> {
         let number = self.step;
         self.send(who, ask, number)?;
         if self.client(who).asleep {
-            return Ok(());
+            // Nobody sees it answered; the daemon is to be done with it before the next step.
+            return self.world.pass(1);
         }
         let patience = if sure { Patience::Sure } else { Patience::Brief };
         match self.await_reply(who, number, patience)? {

@@ -116,6 +116,7 @@ fn what_a_domu_may_not_ask() {
         assert_eq!(bench.ask(1, IsDomainIntroduced, "1\0"), no("EACCES"));
         let control = if flavour == C { no("EACCES") } else { ok() };
         assert_eq!(bench.ask(1, Control, "print\0"), control);
+        assert_eq!(bench.tool(IsDomainIntroduced, "32752\0"), Ok("T\0".to_owned()), "DOMID_SELF");
         let part = bench.ask(1, DirectoryPart, "data\x000\0");
         if flavour == C {
             assert!(part.is_ok_and(|part| part.ends_with("\0\0")));
@@ -290,6 +291,28 @@ fn a_reader_that_sleeps_stalls_a_writer_of_many_paths_in_c_xenstored() {
     bench.settle_without(&[1]);
     assert!(bench.daemon.counts().events_expired > 0);
     assert!(bench.daemon.tree().contains("/local/domain/1/data/box/159"));
+}
+
+/// The real daemon answered 2,087 writes of this length on this path, and no more.
+#[test]
+fn oxenstored_reads_no_more_from_who_has_filled_a_sleeping_readers_queues() {
+    let mut bench = Bench::new(Ocaml, 2);
+    bench.ask(1, Watch, "data\0t\0").expect("fits");
+    bench.ask(1, Write, "data/box\0").expect("own home");
+    bench.ask(1, SetPermissions, "data/box\0n1\0b2\0").expect("own node");
+    bench.settle();
+    let mut answered = 0;
+    for _ in 0..2500 {
+        bench.send(2, Write, 0, b"/local/domain/1/data/box\0");
+        let packets = bench.settle_without(&[1]);
+        if packets.is_empty() {
+            break;
+        }
+        answered += 1;
+    }
+    assert_eq!(answered, 2087);
+    let packets = bench.settle();
+    assert!(packets.iter().any(|(to, _)| *to == 2), "heard once the reader has read");
 }
 
 #[test]

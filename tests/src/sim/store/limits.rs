@@ -24,8 +24,9 @@ pub const PATH_BYTES_MAX_C: usize = 2048;
 pub const PATH_BYTES_MAX_OCAML: usize = 1024;
 /// quota_req_outstanding (C): from here on the ring is not read.
 pub const OUTSTANDING_MAX_C: u32 = 20;
-/// quota-maxwatchevents (oxenstored.conf), twice: a queue per connection and one per watch.
-pub const EVENTS_WAITING_MAX_OCAML: usize = 2048;
+/// quota-maxwatchevents (oxenstored.conf), twice: a queue per connection and one per watch; and
+/// the one on its way into the ring. As seen: behaviour.rs has the figure.
+pub const EVENTS_WAITING_MAX_OCAML: usize = 2049;
 /// timeout_watch_event_msec (C), in nanoseconds.
 pub const EVENT_TIMEOUT_NS_C: u64 = 20_000_000_000;
 /// sizeof(struct xs_tdb_record_hdr) (C, utils.h).

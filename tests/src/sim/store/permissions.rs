@@ -7,6 +7,8 @@ use super::wire::Errno;
 
 /// The privileged domain.
 pub const DOMAIN_ZERO: u16 = 0;
+/// DOMID_SELF (xen/include/public/xen.h): both daemons say of it that it is introduced.
+pub const DOMAIN_SELF: u16 = 0x7ff0;
 /// DOMID_INVALID (xen/include/public/xen.h): the owner where an entry's number is no domain's.
 pub const DOMAIN_NONE: u16 = 0x7ff4;
 

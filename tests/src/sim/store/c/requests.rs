@@ -5,7 +5,7 @@
 
 use super::super::connection::Watch;
 use super::super::limits::{PATH_BYTES_MAX_C, TRANSACTIONS_MAX, WATCHES_MAX_C};
-use super::super::permissions::Permissions;
+use super::super::permissions::{DOMAIN_SELF, Permissions};
 use super::super::transaction::{Overlay, State, Transaction};
 use super::super::wire::{Errno, Header, Kind};
 use super::super::{Daemon, decimal};
@@ -75,7 +75,8 @@ impl Daemon {
             }
             Kind::IsDomainIntroduced => {
                 let domain = atoi(one_argument_bytes(payload)?);
-                let known = self.connections.iter().any(|c| u32::from(c.domain) == domain);
+                let known = self.connections.iter().any(|c| u32::from(c.domain) == domain)
+                    || domain == u32::from(DOMAIN_SELF);
                 reply.extend_from_slice(if known { b"T\0" } else { b"F\0" });
                 Ok(())
             }

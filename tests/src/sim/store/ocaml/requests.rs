@@ -5,7 +5,7 @@
 
 use super::super::connection::Watch;
 use super::super::limits::{TRANSACTION_REQUESTS_MAX_OCAML, TRANSACTIONS_MAX, WATCHES_MAX_OCAML};
-use super::super::permissions::Permissions;
+use super::super::permissions::{DOMAIN_SELF, Permissions};
 use super::super::transaction::{Log, Recorded, Snapshot, State, Transaction};
 use super::super::wire::{Errno, Header, Kind};
 use super::super::{Daemon, decimal};
@@ -76,7 +76,8 @@ impl Daemon {
             Some(Kind::IsDomainIntroduced) => {
                 let first = payload.split(|byte| *byte == 0).next().unwrap_or_default();
                 let domain: i64 = text(first)?.parse().map_err(|_| Errno::Einval)?;
-                let known = self.connections.iter().any(|c| i64::from(c.domain) == domain);
+                let known = self.connections.iter().any(|c| i64::from(c.domain) == domain)
+                    || domain == i64::from(DOMAIN_SELF);
                 reply.extend_from_slice(if known { b"T\0" } else { b"F\0" });
                 Ok(())
             }
