@@ -243,6 +243,14 @@ mod tests {
     use crate::ids::DomId;
 
     #[test]
+    fn a_padded_name_is_the_name_and_zeroes() {
+        let padded = LinkName::new(b"net-0").unwrap().padded();
+        assert_eq!(padded[..5], *b"net-0");
+        assert_eq!(padded[5..], [0; 19]);
+        assert_eq!(LinkName::new(&[b'x'; 24]).unwrap().padded(), [b'x'; 24]);
+    }
+
+    #[test]
     fn the_digit_is_what_a_shell_computes() {
         // printf %s a | cksum; printf %s b | cksum; printf %s 123456789 | cksum
         assert_eq!(cksum(b"a"), 1_220_704_766);

@@ -5,6 +5,7 @@
 mod support;
 
 use channel::driver::StoreEvent;
+use channel::endpoint::SendError;
 use channel::event::{DownReason, Witness};
 use channel::{LinkName, Role, Settings};
 use support::world::{BACK, FRONT, LINK};
@@ -100,7 +101,7 @@ fn messages_go_both_ways_exactly_once_and_back_pressure_passes() {
                 match world.domain(domid).driver.send(LINK, text.as_bytes()) {
                     Ok(()) => sent += 1,
                     Err(error) => {
-                        assert!(matches!(error, channel::endpoint::SendError::Full { .. }));
+                        assert!(matches!(error, SendError::Full { .. }));
                         world.run_seconds(1);
                     }
                 }
@@ -115,6 +116,20 @@ fn messages_go_both_ways_exactly_once_and_back_pressure_passes() {
         let got = world.events(to).into_iter().filter(|e| matches!(e, Happened::Message(_)));
         assert!(got.eq(due));
     }
+}
+
+#[test]
+fn a_message_of_the_greatest_length_arrives_and_what_is_none_is_refused_with_the_reason() {
+    let mut world = World::up(1);
+    let longest = vec![b'~'; 1022];
+    let mut send = |message: &[u8]| world.domain(FRONT).driver.send(LINK, message);
+    assert_eq!(send(&longest), Ok(()));
+    assert_eq!(send(&vec![b'~'; 1023]), Err(SendError::Length { limit: 1022 }));
+    assert_eq!(send(b"tab\there"), Err(SendError::NotPrintable { at: 3 }));
+    assert_eq!(send(b"\x7f"), Err(SendError::NotPrintable { at: 0 }));
+    world.run_seconds(2);
+    let all: Vec<_> = world.take_events(BACK).into_iter().skip(2).collect();
+    assert_eq!(all, [Happened::Message(longest)]);
 }
 
 #[test]
