@@ -83,6 +83,13 @@ fn the_largest_register_fits_its_limit() {
         Header { ack: Seq(u32::MAX), beat: u32::MAX, first: Seq(u32::MAX - 8), ..header(1) };
     assert_eq!(emitted(header, &Queue::EMPTY).len(), HEADER_BYTES_MAX);
     assert!(emitted(header, &queue).len() <= REGISTER_BYTES_MAX);
+
+    let mut queue = Messages::EMPTY;
+    queue.push(&[b'x'; MESSAGE_BYTES_MAX]).unwrap();
+    queue.push(&[b'y'; MESSAGES_BYTES - MESSAGE_BYTES_MAX - 6 - 5]).unwrap();
+    let largest = emitted(header, &queue);
+    assert_eq!(largest.len(), REGISTER_BYTES_MAX, "to the byte");
+    assert_eq!(Register::parse(&largest).map(|register| register.count), Ok(2));
 }
 
 #[test]
