@@ -35,6 +35,9 @@ pub enum StoreEvent {
     /// The watch was refused, for instance for want of quota: everything goes on, at the pace of
     /// timers.
     WatchRefused(Refusal),
+    /// The watch on the toolstack's orders was refused: until it is asked for again, in half a
+    /// minute, none is heard.
+    OrdersRefused(Refusal),
     /// The daemon broke the protocol or gave this domain up: no link can go on.
     Ended(Ended),
 }

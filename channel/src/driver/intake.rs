@@ -4,7 +4,7 @@
 
 use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
 
-use super::orders::Orders;
+use super::orders::{OrderErrand, Orders};
 use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
@@ -67,6 +67,12 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                     match pending.what {
                         Purpose::Reset => {}
                         Purpose::Watch => self.watch_refused = result.err(),
+                        Purpose::Order(OrderErrand::Watch) => {
+                            if let Err(refusal) = result {
+                                self.orders.handle_watch_refused(now);
+                                self.store_event = Some(StoreEvent::OrdersRefused(refusal));
+                            }
+                        }
                         Purpose::Order(errand) => self.orders.handle_answer(errand, &result),
                         Purpose::Link(id, errand) => {
                             let links = self.links.as_mut();

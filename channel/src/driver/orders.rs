@@ -6,6 +6,7 @@ use xenbus::{Refusal, Reply, Request};
 
 use super::{Driver, Purpose};
 use crate::instant::Instant;
+use crate::limits::{BEAT, INTRODUCTION_BEATS};
 use crate::link::Link;
 
 /// Where orders stand, in the own home.
@@ -75,8 +76,13 @@ impl Orders {
         self.next = self.next.or(Some(OrderErrand::Read));
     }
 
-    /// An errand was answered. A refused watch or read leaves the domain without orders, which
-    /// harms nobody but who gives them; `xl destroy` goes without.
+    /// The watch was refused: the domain is without orders until it is asked for again, as seldom as
+    /// a lost introduction. Until then only `xl destroy` ends it.
+    pub(super) fn handle_watch_refused(&mut self, now: Instant) {
+        self.listen_at = Some(now.after(BEAT.times(INTRODUCTION_BEATS)));
+    }
+
+    /// An errand was answered. A refused read leaves an order where it is, for the next event.
     pub(super) fn handle_answer(
         &mut self,
         errand: OrderErrand,
@@ -151,6 +157,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 mod tests {
     use super::{Order, OrderErrand, Orders};
     use crate::instant::Instant;
+    use crate::limits::{BEAT, INTRODUCTION_BEATS};
     use xenbus::Reply;
 
     #[test]
@@ -191,6 +198,16 @@ mod tests {
         assert!(!orders.is_waiting());
         assert_eq!(orders.order.take(), Some(Order::Suspend));
         assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
+    }
+
+    #[test]
+    fn a_refused_watch_is_asked_for_again() {
+        let mut orders = Orders::listening_from(Instant::START);
+        orders.listen_at = None;
+        orders.handle_watch_refused(Instant::START);
+        assert_eq!(orders.due(Instant::START), None);
+        let later = Instant::START.after(BEAT.times(INTRODUCTION_BEATS));
+        assert_eq!(orders.due(later), Some(OrderErrand::Watch));
     }
 
     #[test]

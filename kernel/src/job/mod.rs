@@ -192,6 +192,9 @@ fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
                     "xenstored refuses the watch ({refusal}): the links run by timers alone"
                 );
             }
+            StoreEvent::OrdersRefused(refusal) => {
+                crate::say!(Warn, "xl shutdown will not work yet: {refusal}");
+            }
             StoreEvent::Ended(ended) => {
                 return Some(Verdict::error(format_args!("xenstore is lost: {ended}")));
             }
