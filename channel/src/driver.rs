@@ -19,6 +19,7 @@ use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
 use crate::link::{Link, Settings};
 use crate::names::LinkName;
 use crate::platform::{Platform, plays};
+use crate::slips::{Slip, slip};
 use crate::store::Errand;
 pub use orders::Order;
 use orders::{OrderErrand, Orders};
@@ -33,7 +34,7 @@ pub enum StoreEvent {
     /// It answers again.
     Answering,
     /// The watch was refused, for instance for want of quota: everything goes on, at the pace of
-    /// timers.
+    /// timers, and it is asked for again. Told once.
     WatchRefused(Refusal),
     /// The watch on the toolstack's orders was refused: until it is asked for again, in half a
     /// minute, none is heard.
@@ -97,7 +98,10 @@ pub struct Driver<L> {
     told: usize,
     silent: bool,
     ended_told: bool,
-    watch_refused: Option<Refusal>,
+    /// When the watch is asked for again that the daemon has refused.
+    watch_at: Option<Instant>,
+    /// How often it was refused.
+    watches_refused: u32,
     store_event: Option<StoreEvent>,
     orders: Orders,
     aside: [u64; RequestKind::COUNT],
@@ -125,7 +129,8 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             told: 0,
             silent: false,
             ended_told: false,
-            watch_refused: None,
+            watch_at: None,
+            watches_refused: 0,
             store_event: None,
             orders: Orders::NONE,
             aside: [0; RequestKind::COUNT],
@@ -229,6 +234,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         if self.watching == Watching::Not {
             self.begin(platform);
         }
+        self.watch_again(now);
         self.take_in(now, platform);
         for link in self.used_links() {
             link.handle_step(now, platform);
@@ -283,6 +289,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         let mut deadline = self.silence_at();
         if self.quarantined > 0 {
             deadline = deadline.min(self.sweep_at);
+        }
+        if let Some(at) = self.watch_at {
+            deadline = deadline.min(at);
         }
         if let Some(at) = self.orders.listen_at {
             deadline = deadline.min(at);
@@ -368,8 +377,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     }
 
     fn patience(&self) -> Duration {
-        let beat = self.links().map(|link| link.settings.beat).max().unwrap_or(BEAT);
-        beat.times(STORE_SILENT_BEATS)
+        self.longest_beat().times(STORE_SILENT_BEATS)
+    }
+
+    fn longest_beat(&self) -> Duration {
+        self.links().map(|link| link.settings.beat).max().unwrap_or(BEAT)
     }
 
     fn watch_store(&mut self, now: Instant) {
@@ -389,8 +401,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             is_unswept |= link.take_unswept();
         }
         self.quarantined = self.quarantined.saturating_add(grown);
-        if is_unswept || (self.quarantined > 0 && self.sweep_at <= now) {
-            self.quarantined = platform.sweep_quarantine().pages;
+        let is_due = is_unswept || (self.quarantined > 0 && self.sweep_at <= now);
+        if is_due {
+            if !slip(Slip::QuarantineForgotten) {
+                self.quarantined = platform.sweep_quarantine().pages;
+            }
             self.sweep_at = now.after(BEAT);
         }
     }
@@ -400,6 +415,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.pending = [const { None }; REQUESTS_MAX];
         self.watching = Watching::Not;
         self.first_fire_due = false;
+        (self.watch_at, self.watches_refused) = (None, 0);
         (self.silent, self.blocked, self.ended_told) = (false, false, false);
     }
 }

@@ -30,6 +30,7 @@ use crate::instant::{Duration, Instant};
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, REGISTER_BYTES_MAX};
 use crate::queue::Queue;
 use crate::register::{Header, Register, Seq, is_printable};
+use crate::slips::{Slip, slip};
 pub use timers::{TIMERS, Timer, TimerTable};
 pub use words::{
     Found, Introduction, Pace, ReadFailure, Reading, SendError, SessionEvent, Traffic, Wish,
@@ -335,13 +336,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// The register's content, but for its beat.
     fn said(&self) -> Said {
-        Said {
-            from: self.my,
-            to: self.peer,
-            ack: self.delivered,
-            first: self.acked.next(),
-            last: self.sent,
+        let mut first = self.acked.next();
+        if slip(Slip::FirstWraps) {
+            first.0 = (first.0 & 0xff).max(1);
         }
+        Said { from: self.my, to: self.peer, ack: self.delivered, first, last: self.sent }
     }
 
     /// The hello timer's next delay: doubling from one beat to a bound, plus up to a quarter, by

@@ -11,7 +11,7 @@ use crate::endpoint::{Introduction, ReadFailure, Wish, WriteOutcome};
 use crate::event::Notice;
 use crate::ids::{DOMID_FIRST_RESERVED, DomId};
 use crate::instant::{Duration, Instant};
-use crate::limits::{INTRODUCTION_BEATS, REGISTER_BYTES_MAX, STRAYS_PER_BEAT};
+use crate::limits::{INTRODUCTION_BEATS, REGISTER_BYTES_MAX, RETRY_DIVISOR, STRAYS_PER_BEAT};
 use crate::link::Link;
 use crate::names::parse_decimal;
 use crate::platform::Platform;
@@ -263,6 +263,13 @@ impl Link {
         platform: &mut impl Platform,
     ) {
         self.desk.looking = false;
+        if let Err(refusal) = &result
+            && !matches!(refusal.cause(), Cause::Absent | Cause::Permission)
+        {
+            // The daemon could not. Whether there is an introduction is as unknown as before.
+            self.desk.look_at = Some(now.after(self.settings.beat.divided(RETRY_DIVISOR)));
+            return;
+        }
         let found = match result {
             Ok(Reply::Value(value)) => {
                 let found = parse_introduction(value);

@@ -351,6 +351,19 @@ fn a_resumed_domain_starts_over_as_whoever_it_is_then() {
 }
 
 #[test]
+fn a_watch_that_is_refused_is_asked_for_again_and_an_introduction_is_not_waited_for() {
+    let mut world = World::new(1);
+    world.xen.borrow_mut().store.watches_to_refuse = 1;
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.run_seconds(3);
+    assert_eq!(world.xen.borrow().store.watches_to_refuse, 0);
+    world.introduce(FRONT, BACK, "a");
+    // Without the watch it would be found 30 beats after the last look.
+    world.run_until(10, |world| world.is_up(FRONT) && world.is_up(BACK));
+}
+
+#[test]
 fn a_driver_is_refused_links_that_make_no_sense() {
     let mut world = World::new(1);
     world.create(FRONT, Role::Front, "a");

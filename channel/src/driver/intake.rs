@@ -8,7 +8,7 @@ use super::orders::{OrderErrand, Orders};
 use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
-use crate::limits::{BEAT, REQUESTS_MAX};
+use crate::limits::{BEAT, INTRODUCTION_BEATS, REQUESTS_MAX};
 use crate::link::Link;
 use crate::names::{Place, ROOT, WATCH_TOKEN, place};
 use crate::platform::Platform;
@@ -48,6 +48,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     /// Moves bytes and takes in every packet that has come.
     pub(super) fn take_in(&mut self, now: Instant, platform: &mut impl Platform) {
+        let mut watch = None;
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
                 Incoming::Event(event) if Orders::is_about(event.path) => {
@@ -66,7 +67,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                     }
                     match pending.what {
                         Purpose::Reset => {}
-                        Purpose::Watch => self.watch_refused = result.err(),
+                        Purpose::Watch => watch = result.err(),
                         Purpose::Order(OrderErrand::Watch) => {
                             if let Err(refusal) = result {
                                 self.orders.handle_watch_refused(now);
@@ -86,8 +87,8 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                 }
             }
         }
-        if let Some(refusal) = self.watch_refused.take() {
-            self.store_event = Some(StoreEvent::WatchRefused(refusal));
+        if let Some(refusal) = watch {
+            self.handle_watch_refused(refusal, now);
         }
         match self.client.ended() {
             // The daemon was given this domain anew: everything is asked for once more.
@@ -96,6 +97,27 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                 self.store_event = Some(StoreEvent::Ended(ended));
             }
             Some(_) | None => {}
+        }
+    }
+
+    /// Without the watch an introduction is found at the pace of its timer only: so it is asked for
+    /// again after a beat, two, three and so on, up to the period of that timer.
+    fn handle_watch_refused(&mut self, refusal: Refusal, now: Instant) {
+        if self.watches_refused == 0 {
+            self.store_event = Some(StoreEvent::WatchRefused(refusal));
+        }
+        self.watches_refused = self.watches_refused.saturating_add(1);
+        let beats = self.watches_refused.min(INTRODUCTION_BEATS);
+        self.watch_at = Some(now.after(self.longest_beat().times(beats)));
+    }
+
+    /// Asks for the watch again if it is time. Its own first event then has every link look.
+    pub(super) fn watch_again(&mut self, now: Instant) {
+        if self.watch_at.is_some_and(|at| at <= now) {
+            let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
+            let is_asked = self.submit_own(watch, Purpose::Watch, now);
+            self.watch_at = (!is_asked).then(|| now.after(self.longest_beat()));
+            self.first_fire_due = false;
         }
     }
 

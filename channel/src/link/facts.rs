@@ -9,6 +9,7 @@ use crate::event::{DownReason, Event, Notice, Witness};
 use crate::instant::Instant;
 use crate::liveness::Verdict;
 use crate::platform::{PeerState, Platform, PortState};
+use crate::slips::{Slip, slip};
 use crate::store::Desk;
 
 impl Link {
@@ -128,6 +129,10 @@ impl Link {
             if ticks && !self.endpoint.is_up() {
                 self.desk.look_again();
             }
+        }
+        if slip(Slip::MissWithoutAnswer) {
+            self.read_issued = now;
+            self.judge(now, platform);
         }
         self.desk.handle_time(now);
         self.settle(now, platform);

@@ -40,6 +40,8 @@ pub struct Store {
     pub faults: Faults,
     pub random: Random,
     pub is_silent: bool,
+    /// So many WATCHes are refused.
+    pub watches_to_refuse: u32,
     broken: Option<u16>,
     pub lost_events: u64,
     /// Every WRITE: writer and path.
@@ -55,6 +57,7 @@ impl Store {
             faults: Faults::default(),
             random: Random::new(seed),
             is_silent: false,
+            watches_to_refuse: 0,
             broken: None,
             lost_events: 0,
             writes: Vec::new(),
@@ -370,6 +373,10 @@ impl Store {
     }
 
     fn watch(&mut self, domid: u16, payload: &[u8]) -> Result<Vec<u8>, &'static str> {
+        if self.watches_to_refuse > 0 {
+            self.watches_to_refuse -= 1;
+            return Err("ENOMEM");
+        }
         let watch = (text(payload, 0), text(payload, 1));
         let watches = &mut self.connections.get_mut(&domid).unwrap().watches;
         if watches.contains(&watch) {

@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use std::collections::VecDeque;
 
 use super::life::End;
+use super::oracle::Side;
 use super::store::wire::{Errno, Kind};
 use super::world::{Happening, World};
 
@@ -34,6 +35,9 @@ enum Request {
     Ensure(String),
     /// Sets permissions.
     Permit(String, String),
+    /// Takes the peer out of the permissions again: one set for a domain that Xen does not know yet,
+    /// or no longer, is void, and the owner has to set it again.
+    Void(usize, String),
     /// Writes.
     Write(String, String),
     /// Reads the numbers of both introductions and puts the next one into the writes to come.
@@ -82,6 +86,9 @@ impl World {
             job.push_back(Request::Permit(home.clone(), format!("n{owner}\0")));
             let both = format!("n{owner}\0b{peer}\0");
             job.push_back(Request::Permit(format!("{home}/box"), both));
+            if self.chances.timing.below(4) == 0 {
+                job.push_back(Request::Void(link, format!("{home}/box\0n{owner}\0")));
+            }
         }
         for (own, peer) in [(0, 1), (1, 0)] {
             job.push_back(Request::Write(homes[own].clone(), format!("{} ", domids[peer])));
@@ -130,6 +137,7 @@ impl World {
 
     fn do_request(&mut self, number: usize, request: &Request) -> Result<(), Errno> {
         let now_ns = self.now_ns();
+        let sides = [Side::Front, Side::Back];
         let store = &mut self.store;
         let mut ask = |kind, payload: &str| store.request(kind, 0, payload.as_bytes(), now_ns);
         match request {
@@ -144,6 +152,11 @@ impl World {
             }
             Request::Permit(path, entries) => {
                 ask(Kind::SetPermissions, &format!("{path}\0{entries}"))?;
+            }
+            // Domains that have met are known.
+            Request::Void(link, _) if sides.iter().any(|side| self.oracle.is_up(*link, *side)) => {}
+            Request::Void(_, payload) => {
+                ask(Kind::SetPermissions, payload)?;
             }
             Request::Write(path, value) => {
                 let domain = path.split('/').take(4).collect::<Vec<_>>().join("/");

@@ -8,6 +8,7 @@ use channel::link::{Link, Settings};
 use channel::{Duration, Instant, LinkName, Role};
 
 use super::machine::{LINKS, Machine};
+use super::mutants::{Twist, twisted};
 use super::oracle::{Oracle, Saved};
 use super::platform::SimPlatform;
 use super::user::User;
@@ -119,9 +120,10 @@ impl Guest {
     /// One round of the loop.
     fn once(&mut self, world: &mut World, place: usize) -> Instant {
         self.machine.take_pending();
+        self.machine.unmap_late();
         let mut platform = SimPlatform { world, machine: &mut self.machine, place };
         let restart = platform.world.places[place].restart_due.take();
-        if core::mem::take(&mut self.resumed) {
+        if core::mem::take(&mut self.resumed) && !twisted(Twist::ResumeForgotten) {
             self.driver.resumed(&mut platform);
         } else if let Some(number) = restart {
             let user = self.users.iter().find(|user| user.link == number);

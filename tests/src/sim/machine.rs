@@ -10,6 +10,7 @@ use grant::{
 use xenbus::{RingPage, RingWord};
 
 use super::clock::Clock;
+use super::mutants::{Twist, twisted};
 use super::page::Page;
 use super::xen::{Entries, Holdings, Life, SimPages, WINDOW_SLOTS, WindowMapper, Xen};
 
@@ -96,6 +97,8 @@ pub struct Machine {
     pub ends: [End; LINKS],
     /// A fault: the next port is refused.
     pub refuse_port: bool,
+    /// A twist: connections that are unmapped with the next turn.
+    pub late: Vec<BackConnection<SimPages>>,
 }
 
 impl Machine {
@@ -114,6 +117,7 @@ impl Machine {
             mapper: xen.window(life),
             ends: Default::default(),
             refuse_port: false,
+            late: Vec::new(),
         }
     }
 
@@ -131,9 +135,30 @@ impl Machine {
         PageSet::new(self.xen.own_pages(self.life, &frames[..pages]), frames)
     }
 
+    /// Checks, as a back says DISCONNECTED, that nothing is mapped but what another link's
+    /// connection maps, or Xen refused to unmap (invariant I2).
+    ///
+    /// # Panics
+    /// If something is.
+    pub fn assert_no_loose_mappings(&self) {
+        let is_back = |end: &End| end.back.is_some();
+        let loose = self.holdings().mappings > self.window.stuck();
+        assert!(!loose || self.ends.iter().any(is_back), "I2: disconnected, and still mapped");
+    }
+
+    /// A twist: unmaps what should have been unmapped a turn ago.
+    pub fn unmap_late(&mut self) {
+        for connection in self.late.drain(..) {
+            let _ = connection.unmap(&mut self.window, &mut self.mapper);
+        }
+    }
+
     /// Closes a link's port, if it has one.
     pub fn close_port(&mut self, link: LinkId) {
         if let Some(port) = self.ends[link.index()].port.take() {
+            if twisted(Twist::PortLeftOpen) {
+                return;
+            }
             self.xen.close_port(self.life, port);
         }
     }

@@ -17,6 +17,7 @@ mod hostile;
 pub mod life;
 pub mod machine;
 pub mod minimise;
+pub mod mutants;
 pub mod oracle;
 pub mod page;
 pub mod params;

@@ -129,6 +129,8 @@ pub struct Oracle {
     honest: BTreeSet<u128>,
     /// Whether there has been a liar.
     liars: bool,
+    /// Nothing happens that could end a session.
+    calm: bool,
 }
 
 /// Sessions kept: what a late side may still come up in. More than a side can be late for, since
@@ -211,11 +213,22 @@ impl Oracle {
         book.forget_old();
     }
 
-    /// A side was told that its session ended, and that so many messages are unknown.
-    pub fn down(&mut self, link: usize, side: Side, unknown: usize) {
+    /// From now on nothing happens that could end a session, or it may again.
+    pub fn set_calm(&mut self, calm: bool) {
+        self.calm = calm;
+    }
+
+    /// A side was told that its session ended, and that so many messages are unknown. `breach` if
+    /// the reason given is the peer's breach of the protocol.
+    pub fn down(&mut self, link: usize, side: Side, unknown: usize, breach: bool) {
         if !self.is_judged(link, side) {
             return;
         }
+        assert!(
+            !self.calm,
+            "G5: a session ended, and nobody has died, hung or been introduced anew"
+        );
+        assert!(!breach, "an honest peer was found to break the protocol");
         self.tally.downs += 1;
         let book = &mut self.books[link];
         let session = book.presents[side.index()].session.take();
@@ -440,7 +453,7 @@ mod tests {
         let two = send(&mut oracle, Side::Front);
         oracle.delivered(0, Side::Back, one);
         assert!(!oracle.is_all_delivered(0));
-        oracle.down(0, Side::Front, 1);
+        oracle.down(0, Side::Front, 1, false);
         oracle.unknown(0, Side::Front, two);
         assert_eq!(oracle.tally().unknown, 1);
     }
@@ -459,7 +472,7 @@ mod tests {
     fn a_message_of_another_session_is_noticed() {
         let mut oracle = joined();
         let one = send(&mut oracle, Side::Front);
-        oracle.down(0, Side::Back, 0);
+        oracle.down(0, Side::Back, 0, false);
         oracle.up(0, Side::Back, 3, 1);
         oracle.delivered(0, Side::Back, one);
     }
@@ -468,7 +481,7 @@ mod tests {
     #[should_panic(expected = "G2")]
     fn an_epoch_that_comes_up_again_is_noticed() {
         let mut oracle = joined();
-        oracle.down(0, Side::Back, 0);
+        oracle.down(0, Side::Back, 0, false);
         oracle.up(0, Side::Back, 2, 5);
     }
 
@@ -477,7 +490,7 @@ mod tests {
     fn a_message_that_counts_as_delivered_but_was_not_is_noticed() {
         let mut oracle = joined();
         send(&mut oracle, Side::Front);
-        oracle.down(0, Side::Front, 0);
+        oracle.down(0, Side::Front, 0, false);
     }
 
     #[test]
@@ -485,7 +498,7 @@ mod tests {
     fn an_unknown_message_that_is_kept_back_is_noticed() {
         let mut oracle = joined();
         send(&mut oracle, Side::Front);
-        oracle.down(0, Side::Front, 1);
+        oracle.down(0, Side::Front, 1, false);
         oracle.up(0, Side::Front, 7, 2);
     }
 }

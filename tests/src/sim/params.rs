@@ -106,8 +106,8 @@ impl Params {
     /// Draws them.
     pub fn draw(chance: &mut Chance) -> Self {
         let load = match chance.below(40) {
-            0 => Load::Flood,
-            1 | 2 => Load::Ordinary,
+            39 => Load::Flood,
+            37 | 38 => Load::Ordinary,
             _ => Load::Light,
         };
         let (places, links) = draw_topology(chance, load);

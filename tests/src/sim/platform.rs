@@ -12,6 +12,7 @@ use channel::{DomId, Epoch, EpochSource, GrantRef, Instant, LinkId, Number, Plat
 use grant::{BackConnection, Closing, FrontConnection, Notify, OpenRefusal, ring_bytes};
 
 use super::machine::{GuestRing, Machine};
+use super::mutants::{Twist, twisted};
 use super::world::World;
 use super::xen;
 
@@ -158,7 +159,11 @@ impl Platform for SimPlatform<'_> {
 
     fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
         let back = self.machine.ends[link.index()].back.as_mut().expect("verified once mapped");
-        back.verify(&header_terms(terms)).map_err(|error| match error {
+        let verified = back.verify(&header_terms(terms));
+        if twisted(Twist::HeaderNotVerified) {
+            return Ok(());
+        }
+        verified.map_err(|error| match error {
             grant::VerifyError::Magic { .. } | grant::VerifyError::Version { .. } => {
                 VerifyError::MagicOrVersion
             }
@@ -193,6 +198,10 @@ impl Platform for SimPlatform<'_> {
     fn unmap(&mut self, link: LinkId) -> Released {
         let machine = &mut *self.machine;
         let unmapped = match machine.ends[link.index()].back.take() {
+            Some(connection) if twisted(Twist::UnmappedLate) => {
+                machine.late.push(connection);
+                Ok(())
+            }
             Some(connection) => connection.unmap(&mut machine.window, &mut machine.mapper),
             None => Ok(()),
         };

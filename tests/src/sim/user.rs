@@ -6,7 +6,7 @@
 
 use channel::driver::Driver;
 use channel::endpoint::SendError;
-use channel::event::Event;
+use channel::event::{Breach, DownReason, Event};
 use channel::link::Link;
 use channel::register::Seq;
 use channel::{Instant, LinkId, Platform, Step};
@@ -109,8 +109,10 @@ impl User {
                 self.phase = Phase::Resting { until: now };
                 self.burst_at = now;
             }
-            Event::Down { unknown, .. } => {
-                oracle.down(link, side, usize::from(unknown));
+            Event::Down { unknown, reason, .. } => {
+                let breach =
+                    matches!(reason, DownReason::Protocol(what) if what != Breach::NumbersSpent);
+                oracle.down(link, side, usize::from(unknown), breach);
                 self.session = None;
                 self.phase = Phase::Resting { until: now };
                 self.burst = 0;

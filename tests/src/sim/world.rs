@@ -352,6 +352,9 @@ impl World {
             let (name, word) = (self.params.links[link].name, step.word());
             self.trace.line(self.now_ns, format_args!("place {place} link {name} reached {word}"));
         }
+        if step == Step::DisconnectedSent {
+            machine.assert_no_loose_mappings();
+        }
         if self.chances.timing.happens(self.params.interleave_ppm) {
             let wait_ns = self.chances.timing.between(1000, 3 * MS);
             self.go_on(wait_ns);
