@@ -53,7 +53,7 @@ impl From<Event<'_>> for Happened {
 }
 
 pub struct Domain {
-    pub driver: Box<Driver<[Link; 4]>>,
+    pub driver: Driver<Vec<Link>>,
     pub platform: TestPlatform,
     pub events: Vec<(LinkId, Happened)>,
     pub is_paused: bool,
@@ -107,11 +107,18 @@ impl World {
     }
 
     pub fn create(&mut self, domid: u16, role: Role, link: &str) {
+        self.create_with(domid, role, &[link]);
+    }
+
+    /// A domain with just as many places as links.
+    pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str]) {
         let ring = self.xen.borrow_mut().store.add_domain(domid);
         let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring);
-        let mut driver = Box::new(Driver::default());
-        let name = LinkName::new(link.as_bytes()).unwrap();
-        driver.add_link(name, role, self.settings, &mut platform).unwrap();
+        let mut driver = Driver::new(vec![Link::VACANT; links.len()]);
+        for link in links {
+            let name = LinkName::new(link.as_bytes()).unwrap();
+            driver.add_link(name, role, self.settings, &mut platform).unwrap();
+        }
         let domain = Domain { driver, platform, events: Vec::new(), is_paused: false, steps: 0 };
         self.domains.insert(domid, domain);
     }
