@@ -1,7 +1,7 @@
 //! Slips: mistakes that an implementation of docs/protocol.md might make, each made here on purpose
 //! when a test chooses it, so that the simulator can be seen to find it.
 //!
-//! Without the feature `slips`, which no image enables, [`slip`] is a constant `false` and nothing of
+//! Without the feature `slips`, which no image enables, `slip` is a constant `false` and nothing of
 //! this is in the program.
 
 /// A mistake. What finds it is in `tests/src/sim/mutants.rs`.
