@@ -39,6 +39,8 @@ pub struct Session {
     pub machine: Option<(Setting, Packages)>,
     started: Instant,
     started_utc: String,
+    commit: Option<String>,
+    dirty: Option<bool>,
 }
 
 /// One run of a session.
@@ -80,9 +82,13 @@ impl Session {
         let date = run(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]), limit, "date")?;
         let machine = if native { None } else { Some(machine(&layout, progress, limit)?) };
         progress.step("building the images");
+        // Before they are built: whoever commits meanwhile has other images.
+        let commit = git(&layout, &["rev-parse", "HEAD"]);
+        let dirty = git(&layout, &["--no-optional-locks", "status", "--porcelain"])
+            .map(|text| !text.is_empty());
         let images = images::build(&layout, limit)?;
         let started_utc = date.trim().to_string();
-        Ok(Session { layout, images, machine, started, started_utc })
+        Ok(Session { layout, images, machine, started, started_utc, commit, dirty })
     }
 
     /// What `bench` compares with, as files of its jobs; nothing on a host that is a dom0 itself,
@@ -165,14 +171,7 @@ impl Session {
     /// A report with nothing but what is the same for all.
     pub fn frame(&self, judgement: &Judgement) -> Report {
         let mut report = empty_report(judgement, &self.started_utc);
-        let git = |words: &[&str]| {
-            let mut git = Command::new("git");
-            git.args(words).current_dir(&self.layout.workspace);
-            run(&mut git, &Limit::seconds(10), "asking git").ok()
-        };
-        report.commit = git(&["rev-parse", "HEAD"]).map(|text| text.trim().to_string());
-        report.dirty = git(&["--no-optional-locks", "status", "--porcelain"])
-            .map(|text| !text.trim().is_empty());
+        (report.commit, report.dirty) = (self.commit.clone(), self.dirty);
         report.wall_s = self.started.elapsed().as_secs_f64();
         report.images = self.images.iter().map(image_line).collect();
         report
@@ -237,6 +236,14 @@ fn machine(layout: &Layout, progress: &Progress, limit: &Limit) -> Outcome<(Sett
     let dom0 = Dom0::ready(&cache, &packages, &init, progress, limit)?;
     let qemu = Qemu::ready(&cache, progress, limit)?;
     Ok((Setting { layout: layout.clone(), qemu, dom0 }, packages))
+}
+
+/// What git says of the workspace; nothing where it says nothing, as outside a checkout.
+fn git(layout: &Layout, words: &[&str]) -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(words).current_dir(&layout.workspace);
+    let answer = run(&mut git, &Limit::seconds(10), "asking git").ok()?;
+    Some(answer.trim().to_string())
 }
 
 /// A report that says nothing but how it ended.
