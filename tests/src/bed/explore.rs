@@ -11,12 +11,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use sha2::{Digest, Sha256};
-
 use super::assemble::Findings;
 use super::course::Course;
 use super::cpio::Archive;
-use super::dom0::hex;
 use super::facts::Fact;
 use super::job::Job;
 use super::layout::Layout;
@@ -52,7 +49,7 @@ struct Playing {
     findings: Findings,
     wrong: Vec<String>,
     counts: BTreeMap<String, u64>,
-    /// Of every byte that its guests and the job printed.
+    /// Every line that the job said for programs, and all that its guests printed.
     print: String,
 }
 
@@ -192,7 +189,12 @@ impl Campaign<'_> {
                     result.leaks = playing.findings.leaks;
                 }
                 Some(first) if *first == playing.print => {}
-                Some(_) => result.wrong.push(format!("replay {replay} printed something else")),
+                Some(first) => {
+                    let difference = difference(first, &playing.print);
+                    result
+                        .wrong
+                        .push(format!("replay {replay} printed something else: {difference}"));
+                }
             }
             if !result.wrong.is_empty() {
                 result.judgement.add(Verdict::Failure, result.wrong[0].clone());
@@ -342,16 +344,41 @@ fn far(done: &[Seed], wanted: usize, started: Instant) -> String {
     format!("{} of {wanted} seeds, {rate:.1} a minute, {failed} failed", done.len())
 }
 
-/// A hash of all that guests and job printed.
+/// All that guests and job printed.
 fn print(played: &Played, findings: &Findings) -> String {
-    let mut hash = Sha256::new();
-    for fact in &played.facts {
-        let Fact { word, pairs } = fact;
-        hash.update(format!("{word} {pairs:?}\n"));
+    let mut text = String::new();
+    for Fact { word, pairs } in &played.facts {
+        text.push_str(&format!("{word} {pairs:?}\n"));
     }
     for guest in &findings.guests {
-        hash.update(format!("== {}\n", guest.name()));
-        hash.update(&guest.console);
+        text.push_str(&format!("== {}\n{}", guest.name(), guest.console));
     }
-    hex(&hash.finalize())
+    text
+}
+
+/// The first line in which two prints differ.
+fn difference(one: &str, other: &str) -> String {
+    let (mut left, mut right) = (one.lines(), other.lines());
+    for number in 1.. {
+        match (left.next(), right.next()) {
+            (None, None) => break,
+            (left, right) if left == right => {}
+            (left, right) => {
+                let (left, right) = (left.unwrap_or("(end)"), right.unwrap_or("(end)"));
+                return format!("line {number}: {left:?} became {right:?}");
+            }
+        }
+    }
+    "the end of a line".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+
+    #[test]
+    fn the_first_line_that_differs_is_told() {
+        assert_eq!(difference("a\nb\nc", "a\nx\ny"), "line 2: \"b\" became \"x\"");
+        assert_eq!(difference("a\n", "a\nb\n"), "line 2: \"(end)\" became \"b\"");
+    }
 }
