@@ -195,8 +195,8 @@ const LINES_SHOWN: usize = 8;
 /// The course of a run is decided by its seed: every console is the same, byte for byte. With
 /// another seed it is not: the epochs that the guests draw are others.
 fn same_consoles() -> Result<(), Failed> {
-    let first = play("same_consoles_1", (Daemon::C, Clock::Counted, 1), job("killed_backend", 2))?;
-    let second = play("same_consoles_2", (Daemon::C, Clock::Counted, 1), job("killed_backend", 2))?;
+    let first = play("same_consoles_1", (Daemon::C, Clock::Exact, 1), job("killed_backend", 2))?;
+    let second = play("same_consoles_2", (Daemon::C, Clock::Exact, 1), job("killed_backend", 2))?;
     succeeded(&first)?;
     if first.guests.len() != second.guests.len() {
         return Err("the runs created different guests".into());
@@ -213,7 +213,7 @@ fn same_consoles() -> Result<(), Failed> {
             return Err(format!("{} printed more in one of the runs", one.name()).into());
         }
     }
-    let other = play("other_consoles", (Daemon::C, Clock::Counted, 2), job("killed_backend", 2))?;
+    let other = play("other_consoles", (Daemon::C, Clock::Exact, 2), job("killed_backend", 2))?;
     succeeded(&other)?;
     let epochs = |findings: &Findings| -> Vec<String> {
         let ups = findings.guests.iter().flat_map(|guest| guest.of("up"));

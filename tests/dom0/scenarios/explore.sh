@@ -23,14 +23,23 @@ strike_both() {
     act destroy-both "name=$1"
 }
 
+# again COMMAND...: once more where a tool of dom0 ended by a signal, which says nothing about guests.
+again() {
+    "$@"
+    code=$?
+    [ $code -gt 128 ] || return $code
+    say "$1 $2 ended with $code; asking again"
+    "$@"
+}
+
 # pause NAME, unpause NAME: how long it was paused is told at the end. One that ended by itself is not
 # there to be paused.
 pause() {
     now_ns >"paused.$1"
-    xl pause "$(domid_of "$1")" || ! alive "$1" || fail "pause-failed-$1"
+    again xl pause "$(domid_of "$1")" || ! alive "$1" || fail "pause-failed-$1"
 }
 unpause() {
-    xl unpause "$(domid_of "$1")" || ! alive "$1" || fail "unpause-failed-$1"
+    again xl unpause "$(domid_of "$1")" || ! alive "$1" || fail "unpause-failed-$1"
     act pause "name=$1 ns=$(($(now_ns) - $(cat "paused.$1")))"
 }
 # hold NAME SECONDS

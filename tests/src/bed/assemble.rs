@@ -63,7 +63,7 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     let guests = Guest::all(played);
     let offset = ClockOffset::find(&played.facts);
     let timeline = match origin.clock {
-        Clock::Counted => cycles(&guests, offset),
+        Clock::Counted | Clock::Exact => cycles(&guests, offset),
         // Its times mean nothing: no latencies are given.
         Clock::Real => Vec::new(),
     };

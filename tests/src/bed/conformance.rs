@@ -138,7 +138,9 @@ pub fn table(findings: &Findings, clock: Clock) -> String {
             _ => "FAIL",
         };
         let ms = match (clock, fact.number("ns")) {
-            (Clock::Counted, Some(ns)) => format!("{}.{:03} ms", ns / 1_000_000, ns / 1000 % 1000),
+            (Clock::Counted | Clock::Exact, Some(ns)) => {
+                format!("{}.{:03} ms", ns / 1_000_000, ns / 1000 % 1000)
+            }
             _ => "-".to_string(),
         };
         let name = fact.text("name");
@@ -163,11 +165,11 @@ fn show_costs(text: &mut String, findings: &Findings, clock: Clock) {
         "an image that"
     );
     let micros = |ns: f64| match clock {
-        Clock::Counted => format!("{:.1}", ns / 1000.0),
+        Clock::Counted | Clock::Exact => format!("{:.1}", ns / 1000.0),
         Clock::Real => "-".to_string(),
     };
     let times = |value: f64| match clock {
-        Clock::Counted => format!("{value:.2} x"),
+        Clock::Counted | Clock::Exact => format!("{value:.2} x"),
         Clock::Real => "-".to_string(),
     };
     for (name, costs) in rows {

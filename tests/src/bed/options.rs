@@ -38,11 +38,11 @@ pub struct Options {
     #[arg(long, value_enum)]
     pub daemon: Option<DaemonChoice>,
     /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
-    /// something, runs repeat) or `real` (the host's time, for races; no latencies are printed).
+    /// something), `exact` (the same on one processor: runs repeat; `explore` always) or `real` (the host's time, for races; no latencies are printed).
     #[arg(long, value_enum, default_value = "counted")]
     pub clock: Clock,
-    /// Seed of the machine's random numbers; with the counted clock the same seed on the same
-    /// build prints the same consoles, byte for byte [default: 1 with the counted clock].
+    /// Seed of the machine's random numbers; with the exact clock the same seed on the same build
+    /// prints the same consoles, byte for byte [default: 1, with the real clock none].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// The seeds that `explore` plays, A up to but not including B; with `--daemon both` the even
@@ -133,6 +133,8 @@ impl DaemonChoice {
 pub enum Clock {
     /// Virtual time is the number of instructions executed; idle time is skipped.
     Counted,
+    /// The same on one processor: then two runs agree to the byte, whatever else the host does.
+    Exact,
     /// The host's time, one host thread a virtual processor.
     Real,
 }
@@ -142,6 +144,7 @@ impl Clock {
     pub fn name(self) -> &'static str {
         match self {
             Clock::Counted => "counted",
+            Clock::Exact => "exact",
             Clock::Real => "real",
         }
     }
@@ -223,7 +226,7 @@ impl Options {
     /// The seed in force: none with the real clock unless told.
     pub fn seed_in_force(&self) -> Option<u64> {
         match self.clock {
-            Clock::Counted => Some(self.seed.unwrap_or(1)),
+            Clock::Counted | Clock::Exact => Some(self.seed.unwrap_or(1)),
             Clock::Real => self.seed,
         }
     }

@@ -113,10 +113,18 @@ impl Qemu {
         let accelerator: &[&str] = match clock {
             // One host thread for both processors; two nanoseconds an instruction; idle time is
             // skipped, not slept.
-            Clock::Counted => &["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off"],
+            Clock::Counted | Clock::Exact => {
+                &["-accel", "tcg,thread=single", "-icount", "shift=1,sleep=off"]
+            }
             Clock::Real => &["-accel", "tcg,thread=multi"],
         };
         flags.extend(accelerator.iter().map(|flag| (*flag).to_string()));
+        if clock == Clock::Exact {
+            // The later one counts. With two processors QEMU's main thread, when it gets to a timer
+            // before the processors' thread, makes that thread turn to the other one too soon: a
+            // race on the host that the guests see.
+            flags.extend(["-smp", "1"].map(String::from));
+        }
         let linux = format!(
             "{} {LINUX_ARGUMENTS} tether.daemon={},{}",
             dom0.kernel.display(),
@@ -145,7 +153,7 @@ impl Qemu {
 
     /// The scale of counted time, for the report.
     pub fn icount_shift(clock: Clock) -> Option<u32> {
-        (clock == Clock::Counted).then_some(1)
+        (clock != Clock::Real).then_some(1)
     }
 }
 

@@ -14,7 +14,7 @@ pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clo
     let mut text = String::new();
     show_images(&mut text, images);
     match clock {
-        Clock::Counted => show_timeline(&mut text, findings),
+        Clock::Counted | Clock::Exact => show_timeline(&mut text, findings),
         Clock::Real => text.push_str("\nReal clock: no latencies are given.\n"),
     }
     show_stages(&mut text, findings);

@@ -156,7 +156,7 @@ impl Buckets {
             ns: measured.then_some(spread),
             hist: match clock {
                 Clock::Counted => self.buckets.iter().map(|(low, (_, n))| (*low, *n)).collect(),
-                Clock::Real => Vec::new(),
+                Clock::Exact | Clock::Real => Vec::new(),
             },
             xs_requests: None,
             hypercalls: None,
