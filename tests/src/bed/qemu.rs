@@ -32,10 +32,11 @@ pub struct Qemu {
 /// The machine, the same for every bed. Reasons:
 /// `-smap`: QEMU 7.2 faults on a ring-3 `iret` under SMAP, and dom0 dies in its first instructions;
 /// `-monitor`: Xen would take a #GP in its MWAIT idle routine; `-pcid`: Xen would use it, TCG lacks it;
+/// no AVX, nor what saves its state: docs/decisions/0012-dom0-without-avx.md;
 /// a slot for memory above what Xen is told of: the module in which jobs come.
 const MACHINE: [&str; 14] = [
     "-cpu",
-    "EPYC,+svm,+npt,-pcid,-smap,-monitor",
+    "EPYC,+svm,+npt,-pcid,-smap,-monitor,-avx,-avx2,-fma,-f16c,-xsave,-xsaveopt,-xgetbv1",
     "-M",
     "q35,nvdimm=on",
     "-m",
