@@ -14,6 +14,8 @@ wait_line frontend.1 2 '^@T up link=a '
 done=$(grep -c '^@T cycle .* ok=1' "$(console_of frontend.1)")
 wait_line frontend.1 $((done + CYCLES)) '^@T cycle .* ok=1'
 shutdown backend.1
+# The survivor may have begun the next connection: it gives that up when it notices.
+wait_line frontend.1 2 '^@T down link=a '
 snapshot idle
 shutdown frontend.1
 snapshot after
