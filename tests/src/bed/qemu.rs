@@ -121,9 +121,9 @@ impl Qemu {
         };
         flags.extend(accelerator.iter().map(|flag| (*flag).to_string()));
         if clock == Clock::Exact {
-            // The later one counts. With two processors QEMU's main thread, when it gets to a timer
-            // before the processors' thread, makes that thread turn to the other one too soon: a
-            // race on the host that the guests see.
+            // The later one counts. With two processors runs differ now and then, perhaps because
+            // QEMU's main thread makes the processors' thread turn to the other one too soon
+            // (docs/decisions/0013-exact-clock.md).
             flags.extend(["-smp", "1"].map(String::from));
         }
         let linux = format!(
