@@ -28,7 +28,7 @@ fn all_up(links: usize) -> World {
     let mut world = World::new(links as u64);
     let names: Vec<String> = (0..links).map(name).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    world.create_with(BACK, Role::Back, &names);
+    world.create_with(BACK, Role::Back, &names, links);
     for (group, names) in names.chunks(AT_ONCE).enumerate() {
         for (place, name) in names.iter().enumerate() {
             let front = front(group * AT_ONCE + place);

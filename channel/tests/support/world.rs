@@ -72,6 +72,8 @@ pub const FRONT: u16 = 1;
 pub const BACK: u16 = 2;
 pub const LINK: LinkId = LinkId(0);
 
+/// Places for links of a domain where a test does not say.
+const PLACES: usize = 4;
 /// Steps at one moment after which a world is taken to spin.
 const STEPS_AT_ONCE_MAX: u32 = 400;
 
@@ -107,14 +109,14 @@ impl World {
     }
 
     pub fn create(&mut self, domid: u16, role: Role, link: &str) {
-        self.create_with(domid, role, &[link]);
+        self.create_with(domid, role, &[link], PLACES);
     }
 
-    /// A domain with just as many places as links.
-    pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str]) {
+    /// A domain with these links, and places for so many.
+    pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str], places: usize) {
         let ring = self.xen.borrow_mut().store.add_domain(domid);
         let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring);
-        let mut driver = Driver::new(vec![Link::VACANT; links.len()]);
+        let mut driver = Driver::new(vec![Link::VACANT; places]);
         for link in links {
             let name = LinkName::new(link.as_bytes()).unwrap();
             driver.add_link(name, role, self.settings, &mut platform).unwrap();
