@@ -100,10 +100,30 @@ impl<'a, P: Port> Store<'a, P> {
     pub fn ask<T>(
         &mut self,
         request: Request<'_>,
-        take: impl FnOnce(Reply<'_>) -> Result<T, StoreError>,
+        mut take: impl FnMut(Reply<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let id = self.submit(request)?;
-        self.answer(id, |result| result.map_err(StoreError::Refused).and_then(take))?
+        let mut taken = Err(unexpected());
+        self.answer(id, &mut |result| {
+            taken = result.map_err(StoreError::Refused).and_then(&mut take);
+        })?;
+        taken
+    }
+
+    /// As [`Store::ask`], in this transaction, or outside the one that [`Store::transaction`] runs.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn ask_in<T>(
+        &mut self,
+        transaction: TransactionId,
+        request: Request<'_>,
+        take: impl FnMut(Reply<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let own = core::mem::replace(&mut self.transaction, transaction);
+        let answer = self.ask(request, take);
+        self.transaction = own;
+        answer
     }
 
     /// Makes a request that is answered with no more than that it is done.
@@ -118,23 +138,24 @@ impl<'a, P: Port> Store<'a, P> {
         self.client.submit(self.transaction, request).map_err(StoreError::Submit)
     }
 
-    /// Waits for the answer to one request and has `take` read it.
-    fn answer<T>(
+    /// Waits for the answer to one request and has `take` read it. Not generic, so that an image
+    /// has it once.
+    fn answer(
         &mut self,
         wanted: RequestId,
-        take: impl FnOnce(Result<Reply<'_>, Refusal>) -> T,
-    ) -> Result<T, StoreError> {
+        take: &mut dyn FnMut(Result<Reply<'_>, Refusal>),
+    ) -> Result<(), StoreError> {
         let mut patience = Patience::new(self.stall_bound_ns, self.port.now());
-        let mut take = Some(take);
-        let mut answer = None;
+        let mut answered = false;
         loop {
-            self.round(|id, result| {
+            self.round(&mut |id, result| {
                 if id == wanted {
-                    answer = take.take().map(|take| take(result));
+                    answered = true;
+                    take(result);
                 }
             });
-            if let Some(answer) = answer {
-                return Ok(answer);
+            if answered {
+                return Ok(());
             }
             if let Some(ended) = self.client.ended() {
                 return Err(StoreError::Ended(ended));
@@ -159,7 +180,7 @@ impl<'a, P: Port> Store<'a, P> {
     }
 
     /// Handles all that can be handled now: events are noted, replies given to `each`.
-    fn round(&mut self, mut each: impl FnMut(RequestId, Result<Reply<'_>, Refusal>)) {
+    fn round(&mut self, each: &mut dyn FnMut(RequestId, Result<Reply<'_>, Refusal>)) {
         while let Some(incoming) = self.client.advance(self.port) {
             match incoming {
                 Incoming::Reply { id, result, .. } => each(id, result),

@@ -89,7 +89,8 @@ impl<P: Port> Store<'_, P> {
         let mut listing = Listing::new(path);
         loop {
             let id = self.submit(listing.request())?;
-            let step = self.answer(id, |result| listing.answer(result, buffer))?;
+            let mut step = Ok(Step::Ask);
+            self.answer(id, &mut |result| step = listing.answer(result, buffer))?;
             if step.map_err(StoreError::List)? == Step::Complete {
                 return Ok(listing.names(buffer));
             }

@@ -66,7 +66,7 @@ impl<'a, P: Port> Store<'a, P> {
             // No use in waiting for a daemon that does not answer; it may still read this.
             Some(StoreError::Stalled(_)) => {
                 self.submit(Request::TransactionEnd(Outcome::Abort))?;
-                self.round(|_, _| ());
+                self.round(&mut |_, _| ());
                 Ok(())
             }
             Some(_) => self.order(Request::TransactionEnd(Outcome::Abort)),
@@ -78,7 +78,7 @@ impl<'a, P: Port> Store<'a, P> {
         let deadline_ns = self.port.now().saturating_add(span.as_nanos() as u64);
         while self.port.now() < deadline_ns && self.client.ended().is_none() {
             self.sleep(deadline_ns);
-            self.round(|_, _| ());
+            self.round(&mut |_, _| ());
         }
     }
 }

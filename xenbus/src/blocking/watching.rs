@@ -63,7 +63,7 @@ impl<P: Port> Store<'_, P> {
     pub fn change(&mut self, span: Duration) -> Result<Option<Change>, StoreError> {
         let deadline_ns = self.port.now().saturating_add(span.as_nanos() as u64);
         loop {
-            self.round(|_, _| ());
+            self.round(&mut |_, _| ());
             if let Some(change) = self.watches.take() {
                 return Ok(Some(change));
             }
