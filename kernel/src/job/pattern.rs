@@ -34,22 +34,20 @@ impl Pattern {
 
     /// Writes what the frontend sends at `offset` of its stream into `bytes`.
     pub(super) fn fill_request(&self, offset: u64, bytes: &mut [u8]) {
-        each_word(self.request, offset, bytes, |_, key| key);
+        bytes.fill(0);
+        add_stream(self.request, offset, bytes);
     }
 
     /// True if `bytes` are what the frontend sends at `offset`. Leaves them as they are.
     pub(super) fn is_request(&self, offset: u64, bytes: &mut [u8]) -> bool {
-        let mut wrong = 0;
-        each_word(self.request, offset, bytes, |word, key| {
-            wrong |= word ^ key;
-            word
-        });
-        wrong == 0
+        let right = add_stream(self.request, offset, bytes) == 0;
+        add_stream(self.request, offset, bytes);
+        right
     }
 
     /// The backend's service: turns request bytes at `offset` into the reply, in place.
     pub(super) fn transform(&self, offset: u64, bytes: &mut [u8]) {
-        each_word(self.reply, offset, bytes, |word, key| word ^ key);
+        add_stream(self.reply, offset, bytes);
     }
 
     /// True if `bytes` are the right reply at `offset`. Turns them back into the request.
@@ -59,36 +57,33 @@ impl Pattern {
     }
 }
 
-/// Replaces each word of `bytes` by `apply(word, key word)`, the key stream starting at `offset`. A word that
-/// only partly lies in `bytes` comes with zeroes in its other bytes, in the key as well.
-fn each_word(key: u64, offset: u64, bytes: &mut [u8], mut apply: impl FnMut(u64, u64) -> u64) {
-    let skip = (offset % WORD_BYTES) as usize;
-    let head_bytes = if skip == 0 { 0 } else { bytes.len().min(WORD_BYTES as usize - skip) };
-    let (head, rest) = bytes.split_at_mut(head_bytes);
-    let mut index = offset / WORD_BYTES;
-    if head_bytes > 0 {
-        partial_word(mix(key ^ index), skip, head, &mut apply);
-        index += 1;
+/// Adds the stream of `key` from `offset` on to `bytes`, bit by bit without carry: what is added
+/// twice is gone, and added to zeroes it is the stream itself. All uses are this one loop. Gives the
+/// bits that are set in any word of the sum: none where `bytes` were the stream.
+#[inline(never)]
+fn add_stream(key: u64, offset: u64, bytes: &mut [u8]) -> u64 {
+    let mut offset = offset;
+    let mut rest = bytes;
+    let mut seen = 0;
+    while !rest.is_empty() {
+        let skip = (offset % WORD_BYTES) as usize;
+        let word = mix(key ^ (offset / WORD_BYTES));
+        let here = rest.len().min(WORD_BYTES as usize - skip);
+        let (part, behind) = rest.split_at_mut(here);
+        if let Ok(whole) = <&mut [u8; WORD_BYTES as usize]>::try_from(&mut *part) {
+            let sum = u64::from_le_bytes(*whole) ^ word;
+            *whole = sum.to_le_bytes();
+            seen |= sum;
+        } else {
+            for (byte, other) in part.iter_mut().zip(word.to_le_bytes().into_iter().skip(skip)) {
+                *byte ^= other;
+                seen |= u64::from(*byte);
+            }
+        }
+        offset += here as u64;
+        rest = behind;
     }
-    let mut words = rest.chunks_exact_mut(WORD_BYTES as usize);
-    for word in &mut words {
-        let mut data = [0; WORD_BYTES as usize];
-        data.copy_from_slice(word);
-        word.copy_from_slice(&apply(u64::from_le_bytes(data), mix(key ^ index)).to_le_bytes());
-        index += 1;
-    }
-    partial_word(mix(key ^ index), 0, words.into_remainder(), &mut apply);
-}
-
-/// The same for the bytes of one word from `skip` on; `bytes` fit into the rest of it.
-fn partial_word(key: u64, skip: usize, bytes: &mut [u8], apply: &mut impl FnMut(u64, u64) -> u64) {
-    let here = skip..skip + bytes.len();
-    let mut data = [0; WORD_BYTES as usize];
-    let mut mask = [0; WORD_BYTES as usize];
-    data[here.clone()].copy_from_slice(bytes);
-    mask[here.clone()].fill(0xff);
-    let word = apply(u64::from_le_bytes(data), key & u64::from_le_bytes(mask));
-    bytes.copy_from_slice(&word.to_le_bytes()[here]);
+    seen
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every input bit reaches every output bit.
