@@ -5,72 +5,59 @@
 
 use core::fmt;
 
+use xenbus::request::REQUEST_NAMES;
 use xenbus::{Counts, RequestKind};
 
 use crate::events;
 use crate::hypercall::{self, COUNTED, COUNTED_NAMES};
 
+/// Kinds of xenstore requests, which come first.
+const REQUESTS: usize = RequestKind::COUNT;
+/// The names of what follows them.
+const OTHERS: [&str; 4] = ["events", "doorbells", "wakeups.useful", "wakeups.empty"];
+/// All that is counted; the hypercalls come last.
+const TOTALS: usize = REQUESTS + OTHERS.len() + COUNTED;
+
 /// Everything that is counted, at one moment or between two.
 #[derive(Clone, Copy)]
-pub struct Totals {
-    requests: [u64; RequestKind::COUNT],
-    events: u64,
-    doorbells: u64,
-    wake_ups_useful: u64,
-    wake_ups_empty: u64,
-    hypercalls: [u64; COUNTED],
-}
+pub struct Totals([u64; TOTALS]);
 
 impl Totals {
     /// Nothing.
-    pub const ZERO: Totals = Totals {
-        requests: [0; RequestKind::COUNT],
-        events: 0,
-        doorbells: 0,
-        wake_ups_useful: 0,
-        wake_ups_empty: 0,
-        hypercalls: [0; COUNTED],
-    };
+    pub const ZERO: Totals = Totals([0; TOTALS]);
 
     /// As of now; `counts` are those of the client that has the ring.
     pub fn now(counts: &Counts) -> Totals {
         let (useful, empty) = events::wake_ups();
-        Totals {
-            requests: counts.requests,
-            events: counts.events,
-            doorbells: counts.doorbells,
-            wake_ups_useful: u64::from(useful),
-            wake_ups_empty: u64::from(empty),
-            hypercalls: hypercall::counts().map(u64::from),
-        }
+        let mut totals = Totals::ZERO;
+        let (requests, rest) = totals.0.split_at_mut(REQUESTS);
+        let (others, hypercalls) = rest.split_at_mut(OTHERS.len());
+        requests.copy_from_slice(&counts.requests);
+        others.copy_from_slice(&[counts.events, counts.doorbells, useful.into(), empty.into()]);
+        hypercalls.copy_from_slice(&hypercall::counts().map(u64::from));
+        totals
     }
 
     /// Without requests that are counted apart, by kind.
-    pub fn without(mut self, aside: &[u64; RequestKind::COUNT]) -> Totals {
-        for (all, apart) in self.requests.iter_mut().zip(aside) {
+    pub fn without(mut self, aside: &[u64; REQUESTS]) -> Totals {
+        for (all, apart) in self.0.iter_mut().zip(aside) {
             *all -= apart;
         }
         self
     }
 
     /// What was added since `earlier`.
-    pub fn since(&self, earlier: &Totals) -> Totals {
-        self.each(earlier, |now, then| now - then)
+    pub fn since(mut self, earlier: &Totals) -> Totals {
+        for (now, then) in self.0.iter_mut().zip(earlier.0) {
+            *now -= then;
+        }
+        self
     }
 
-    /// The sum of two.
-    pub fn plus(&self, other: &Totals) -> Totals {
-        self.each(other, |one, two| one + two)
-    }
-
-    fn each(&self, other: &Totals, join: impl Fn(u64, u64) -> u64) -> Totals {
-        Totals {
-            requests: core::array::from_fn(|i| join(self.requests[i], other.requests[i])),
-            events: join(self.events, other.events),
-            doorbells: join(self.doorbells, other.doorbells),
-            wake_ups_useful: join(self.wake_ups_useful, other.wake_ups_useful),
-            wake_ups_empty: join(self.wake_ups_empty, other.wake_ups_empty),
-            hypercalls: core::array::from_fn(|i| join(self.hypercalls[i], other.hypercalls[i])),
+    /// Counts in what `other` has counted.
+    pub fn add(&mut self, other: &Totals) {
+        for (sum, more) in self.0.iter_mut().zip(other.0) {
+            *sum += more;
         }
     }
 }
@@ -78,27 +65,20 @@ impl Totals {
 /// Pairs, each with a blank before it.
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (kind, count) in RequestKind::ALL.iter().zip(self.requests) {
-            if count != 0 {
-                write!(f, " xs.{}={count}", kind.name())?;
-            }
-        }
-        let others = [
-            ("events", self.events),
-            ("doorbells", self.doorbells),
-            ("wakeups.useful", self.wake_ups_useful),
-            ("wakeups.empty", self.wake_ups_empty),
-        ];
-        for (name, count) in others {
-            if count != 0 {
-                write!(f, " {name}={count}")?;
-            }
-        }
-        for (name, count) in COUNTED_NAMES.iter().zip(self.hypercalls) {
-            if count != 0 {
-                write!(f, " hc.{name}={count}")?;
-            }
-        }
-        Ok(())
+        let (requests, rest) = self.0.split_at(REQUESTS);
+        let (others, hypercalls) = rest.split_at(OTHERS.len());
+        pairs(f, " xs.", &REQUEST_NAMES, requests)?;
+        pairs(f, " ", &OTHERS, others)?;
+        pairs(f, " hc.", &COUNTED_NAMES, hypercalls)
     }
+}
+
+/// Those that are not zero, as `name=count` with `before` before it.
+fn pairs(f: &mut fmt::Formatter<'_>, before: &str, names: &[&str], counts: &[u64]) -> fmt::Result {
+    for (name, count) in names.iter().zip(counts) {
+        if *count != 0 {
+            write!(f, "{before}{name}={count}")?;
+        }
+    }
+    Ok(())
 }

@@ -97,7 +97,7 @@ impl Stages {
             trace!("cost stage=up requests={requests}");
         }
         let index = stage as usize;
-        self.sums[index] = self.sums[index].plus(&now.since(&self.begun));
+        self.sums[index].add(&now.since(&self.begun));
         self.times[index] += 1;
         self.begun = now;
         self.asked_at_begin = driver.asked();
