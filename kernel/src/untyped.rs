@@ -41,6 +41,7 @@ impl Untyped {
     }
 
     /// The word at a byte offset, a multiple of 4.
+    #[inline(never)] // Fifty callers, each with the three checks.
     pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
         assert!(at.is_multiple_of(4));
         // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.

@@ -45,6 +45,11 @@ pub fn write_line(line: fmt::Arguments<'_>) {
     let _ = console.write_str("\n");
 }
 
+/// Writes one line for programs.
+pub fn write_for_programs(line: fmt::Arguments<'_>) {
+    write_line(format_args!("@T {line}"));
+}
+
 /// Writes one line for people, unless its level is not wanted.
 pub fn write_leveled(level: Level, line: fmt::Arguments<'_>) {
     if level as u8 <= LEVEL.load(Ordering::Relaxed) {
@@ -72,6 +77,6 @@ macro_rules! say {
 #[macro_export]
 macro_rules! trace {
     ($($argument:tt)*) => {
-        $crate::console::write_line(::core::format_args!("@T {}", ::core::format_args!($($argument)*)))
+        $crate::console::write_for_programs(::core::format_args!($($argument)*))
     };
 }

@@ -15,7 +15,7 @@ mod lines;
 mod ring;
 
 pub(crate) use lines::set_level;
-pub use lines::{Level, write_leveled, write_line};
+pub use lines::{Level, write_for_programs, write_leveled, write_line};
 pub(crate) use ring::{Ring, RingError};
 
 /// The output of the image.
