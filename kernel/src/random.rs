@@ -4,7 +4,6 @@
 //! or a counter is not good enough. An image without RDRAND refuses to start (boot checks).
 
 use core::arch::x86_64::_rdrand64_step;
-use core::fmt;
 
 use crate::cpu;
 
@@ -26,13 +25,14 @@ pub enum RandomError {
     Stuck,
 }
 
-impl fmt::Display for RandomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl RandomError {
+    /// The word that is printed.
+    pub const fn word(self) -> &'static str {
+        match self {
             RandomError::Absent => "rdrand-absent",
             RandomError::Exhausted => "rdrand-exhausted",
             RandomError::Stuck => "rdrand-stuck",
-        })
+        }
     }
 }
 
@@ -68,6 +68,6 @@ pub fn draw() -> Result<u64, RandomError> {
 pub fn draw_u128() -> u128 {
     match (draw(), draw()) {
         (Ok(high), Ok(low)) => (u128::from(high) << 64) | u128::from(low),
-        (Err(error), _) | (_, Err(error)) => panic!("no epoch: {error}"),
+        (Err(error), _) | (_, Err(error)) => panic!("no epoch: {}", error.word()),
     }
 }

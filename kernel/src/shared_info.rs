@@ -11,7 +11,8 @@ use xen_sys::{shared_info, vcpu_info, vcpu_time_info};
 
 use crate::abi::PAGE_BYTES;
 use crate::boot::paging::WINDOW_BASE;
-use crate::hypercall::{Errno, memory};
+use crate::hypercall::memory;
+use crate::refusal::Refusal;
 
 /// Ports that the 2-level ABI can name (event_channel.h, `EVTCHN_2L_NR_CHANNELS` on 64 bits).
 pub(crate) const PORTS: u32 = 4096;
@@ -24,8 +25,9 @@ const _: () = assert!(size_of::<shared_info>() <= PAGE_BYTES);
 const TIME_AT: usize = offset_of!(shared_info, vcpu_info) + offset_of!(vcpu_info, time);
 
 /// Has the page placed. Called once in each life of the domain, before anything below.
-pub(crate) fn place() -> Result<(), Errno> {
+pub(crate) fn place() -> Result<(), Refusal> {
     memory::place(memory::XenPage::SharedInfo, ADDRESS)
+        .map_err(|errno| Refusal::errno("shared-info-not-placed", errno))
 }
 
 /// The address of something in the page.

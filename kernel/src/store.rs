@@ -12,13 +12,13 @@ use xenbus::ring::CONNECTED;
 use xenbus::{Client, RingPage, RingWord};
 
 use crate::abi::hvm::{STORE_EVTCHN, STORE_PFN};
-use crate::boot::paging;
 use crate::events::Woken;
 use crate::hypercall::event_channel::{self, Port};
-use crate::hypercall::{Errno, hvm};
+use crate::refusal::Refusal;
 use crate::singleton::Singleton;
+use crate::special_page::SpecialPage;
 use crate::untyped::Untyped;
-use crate::{clock, events, shared_info};
+use crate::{clock, events};
 
 /// How long the daemon may take to appear: as long as xenbus waits for one that went silent.
 const CONNECT_MAX_NS: u64 = xenbus::stall::STALL_BOUND_NS;
@@ -54,38 +54,11 @@ pub struct StoreRing {
     looks_left: u32,
 }
 
-/// Why the store cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoreUnusable {
-    /// Xen did not tell where it is.
-    Parameter(Errno),
-    /// Xen told nonsense, or nothing.
-    Place(u64),
-    /// The daemon did not take the ring up in time; the value of `connection`.
-    NotConnected(u32),
-}
-
-impl core::fmt::Display for StoreUnusable {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            StoreUnusable::Parameter(errno) => write!(f, "no-store-parameter-{errno}"),
-            StoreUnusable::Place(frame) => write!(f, "store-frame-{frame:#x}"),
-            StoreUnusable::NotConnected(word) => write!(f, "xenstored-absent-connection-{word}"),
-        }
-    }
-}
-
 impl StoreRing {
     /// Finds the ring and waits until the daemon serves it.
-    pub(crate) fn find() -> Result<StoreRing, StoreUnusable> {
-        let frame = hvm::param(STORE_PFN).map_err(StoreUnusable::Parameter)?;
-        let port = hvm::param(STORE_EVTCHN).map_err(StoreUnusable::Parameter)?;
-        let page = paging::special_page(frame).ok_or(StoreUnusable::Place(frame))?;
-        let port = u32::try_from(port).map_err(|_| StoreUnusable::Place(frame))?;
-        if port >= shared_info::PORTS {
-            return Err(StoreUnusable::Place(frame));
-        }
-        let found = StoreRing { page, port: Port(port), looks: LOOKS_MAX, looks_left: LOOKS_MAX };
+    pub(crate) fn find() -> Result<StoreRing, Refusal> {
+        let SpecialPage { page, port } = SpecialPage::find("store-page", STORE_PFN, STORE_EVTCHN)?;
+        let found = StoreRing { page, port, looks: LOOKS_MAX, looks_left: LOOKS_MAX };
         let until = clock::now_ns().saturating_add(CONNECT_MAX_NS);
         loop {
             let connection = found.load(RingWord::Connection);
@@ -94,7 +67,8 @@ impl StoreRing {
                 return Ok(found);
             }
             if now >= until {
-                return Err(StoreUnusable::NotConnected(connection));
+                let what = "xenstored-absent-connection";
+                return Err(Refusal::number(what, connection.into()));
             }
             events::take_pending(found.port);
             events::wait(&[found.port], now.saturating_add(CONNECT_STEP_NS));

@@ -4,10 +4,10 @@
 //! Xen's pages, the rings, ports, grants and mappings are new or gone. The order is the one of
 //! [`super::start`].
 
-use super::start::GRANT_ENTRIES;
-pub(crate) use super::start::Refusal;
+use super::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER};
 use crate::grants::GrantFrames;
 use crate::hypercall::sched::{self, Suspended};
+use crate::refusal::Refusal;
 use crate::store::StoreRing;
 use crate::{clock, console, events, hypercall, shared_info};
 
@@ -36,16 +36,15 @@ pub(crate) fn suspend() -> Result<Option<NewLife>, Refusal> {
 }
 
 fn resume() -> Result<NewLife, Refusal> {
-    hypercall::fill().map_err(Refusal::HypercallPage)?;
-    shared_info::place().map_err(Refusal::SharedInfo)?;
+    hypercall::fill()?;
+    shared_info::place()?;
     shared_info::mask_all();
     clock::go_on();
     events::forget_ports();
-    let ring = console::Ring::find().map_err(Refusal::Console)?;
-    console::attach(ring);
-    let store = StoreRing::find().map_err(Refusal::Store)?;
-    let domid = hypercall::domid_from_cpuid().ok_or(Refusal::DomainNumber)?;
-    let grants = GrantFrames::place(GRANT_ENTRIES).map_err(Refusal::GrantTable)?;
+    console::attach(console::Ring::find()?);
+    let store = StoreRing::find()?;
+    let domid = hypercall::domid_from_cpuid().ok_or(NO_DOMAIN_NUMBER)?;
+    let grants = GrantFrames::place(GRANT_ENTRIES)?;
     if let Err(errno) = events::announce_obedience() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }

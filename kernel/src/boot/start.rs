@@ -3,67 +3,26 @@
 //! Each step needs the ones before it and nothing else. A step that fails ends the run with one
 //! line that names it: an image that cannot do its work must say so, not try.
 
-use core::fmt;
-
 use super::descriptors;
 use super::paging::{self, WINDOW_ADDRESS_BITS, WINDOW_BASE, WINDOW_BYTES};
-use super::start_info::{self, Boot, StartInfoError};
+use super::start_info::{self, Boot};
 use crate::abi::PAGE_BYTES;
-use crate::console::{self, RingError};
 use crate::cpu;
 use crate::grants::{GrantFrames, WindowMapper};
-use crate::hypercall::grant_table::GrantError;
 use crate::hypercall::sched;
-use crate::hypercall::{self, Errno, HypercallPageError};
 use crate::machine::Machine;
 use crate::options::Options;
-use crate::random::{self, RandomError};
-use crate::store::{StoreAccess, StoreRing, StoreUnusable};
+use crate::refusal::Refusal;
+use crate::store::{StoreAccess, StoreRing};
 use crate::verdict::Verdict;
-use crate::{clock, heap, pages, shared_info, trace};
+use crate::{clock, console, heap, hypercall, pages, random, shared_info, trace};
 
 /// Entries of the grant table that are placed: one for each of 400 links (the most at default
 /// quotas, docs/protocol.md §12) and the reserved ones, which is one frame.
 pub(super) const GRANT_ENTRIES: u32 = 512;
 
-/// Why the image refuses to start, or to go on after it was restored.
-pub(crate) enum Refusal {
-    HypercallPage(HypercallPageError),
-    StartInfo(StartInfoError),
-    /// The processor has too few physical address bits for the window.
-    AddressBits(u32),
-    /// The memory map has something in the window.
-    WindowOccupied,
-    SharedInfo(Errno),
-    Console(RingError),
-    /// No RAM behind the image, or too little.
-    Memory(u64),
-    Clock,
-    Random(RandomError),
-    Store(StoreUnusable),
-    GrantTable(GrantError),
-    /// Neither CPUID nor xenstore tells this domain's number.
-    DomainNumber,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::HypercallPage(error) => error.fmt(f),
-            Refusal::StartInfo(error) => error.fmt(f),
-            Refusal::AddressBits(bits) => write!(f, "only-{bits}-physical-address-bits"),
-            Refusal::WindowOccupied => f.write_str("memory-map-reaches-into-the-window-at-4-gib"),
-            Refusal::SharedInfo(errno) => write!(f, "shared-info-not-placed-{errno}"),
-            Refusal::Console(error) => error.fmt(f),
-            Refusal::Memory(bytes) => write!(f, "only-{bytes}-bytes-of-memory-behind-the-image"),
-            Refusal::Clock => f.write_str("xen-gives-no-time"),
-            Refusal::Random(error) => error.fmt(f),
-            Refusal::Store(error) => error.fmt(f),
-            Refusal::GrantTable(error) => write!(f, "grant-table-not-placed-{error}"),
-            Refusal::DomainNumber => f.write_str("own-domain-number-unknown"),
-        }
-    }
-}
+/// Neither CPUID nor xenstore tells this domain's number.
+pub(super) const NO_DOMAIN_NUMBER: Refusal = Refusal::of("own-domain-number-unknown");
 
 #[cfg(feature = "image")]
 unsafe extern "Rust" {
@@ -92,25 +51,25 @@ pub(super) extern "C" fn start(start_info: u32) -> ! {
 
 /// All that an image needs before it has options.
 fn prepare(start_info: u32) -> Result<Boot, Refusal> {
-    hypercall::establish().map_err(Refusal::HypercallPage)?;
+    hypercall::establish()?;
     paging::refine();
-    let boot = start_info::read(start_info).map_err(Refusal::StartInfo)?;
+    let boot = start_info::read(start_info)?;
     let bits = cpu::physical_address_bits();
     if bits < WINDOW_ADDRESS_BITS {
-        return Err(Refusal::AddressBits(bits));
+        // Too few for the window.
+        return Err(Refusal::number("physical-address-bits", bits.into()));
     }
     if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
-        return Err(Refusal::WindowOccupied);
+        return Err(Refusal::of("memory-map-reaches-into-the-window-at-4-gib"));
     }
-    shared_info::place().map_err(Refusal::SharedInfo)?;
+    shared_info::place()?;
     shared_info::mask_all();
-    let ring = console::Ring::find().map_err(Refusal::Console)?;
-    console::attach(ring);
+    console::attach(console::Ring::find()?);
     divide_memory(&boot)?;
     if clock::now_ns() == 0 {
-        return Err(Refusal::Clock);
+        return Err(Refusal::of("xen-gives-no-time"));
     }
-    random::check().map_err(Refusal::Random)?;
+    random::check()?;
     Ok(boot)
 }
 
@@ -119,10 +78,10 @@ fn prepare(start_info: u32) -> Result<Boot, Refusal> {
 fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
     const HEAP_BYTES_MAX: u64 = 1 << 20;
     const MEMORY_BYTES_MIN: u64 = 256 << 10;
-    let (base, end) = boot.free_ram().ok_or(Refusal::Memory(0))?;
+    let (base, end) = boot.free_ram().unwrap_or((0, 0));
     let bytes = end.saturating_sub(base);
     if bytes < MEMORY_BYTES_MIN {
-        return Err(Refusal::Memory(bytes));
+        return Err(Refusal::number("bytes-of-memory-behind-the-image", bytes));
     }
     let heap_bytes = (bytes / 2).min(HEAP_BYTES_MAX) & !(PAGE_BYTES as u64 - 1);
     // SAFETY: RAM behind the image by the memory map, mapped, copied from already (start info),
@@ -157,15 +116,15 @@ fn run(boot: Boot) -> Verdict {
 }
 
 fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
-    let ring = StoreRing::find().map_err(Refusal::Store)?;
+    let ring = StoreRing::find()?;
     // Any number will do; its low half is as random as the rest.
-    let first_request_id = random::draw().map_err(Refusal::Random)? as u32;
+    let first_request_id = random::draw()? as u32;
     let mut store = StoreAccess::start(ring, first_request_id);
     let domid = match hypercall::domid_from_cpuid() {
         Some(domid) => domid,
-        None => domid_from_store(&mut store).ok_or(Refusal::DomainNumber)?,
+        None => domid_from_store(&mut store).ok_or(NO_DOMAIN_NUMBER)?,
     };
-    let grants = GrantFrames::place(GRANT_ENTRIES).map_err(Refusal::GrantTable)?;
+    let grants = GrantFrames::place(GRANT_ENTRIES)?;
     let image = tether_image_name();
     Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper, boot })
 }

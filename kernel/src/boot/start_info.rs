@@ -10,6 +10,7 @@ use crate::abi::start_info::{
     MAGIC, MEMMAP_TYPE_RAM, MemmapEntry, StartInfo, VERSION_WITH_MEMORY_MAP,
 };
 use crate::boot::paging::{self, RAM_MAPPED_BYTES};
+use crate::refusal::Refusal;
 
 /// Longest command line: xl itself cuts `extra=` at 1,024 bytes.
 pub(crate) const COMMAND_LINE_BYTES_MAX: usize = 1024;
@@ -18,33 +19,6 @@ const MEMORY_MAP_ENTRIES_MAX: usize = 16;
 
 /// The command line, as given.
 pub(crate) type CommandLine = String<COMMAND_LINE_BYTES_MAX>;
-
-/// Why the start info cannot be used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StartInfoError {
-    /// Not below 1 GiB, where RAM is mapped, or not aligned.
-    Address(u64),
-    /// `magic` is something else: not started by Xen as PVH.
-    Magic(u32),
-    /// A version without a memory map.
-    Version(u32),
-    /// The command line has no end, or is not ASCII.
-    CommandLine,
-    /// The memory map is empty or longer than any known.
-    MemoryMap(u32),
-}
-
-impl core::fmt::Display for StartInfoError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            StartInfoError::Address(at) => write!(f, "start-info-address-{at:#x}"),
-            StartInfoError::Magic(magic) => write!(f, "start-info-magic-{magic:#x}"),
-            StartInfoError::Version(version) => write!(f, "start-info-version-{version}"),
-            StartInfoError::CommandLine => f.write_str("command-line-not-ascii-or-too-long"),
-            StartInfoError::MemoryMap(entries) => write!(f, "memory-map-entries-{entries}"),
-        }
-    }
-}
 
 /// One region of the memory map.
 #[derive(Clone, Copy)]
@@ -89,30 +63,32 @@ impl Boot {
 }
 
 /// Reads and checks the start info at the address that Xen passed in `ebx`.
-pub(super) fn read(address: u32) -> Result<Boot, StartInfoError> {
+pub(super) fn read(address: u32) -> Result<Boot, Refusal> {
     let info: StartInfo = copy(u64::from(address))?;
     if info.magic != MAGIC {
-        return Err(StartInfoError::Magic(info.magic));
+        return Err(Refusal::hex("start-info-magic", info.magic.into()));
     }
     if info.version < VERSION_WITH_MEMORY_MAP {
-        return Err(StartInfoError::Version(info.version));
+        return Err(Refusal::number("start-info-version", info.version.into()));
     }
     let command_line = command_line(info.cmdline_paddr)?;
+    // Empty, or longer than any known.
+    let bad_map = Refusal::number("memory-map-entries", info.memmap_entries.into());
     let mut memory_map = Vec::new();
     for index in 0..u64::from(info.memmap_entries) {
         let at = info.memmap_paddr.saturating_add(index * size_of::<MemmapEntry>() as u64);
         let entry: MemmapEntry = copy(at)?;
         let end = entry.addr.saturating_add(entry.size);
         let region = Region { base: entry.addr, end, ram: entry.kind == MEMMAP_TYPE_RAM };
-        memory_map.push(region).map_err(|_| StartInfoError::MemoryMap(info.memmap_entries))?;
+        memory_map.push(region).map_err(|_| bad_map)?;
     }
     if memory_map.is_empty() {
-        return Err(StartInfoError::MemoryMap(0));
+        return Err(bad_map);
     }
     Ok(Boot { version: info.version, command_line, memory_map })
 }
 
-fn command_line(at: u64) -> Result<CommandLine, StartInfoError> {
+fn command_line(at: u64) -> Result<CommandLine, Refusal> {
     let mut line = CommandLine::new();
     if at == 0 {
         return Ok(line);
@@ -126,7 +102,7 @@ fn command_line(at: u64) -> Result<CommandLine, StartInfoError> {
             break;
         }
     }
-    Err(StartInfoError::CommandLine)
+    Err(Refusal::of("command-line-not-ascii-or-too-long"))
 }
 
 /// What may be read as plain data: any bytes are a value.
@@ -136,10 +112,11 @@ impl Plain for StartInfo {}
 impl Plain for MemmapEntry {}
 
 /// Copies a value out of low RAM.
-fn copy<T: Plain>(at: u64) -> Result<T, StartInfoError> {
+fn copy<T: Plain>(at: u64) -> Result<T, Refusal> {
     let end = at.saturating_add(size_of::<T>() as u64);
     if at < PAGE_BYTES as u64 || end > RAM_MAPPED_BYTES {
-        return Err(StartInfoError::Address(at));
+        // Not where RAM is mapped.
+        return Err(Refusal::hex("start-info-address", at));
     }
     let from = core::ptr::with_exposed_provenance::<T>(at as usize);
     // SAFETY:

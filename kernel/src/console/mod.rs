@@ -16,7 +16,7 @@ mod ring;
 
 pub(crate) use lines::set_level;
 pub use lines::{Level, write_for_programs, write_leveled, write_line};
-pub(crate) use ring::{Ring, RingError};
+pub(crate) use ring::Ring;
 
 /// The output of the image.
 struct Console {

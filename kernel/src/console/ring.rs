@@ -11,11 +11,12 @@ use crate::abi::console::{
     OUT_PRODUCER_AT,
 };
 use crate::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
-use crate::boot::paging;
 use crate::clock;
 use crate::hypercall::event_channel::{self, Port};
-use crate::hypercall::{Errno, hvm, sched};
+use crate::hypercall::sched;
+use crate::refusal::Refusal;
 use crate::shared_info;
+use crate::special_page::SpecialPage;
 use crate::untyped::Untyped;
 
 /// How long a full ring is waited for in all before its image gives up on the daemon: it usually
@@ -39,42 +40,13 @@ pub(crate) struct Ring {
     bytes_lost: u64,
 }
 
-/// Why there is no console ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RingError {
-    /// Xen did not tell where it is.
-    Parameter(Errno),
-    /// Xen told nonsense, or nothing: no console is configured.
-    Place(u64),
-}
-
-impl core::fmt::Display for RingError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            RingError::Parameter(errno) => write!(f, "no-console-parameter-{errno}"),
-            RingError::Place(frame) => write!(f, "console-frame-{frame:#x}"),
-        }
-    }
-}
-
 impl Ring {
     /// Finds the ring. To be called once in each life of the domain.
-    pub(crate) fn find() -> Result<Ring, RingError> {
-        let frame = hvm::param(CONSOLE_PFN).map_err(RingError::Parameter)?;
-        let port = hvm::param(CONSOLE_EVTCHN).map_err(RingError::Parameter)?;
-        let page = paging::special_page(frame).ok_or(RingError::Place(frame))?;
-        let port = u32::try_from(port).map_err(|_| RingError::Place(frame))?;
-        if port >= shared_info::PORTS {
-            return Err(RingError::Place(frame));
-        }
-        let mut ring = Ring {
-            page,
-            port: Port(port),
-            producer: 0,
-            unannounced: false,
-            stalled: false,
-            bytes_lost: 0,
-        };
+    pub(crate) fn find() -> Result<Ring, Refusal> {
+        let SpecialPage { page, port } =
+            SpecialPage::find("console-page", CONSOLE_PFN, CONSOLE_EVTCHN)?;
+        let mut ring =
+            Ring { page, port, producer: 0, unannounced: false, stalled: false, bytes_lost: 0 };
         ring.producer = ring.page.word(OUT_PRODUCER_AT).load(Ordering::Relaxed);
         Ok(ring)
     }

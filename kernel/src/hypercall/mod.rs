@@ -14,6 +14,7 @@ use crate::abi::cpuid::{
     SIGNATURE_ECX, SIGNATURE_EDX,
 };
 use crate::cpu;
+use crate::refusal::Refusal;
 
 pub mod errno;
 pub mod event_channel;
@@ -112,27 +113,6 @@ pub(crate) fn page_address() -> u64 {
     HYPERCALL_PAGE.0.get() as u64
 }
 
-/// Why there are no hypercalls.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HypercallPageError {
-    /// No Xen leaves in CPUID.
-    NotXen,
-    /// Xen wants another number of pages than one.
-    Pages(u32),
-    /// The page still holds its poison: Xen did not fill it.
-    Poisoned,
-}
-
-impl core::fmt::Display for HypercallPageError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            HypercallPageError::NotXen => f.write_str("no-xen-leaves-in-cpuid"),
-            HypercallPageError::Pages(pages) => write!(f, "xen-wants-{pages}-hypercall-pages"),
-            HypercallPageError::Poisoned => f.write_str("hypercall-page-not-filled"),
-        }
-    }
-}
-
 /// First of Xen's CPUID leaves.
 pub(crate) fn xen_leaves() -> Option<u32> {
     (0..LEAF_PLACES).map(|place| FIRST_LEAF + place * LEAF_STEP).find(|&base| {
@@ -162,7 +142,7 @@ pub(crate) fn page_is_filled() -> bool {
 
 /// Has Xen fill the hypercall page, and checks that it did. Runs before paging takes the right to
 /// write the page away.
-pub(crate) fn establish() -> Result<(), HypercallPageError> {
+pub(crate) fn establish() -> Result<(), Refusal> {
     // SAFETY: our own page, not executable yet, in which nobody else is interested.
     unsafe { HYPERCALL_PAGE.0.get().cast::<u8>().write_bytes(POISON, PAGE_BYTES) };
     fill()
@@ -170,15 +150,16 @@ pub(crate) fn establish() -> Result<(), HypercallPageError> {
 
 /// Has Xen fill the hypercall page. Xen writes guest memory whatever the guest's page tables say;
 /// in a restored domain it may be another Xen, whose calls are made otherwise.
-pub(crate) fn fill() -> Result<(), HypercallPageError> {
-    let base = xen_leaves().ok_or(HypercallPageError::NotXen)?;
+pub(crate) fn fill() -> Result<(), Refusal> {
+    let base = xen_leaves().ok_or(Refusal::of("no-xen-leaves-in-cpuid"))?;
     let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
     if leaf.eax != 1 {
-        return Err(HypercallPageError::Pages(leaf.eax));
+        // More than the one page that is there.
+        return Err(Refusal::number("hypercall-pages", leaf.eax.into()));
     }
     let page = HYPERCALL_PAGE.0.get().expose_provenance() as u64;
     // SAFETY: the MSR that Xen named takes the address of a page, which Xen fills; the page is
     // ours and nothing executes in it now.
     unsafe { Msr::new(leaf.ebx).write(page) };
-    if page_is_filled() { Ok(()) } else { Err(HypercallPageError::Poisoned) }
+    if page_is_filled() { Ok(()) } else { Err(Refusal::of("hypercall-page-not-filled")) }
 }

@@ -26,6 +26,7 @@ pub use image::{backend, frontend};
 use crate::Verdict;
 use crate::boot::resume;
 use crate::platform::{Side, XenPlatform};
+use crate::refusal::Refusal;
 use crate::{clock, heap, trace};
 use unload::{Then, Unload};
 
@@ -149,10 +150,7 @@ pub fn run<J: Job>(
 }
 
 /// Suspends the domain; on return it may be another one, and every link starts over.
-fn suspend(
-    driver: &mut ImageDriver,
-    xen: &mut XenPlatform<impl Side>,
-) -> Result<(), resume::Refusal> {
+fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
     trace!("suspending t_ns={}", clock::now_ns());
     let life = resume::suspend()?;
     let restored = u8::from(life.is_some());

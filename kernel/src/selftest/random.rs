@@ -12,7 +12,8 @@ const DRAWS: usize = 8;
 pub(super) fn run(_: &mut Machine) -> Result<(), Failed> {
     let mut drawn = [0; DRAWS];
     for index in 0..DRAWS {
-        let value = random::draw().map_err(|error| Failed::found("random-number", &error))?;
+        let value =
+            random::draw().map_err(|error| Failed::found("random-number", &error.word()))?;
         hold("numbers-differ", !drawn[..index].contains(&value))?;
         drawn[index] = value;
     }

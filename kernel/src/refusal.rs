@@ -1,0 +1,81 @@
+//! Why an image refuses to start, or to go on after it was restored.
+//!
+//! Nobody tells such refusals apart: one is printed, as the verdict's reason, and the run ends. So
+//! all steps of boot have this one small value in common, and no enum wraps another's.
+
+use core::fmt;
+
+use crate::hypercall::Errno;
+use crate::hypercall::grant_table::GrantError;
+use crate::random::RandomError;
+
+/// What is not as an image needs it, in words joined by dashes, and the number that goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    what: &'static str,
+    found: Found,
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// The words say it all.
+    Nothing,
+    /// A count or a version.
+    Number(u64),
+    /// An address, a frame or a magic, which people read in hexadecimal.
+    Hex(u64),
+    /// What Xen answered.
+    Errno(Errno),
+}
+
+impl Refusal {
+    /// `what`, and there is no more to say.
+    pub(crate) const fn of(what: &'static str) -> Refusal {
+        Refusal { what, found: Found::Nothing }
+    }
+
+    /// `what` is wrong: it is this number.
+    pub(crate) const fn number(what: &'static str, number: u64) -> Refusal {
+        Refusal { what, found: Found::Number(number) }
+    }
+
+    /// `what` is wrong: it is this number, printed in hexadecimal.
+    pub(crate) const fn hex(what: &'static str, number: u64) -> Refusal {
+        Refusal { what, found: Found::Hex(number) }
+    }
+
+    /// Xen has refused `what`.
+    pub(crate) const fn errno(what: &'static str, errno: Errno) -> Refusal {
+        Refusal { what, found: Found::Errno(errno) }
+    }
+}
+
+impl From<RandomError> for Refusal {
+    fn from(error: RandomError) -> Refusal {
+        Refusal::of(error.word())
+    }
+}
+
+impl From<GrantError> for Refusal {
+    fn from(error: GrantError) -> Refusal {
+        match error {
+            GrantError::Hypercall(errno) => Refusal::errno("grant-table-not-placed", errno),
+            GrantError::Status(status) => {
+                Refusal::number("grant-table-not-placed-gntst", status.unsigned_abs().into())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        match self.found {
+            Found::Nothing => Ok(()),
+            Found::Number(number) => write!(f, "-{number}"),
+            Found::Hex(number) => write!(f, "-{number:#x}"),
+            Found::Errno(errno) => write!(f, "-{errno}"),
+        }
+    }
+}
