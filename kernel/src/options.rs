@@ -14,6 +14,10 @@ use heapless::{String, Vec};
 /// if they are short, and one SCHEDOP_poll their ports.
 pub const LINKS_MAX: usize = 100;
 const _: () = assert!(LINKS_MAX < crate::hypercall::sched::POLL_PORTS_MAX);
+/// Page sets that may be in use or in quarantine together: one for each link, and some that peers
+/// hold. A front that is killed and restarted by its peers' misbehaviour runs out here, by name,
+/// instead of running out of memory.
+pub const PAGE_SETS_MAX: usize = LINKS_MAX + 16;
 /// Most bytes a cycle moves each way: 1 GiB, minutes of work at the rates seen.
 const BYTES_MAX: u64 = 1 << 30;
 /// Most pages of one connection: both libraries have a say.
@@ -66,6 +70,8 @@ pub struct Options {
     pub rest_ms: u32,
     /// `pages=1`: pages of a connection.
     pub pages: u16,
+    /// `page_sets=116`: connections' pages that may be in use or in quarantine together.
+    pub page_sets: u16,
     /// `beat_ms=1000`: the beat's period.
     pub beat_ms: u32,
     /// `beat_limit=4`: periods without a beat before the peer is taken for dead.
@@ -96,6 +102,7 @@ impl Default for Options {
             bytes: 1 << 20,
             rest_ms: 0,
             pages: 1,
+            page_sets: PAGE_SETS_MAX as u16,
             beat_ms: 1000,
             beat_limit: 4,
             restart_every: 0,
@@ -150,12 +157,13 @@ impl fmt::Display for OptionError<'_> {
 }
 
 /// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "link",
     "cycles",
     "bytes",
     "rest_ms",
     "pages",
+    "page_sets",
     "beat_ms",
     "beat_limit",
     "restart_every",
@@ -201,6 +209,7 @@ impl Options {
             "bytes" => self.bytes = number(value, 1..=BYTES_MAX)?,
             "rest_ms" => self.rest_ms = number(value, 0..=PAUSE_MS_MAX)? as u32,
             "pages" => self.pages = number(value, 1..=u64::from(PAGES_MAX))? as u16,
+            "page_sets" => self.page_sets = number(value, 1..=PAGE_SETS_MAX as u64)? as u16,
             "beat_ms" => self.beat_ms = number(value, BEAT_MS)? as u32,
             "beat_limit" => self.beat_limit = number(value, BEAT_LIMIT)? as u32,
             "restart_every" => {
@@ -277,7 +286,7 @@ fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINKS_MAX, OptionError, Options, Problem, Role, Selftest};
+    use super::{LINKS_MAX, OptionError, Options, PAGE_SETS_MAX, Problem, Role, Selftest};
     use crate::console::Level;
     use channel::Step;
 
@@ -291,6 +300,7 @@ mod tests {
         let options = Options::parse("  ").unwrap();
         assert!(options.links.is_empty());
         assert_eq!((options.cycles, options.bytes, options.pages), (20, 1 << 20, 1));
+        assert_eq!(usize::from(options.page_sets), PAGE_SETS_MAX);
         assert_eq!((options.beat_ms, options.beat_limit), (1000, 4));
         assert_eq!(options.restart_every, 0);
         assert_eq!((options.selftest, options.log), (Selftest::On, Level::Info));
@@ -300,14 +310,14 @@ mod tests {
 
     #[test]
     fn every_option_is_obeyed() {
-        let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 beat_ms=100 beat_limit=3 \
+        let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 page_sets=3 beat_ms=100 beat_limit=3 \
                     selftest=only restart_every=5 \
                     stop_at=connected:2 pause_at=streaming:1500 log=debug role=second";
         let options = Options::parse(line).unwrap();
         let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
         assert_eq!(links, ["a", "b-1"]);
         assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
-        assert_eq!(options.rest_ms, 30);
+        assert_eq!((options.rest_ms, options.page_sets), (30, 3));
         assert_eq!((options.beat_ms, options.beat_limit), (100, 3));
         assert_eq!(options.restart_every, 5);
         assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
@@ -348,6 +358,8 @@ mod tests {
             "rest_ms=600001",
             "pages=0",
             "pages=99",
+            "page_sets=0",
+            "page_sets=117",
             "beat_ms=9",
             "beat_limit=1",
             "selftest=yes",

@@ -134,6 +134,16 @@ introduce() {
     sh xl/introduce "$(domid_of "$1")" "$(domid_of "$2")" ${3:+"$3"} || fail introduce-failed
 }
 
+# link_names COUNT: l1,l2,... as an image takes them.
+link_names() {
+    names=l1 number=1
+    while [ $number -lt "$1" ]; do
+        number=$((number + 1))
+        names=$names,l$number
+    done
+    echo "$names"
+}
+
 # wait_line NAME COUNT PATTERN: until NAME's console has COUNT lines that match.
 wait_line() {
     log=$(console_of "$1") left=$((PATIENCE_S * 10))

@@ -38,6 +38,7 @@ pub(crate) fn image<J: Job>(
     let Machine { domid, options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
     let mut xen: XenPlatform<J::Side> = XenPlatform::new(domid, store.ring, grants, mapper, stops);
+    xen.limit_page_sets(usize::from(options.page_sets));
     let places = match places(&options) {
         Ok(places) => places,
         Err(name) => {

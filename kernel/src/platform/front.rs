@@ -7,7 +7,7 @@ use channel::platform::{
 use channel::{Epoch, GrantRef, LinkId, Number, Port};
 use grant::{Closing, FrontConnection, FrontView, OpenRefusal, PageSet, SharedPages};
 
-use super::{PAGE_SETS_MAX, Side, XenPlatform, header_terms, words};
+use super::{Side, XenPlatform, header_terms, words};
 use crate::grants::OwnPages;
 use crate::hypercall::Errno;
 use crate::hypercall::event_channel;
@@ -89,7 +89,7 @@ impl<S: Side> XenPlatform<S> {
         if let Some(at) = self.spare.iter().position(|set| set.pages().pages() == wanted) {
             return Ok(self.spare.swap_remove(at));
         }
-        if self.quarantine.state().sets + self.quarantine.state().reserved >= PAGE_SETS_MAX {
+        if self.quarantine.state().sets + self.quarantine.state().reserved >= self.page_sets {
             return Err(PrepareError::QuarantineFull);
         }
         OwnPages::allocate(wanted).ok_or(PrepareError::NoPages)

@@ -28,7 +28,7 @@ use xenbus::blocking::Port as _;
 use crate::boot::resume::NewLife;
 use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
 use crate::hypercall::event_channel::{self, Status};
-use crate::options::LINKS_MAX;
+use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
 use crate::store::StoreRing;
 use crate::{clock, events, random};
 
@@ -39,11 +39,6 @@ use storm::Meter;
 /// image takes, or fewer links with more pages.
 const WINDOW_SLOTS: usize = 256;
 const _: () = assert!(WINDOW_SLOTS >= 2 * LINKS_MAX);
-
-/// Page sets that may be in use or in quarantine together: one for each link, and some that peers
-/// hold. A front that is killed and restarted by its peers' misbehaviour runs out here, by name,
-/// instead of running out of memory.
-const PAGE_SETS_MAX: usize = LINKS_MAX + 16;
 
 // What a CONNECT may name, a page set and a mapping can hold.
 const _: () = assert!(channel::limits::PAGES_MAX <= grant::PAGES_MAX);
@@ -121,6 +116,8 @@ pub struct XenPlatform<S> {
     table: GrantTable<GrantFrames>,
     quarantine: Quarantine<OwnPages, PAGE_SETS_MAX>,
     spare: Vec<PageSet<OwnPages>>,
+    /// Page sets that there may be, at most [`PAGE_SETS_MAX`].
+    page_sets: usize,
     window: Window<WINDOW_SLOTS>,
     mapper: WindowMapper,
     ends: Vec<End>,
@@ -145,6 +142,7 @@ impl<S: Side> XenPlatform<S> {
             table: GrantTable::new(frames),
             quarantine: Quarantine::new(),
             spare: Vec::new(),
+            page_sets: PAGE_SETS_MAX,
             window: Window::new(),
             mapper,
             ends: Vec::new(),
@@ -153,6 +151,11 @@ impl<S: Side> XenPlatform<S> {
             released: ReleaseTimes::default(),
             side: PhantomData,
         }
+    }
+
+    /// No more page sets than this are made, at most [`PAGE_SETS_MAX`]. Called before any is.
+    pub fn limit_page_sets(&mut self, page_sets: usize) {
+        self.page_sets = page_sets.min(PAGE_SETS_MAX);
     }
 
     /// The domain was restored and has begun a new life: all that links had in the former one is

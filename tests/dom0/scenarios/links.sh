@@ -1,17 +1,9 @@
 # Two images of 2 MiB with as many links between them as an image takes; one link more is refused by
 # name.
 N=100
-links() { # COUNT
-    names=l1 number=1
-    while [ $number -lt "$1" ]; do
-        number=$((number + 1))
-        names=$names,l$number
-    done
-    echo "$names"
-}
 snapshot before
-create backend 1 "link=$(links $N) selftest=off"
-create frontend 1 "link=$(links $N) bytes=4096 cycles=2 stop_at=finished selftest=off"
+create backend 1 "link=$(link_names $N) selftest=off"
+create frontend 1 "link=$(link_names $N) bytes=4096 cycles=2 stop_at=finished selftest=off"
 number=0
 while [ $number -lt $N ]; do
     number=$((number + 1))
@@ -24,7 +16,7 @@ check every-link-is-served $seen "$served connections"
 snapshot idle
 shutdown frontend.1
 shutdown backend.1
-create backend 2 "link=$(links $((N + 1)))"
+create backend 2 "link=$(link_names $((N + 1)))"
 expect backend.2 ERROR
 wait_end backend.2
 grep -q "^@T verdict=ERROR reason=link-l$((N + 1))-is-one-too-many" "$(console_of backend.2)" && seen=ok || seen=bad

@@ -22,12 +22,7 @@ wait_end frontend.100
 shutdown backend.1
 alone=$(requests backend.1)
 
-names=l1 number=1
-while [ $number -lt $N ]; do
-    number=$((number + 1))
-    names=$names,l$number
-done
-create backend 2 "link=$names $common"
+create backend 2 "link=$(link_names $N) $common"
 number=0
 while [ $number -lt $N ]; do
     number=$((number + 1))
