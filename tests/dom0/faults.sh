@@ -180,3 +180,11 @@ daemon_kind() {
         *) echo c ;;
     esac
 }
+
+# live_update [OPTIONS]: the store daemon is replaced by a new process image in the run, with other
+# options where there are any.
+live_update() {
+    say "live update of xenstored${1:+ with $1}"
+    xenstore-control live-update ${1:+-c "$1"} "$(readlink -f "/proc/$(daemon_pid)/exe")" ||
+        fail live-update-failed
+}

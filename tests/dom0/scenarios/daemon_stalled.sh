@@ -16,10 +16,6 @@ told=$(lines frontend.1 'xenstored does not answer')
 [ "$told" = 3 ] && said=ok || said=bad
 check each-silence-is-said-once $said "$told lines"
 
-live_update() {
-    say "live update of xenstored"
-    xenstore-control live-update "$(readlink -f "/proc/$(daemon_pid)/exe")" || fail live-update-failed
-}
 if [ "$(daemon_kind)" = c ]; then
     live_update
     good_cycles frontend.1 3
