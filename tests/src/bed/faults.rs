@@ -21,6 +21,7 @@ use super::options::{Daemon, Options};
 use super::play::Played;
 use super::report::{Budget, Check};
 use super::session::Wish;
+use super::soak;
 use super::trouble::{Outcome, Trouble};
 use super::verdict::{Judgement, Verdict};
 
@@ -28,7 +29,7 @@ use super::verdict::{Judgement, Verdict};
 pub const COMMAND: &str = "faults";
 
 /// Scenarios, and what each does to the two images.
-pub const CAMPAIGN: [(&str, &str); 13] = [
+pub const CAMPAIGN: [(&str, &str); 19] = [
     ("any_order", "created and introduced in every order"),
     ("frontend_killed_at_steps", "the frontend destroyed at every step"),
     ("backend_killed_at_steps", "the backend destroyed at every step"),
@@ -36,17 +37,23 @@ pub const CAMPAIGN: [(&str, &str); 13] = [
     ("reloaded", "either ended in order and created again"),
     ("restart_in_place", "endpoints restarted in place"),
     ("paused", "either paused, for short and for long"),
+    ("pages_kept", "pages kept mapped by a backend that hangs"),
+    ("quotas", "no node and no watch left"),
     ("daemon_stalled", "the store daemon stalled and replaced"),
     ("suspend_frontend", "the frontend saved and restored"),
     ("suspend_backend", "the backend saved and restored"),
     ("suspend_cancelled", "checkpoints, and suspensions called off"),
     ("suspend_twice", "one saved state started twice"),
     ("reboot", "told to reboot in the middle of a connection"),
+    ("many", "frontends that die among 32 of one backend"),
+    ("hostile_frontend", "every lie that a frontend can tell"),
+    ("hostile_backend", "every lie that a backend can tell"),
+    (soak::SCENARIO, "deaths at random steps, one after the other"),
 ];
 
-/// Its images are introduced by halves, long before their peers exist, so that what they ask until
-/// then is no reconnect's.
-const INTRODUCES_BY_HALVES: &str = "any_order";
+/// What their replacements ask until they are up is not one link's way to a connection: images are
+/// introduced by halves, long before their peers exist, or have several links.
+const NO_RECONNECTS: [&str; 3] = ["any_order", "pages_kept", "many"];
 
 /// How many times something is destroyed at a random moment, in one run.
 const RANDOM_TURNS: usize = 6;
@@ -137,7 +144,11 @@ fn course(seed: u64) -> String {
 
 /// The job that plays a scenario.
 pub fn job(scenario: &str, seed: u64) -> Job {
+    if scenario == soak::SCENARIO {
+        return soak::short_job(seed);
+    }
     let settings = vec![
+        ("SEED".to_string(), seed.to_string()),
         ("FRONTEND_STEPS".to_string(), steps(frontend_killed)),
         ("BACKEND_STEPS".to_string(), steps(backend_killed)),
         ("COURSE".to_string(), course(seed)),
@@ -217,6 +228,17 @@ impl Row {
             },
             replay: replay.into(),
         });
+        if wish.job.scenario == soak::SCENARIO {
+            let wrong = soak::short_wrong(played, findings);
+            checks.push(Check {
+                name: "referee-has-nothing-against-it".into(),
+                daemon: wish.daemon.name().into(),
+                ok: wrong.is_empty(),
+                skipped: false,
+                detail: wrong.join("; "),
+                replay: replay.into(),
+            });
+        }
         for check in &mut checks {
             check.name = format!("{}: {}", wish.job.scenario, check.name);
             if !check.ok {
@@ -224,7 +246,7 @@ impl Row {
             }
         }
         let reconnects = match wish.job.scenario.as_str() {
-            INTRODUCES_BY_HALVES => Vec::new(),
+            name if NO_RECONNECTS.contains(&name) => Vec::new(),
             _ => reconnects(&findings.guests),
         };
         if reconnects.iter().any(|requests| *requests > RECONNECT_REQUESTS_MAX) {

@@ -31,6 +31,15 @@ const BYTES: &str = "64";
 /// The images that live through it.
 const SURVIVORS: [&str; 2] = ["frontend.1", "backend.1"];
 
+/// The file of tests/dom0/scenarios/.
+pub(super) const SCENARIO: &str = "soak";
+/// The short form: some steps, as the seed draws them, within about a minute.
+const SHORT_DESTROYS: u32 = 8;
+const SHORT_CYCLES: u32 = 80;
+/// Counts of a run ([`counts`]) that it was asked for.
+const CYCLES_SEEN: &str = "seen: cycle";
+const DEATHS_DONE: &str = "done: destroy";
+
 /// What one daemon's run came to.
 struct Ran {
     daemon: Daemon,
@@ -103,18 +112,7 @@ fn run(
     progress: &Progress,
     limit: &Limit,
 ) -> Outcome<Ran> {
-    let settings = vec![
-        ("PLAN".into(), plan.to_string()),
-        ("BYTES".into(), BYTES.to_string()),
-        // No latency is asked for.
-        ("UNTIMED".into(), "yes".into()),
-    ];
-    let job = Job {
-        scenario: "soak".into(),
-        cycles: options.cycles_in_force(),
-        settings,
-        files: Vec::new(),
-    };
+    let job = job(plan.to_string(), options.cycles_in_force());
     let out = match options.daemons() {
         [_] => session.layout.out.clone(),
         _ => session.layout.out.join(daemon.name()),
@@ -127,12 +125,45 @@ fn run(
         wrong.push(findings.judgement.reason.clone());
     }
     wrong.extend(findings.leaks.details.iter().cloned());
-    wrong.extend(violations(&played.facts, &findings.guests));
-    for guest in findings.guests.iter().filter(|guest| SURVIVORS.contains(&&*guest.name())) {
-        wrong.extend(grown(guest));
-    }
+    wrong.extend(seen_wrong(&played, &findings));
     let counts = counts(&played.facts, &findings.guests);
     Ok(Ran { daemon, played, findings, wrong, counts })
+}
+
+fn job(plan: String, cycles: u32) -> Job {
+    let settings = vec![
+        ("PLAN".into(), plan),
+        ("BYTES".into(), BYTES.to_string()),
+        // No latency is asked for.
+        ("UNTIMED".into(), "yes".into()),
+    ];
+    Job { scenario: SCENARIO.into(), cycles, settings, files: Vec::new() }
+}
+
+/// The soak's short form, for the fault campaign.
+pub(super) fn short_job(seed: u64) -> Job {
+    job(plan(seed, SHORT_CYCLES, SHORT_DESTROYS), SHORT_CYCLES)
+}
+
+/// What the referee and the survivors' heaps say against a run of the short form, and what it did less
+/// than it was to do; nothing if all is well.
+pub(super) fn short_wrong(played: &Played, findings: &Findings) -> Vec<String> {
+    let mut wrong = seen_wrong(played, findings);
+    let counts = counts(&played.facts, &findings.guests);
+    for (what, wanted) in [(CYCLES_SEEN, SHORT_CYCLES), (DEATHS_DONE, SHORT_DESTROYS)] {
+        let count = counts.get(what).copied().unwrap_or(0);
+        if count < u64::from(wanted) {
+            wrong.push(format!("{what}: {count} of {wanted}"));
+        }
+    }
+    wrong
+}
+
+fn seen_wrong(played: &Played, findings: &Findings) -> Vec<String> {
+    let mut wrong = violations(&played.facts, &findings.guests);
+    let survivors = findings.guests.iter().filter(|guest| SURVIVORS.contains(&&*guest.name()));
+    wrong.extend(survivors.filter_map(grown));
+    wrong
 }
 
 /// Heap blocks in use each time that a link came up must be the same ever after the first time.
@@ -156,7 +187,7 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
         let name = run.daemon.name();
         let of = |what: &str| run.counts.get(what).copied().unwrap_or(0);
         for (what, wanted) in
-            [("seen: cycle", options.cycles_in_force()), ("done: destroy", options.destroys)]
+            [(CYCLES_SEEN, options.cycles_in_force()), (DEATHS_DONE, options.destroys)]
         {
             let (value, limit) = (of(what) as f64, f64::from(wanted));
             let ok = value >= limit;
