@@ -87,48 +87,56 @@ impl Spans {
     }
 }
 
-/// What one end knows of its ring, all of it in private memory.
+/// What one end knows of its ring, all of it in private memory. What a message passes through is
+/// always inlined: a call costs as much as the work.
 #[derive(Debug)]
 struct End {
     place: RingPlace,
     /// Own free-running index, as published.
     own: u32,
+    /// How far it may move: to the producer's index for the consumer, to a ring's size behind the
+    /// consumer's index for the producer, as last believed.
+    bound: u32,
     /// Own index when the peer's wish was last looked at.
     told: u32,
     /// Where the own index points, as an offset in the view. Kept apart, because the size of the
     /// data need not divide 2^32.
     at: usize,
-    /// Bytes that may be moved: room for the producer, data for the consumer. The peer's index as
-    /// last believed follows from it.
-    left: u32,
-    /// How many of them lie in one stretch, up to the end of the data: the one comparison that a
-    /// small message needs.
-    stretch: usize,
+    /// The offset behind the data.
+    end: usize,
 }
 
 impl End {
     const fn new(place: RingPlace, index: u32, left: u32) -> Self {
-        let stretch = left as usize;
-        Self { place, own: index, told: index, at: place.data, left, stretch }
+        let end = place.data + place.size as usize;
+        let bound = index.wrapping_add(left);
+        Self { place, own: index, bound, told: index, at: place.data, end }
     }
 
-    /// Takes the peer's index over if it moved forward, and no further than the ring allows: both
-    /// for room and for data, what can still come is what is not there yet.
-    fn believe(&mut self, found: u32, believed: u32) -> Result<(), RingError> {
-        let moved = found.wrapping_sub(believed);
-        let reach = self.place.size - self.left;
-        if moved > reach {
-            return Err(RingError::PeerIndex { found, believed, reach });
+    /// Bytes that may be moved: room for the producer, data for the consumer.
+    #[inline(always)]
+    const fn left(&self) -> u32 {
+        self.bound.wrapping_sub(self.own)
+    }
+
+    /// Takes over that the own index may move up to `bound`, as the peer's index `found` has it, if
+    /// that is forward, and no further than the ring allows.
+    #[inline(always)]
+    fn believe(&mut self, bound: u32, found: u32) -> Result<(), RingError> {
+        let (left, before) = (bound.wrapping_sub(self.own), self.left());
+        if left < before || left > self.place.size {
+            let believed = found.wrapping_sub(left.wrapping_sub(before));
+            return Err(RingError::PeerIndex { found, believed, reach: self.place.size - before });
         }
-        self.left += moved;
-        self.measure();
+        self.bound = bound;
         Ok(())
     }
 
     /// The next bytes from the own position on: `wanted`, or as many as may be moved.
+    #[inline(always)]
     fn spans(&self, wanted: usize) -> Spans {
-        let bytes = wanted.min(self.left as usize);
-        let first = bytes.min(self.stretch);
+        let bytes = wanted.min(self.left() as usize);
+        let first = bytes.min(self.end - self.at);
         Spans {
             first: Span { at: self.at, bytes: first },
             second: Span { at: self.place.data, bytes: bytes - first },
@@ -136,32 +144,26 @@ impl End {
     }
 
     /// Moves the own index on by what was copied, and publishes it in the own line.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self, pages: &impl SharedPages, line: usize, bytes: usize) {
-        assert!(bytes <= self.left as usize, "no more bytes are moved than may be");
-        self.left -= bytes as u32;
+        assert!(bytes <= self.left() as usize, "no more bytes are moved than may be");
         self.own = self.own.wrapping_add(bytes as u32);
         self.at += bytes;
-        if bytes < self.stretch {
-            self.stretch -= bytes;
-        } else {
-            self.measure();
+        if self.at >= self.end {
+            self.at -= self.place.size as usize;
         }
         pages.store_u32(line + LINE_INDEX, self.own);
     }
 
-    /// Begins again at the front of the data once their end is reached; measures the stretch.
-    fn measure(&mut self) {
-        let end = self.place.data + self.place.size as usize;
-        if self.at >= end {
-            self.at -= self.place.size as usize;
-        }
-        assert!(self.at < end, "the position lies in the ring");
-        self.stretch = (end - self.at).min(self.left as usize);
+    /// Whether the own index has moved since the peer's wish was last looked at.
+    #[inline(always)]
+    const fn has_moved(&self) -> bool {
+        self.own != self.told
     }
 
     /// Looks whether the peer asked to be notified when the own index reaches a place that it has
     /// passed since the last look. A full barrier must lie between publishing and this.
+    #[inline(always)]
     fn due(&mut self, wish: u32) -> Notify {
         let told = core::mem::replace(&mut self.told, self.own);
         let passed = self.own.wrapping_sub(told);
@@ -190,19 +192,8 @@ impl Producer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, pages: &impl SharedPages, from: &[u8]) -> Result<usize, RingError> {
-        if from.len() > self.0.stretch {
-            return self.write_split(pages, from);
-        }
-        pages.copy_to(self.0.at, from);
-        self.publish(pages, from.len());
-        Ok(from.len())
-    }
-
-    /// As [`Self::write`], when the peer's index must be read or the ring's end is crossed.
-    #[inline(never)]
-    fn write_split(&mut self, pages: &impl SharedPages, from: &[u8]) -> Result<usize, RingError> {
         let Spans { first, second } = self.writable(pages, from.len())?;
         let bytes = first.bytes + second.bytes;
         pages.copy_to(first.at, &from[..first.bytes]);
@@ -217,13 +208,13 @@ impl Producer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    #[inline]
+    #[inline(always)]
     pub fn writable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        if (self.0.left as usize) < wanted {
+        if (self.0.left() as usize) < wanted {
             self.refresh(pages)?;
         }
         Ok(self.0.spans(wanted))
@@ -233,7 +224,7 @@ impl Producer {
     ///
     /// # Panics
     /// If they are more than there is room for.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self, pages: &impl SharedPages, bytes: usize) {
         self.0.advance(pages, self.0.place.producer_line, bytes);
     }
@@ -245,23 +236,31 @@ impl Producer {
 
     /// Bytes that can be written, as far as known without a look.
     pub const fn room(&self) -> u32 {
-        self.0.left
+        self.0.left()
     }
 
     /// The consumer's index as it stands there, unchecked.
+    #[inline(always)]
     pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
         pages.load_u32(self.0.place.consumer_line + LINE_INDEX)
     }
 
     /// Reads the consumer's index again: it may have moved up to our own.
+    #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = self.peer_index(pages);
-        let used = self.0.place.size - self.0.left;
-        self.0.believe(found, self.0.own.wrapping_sub(used))
+        self.0.believe(found.wrapping_add(self.0.place.size), found)
+    }
+
+    /// Whether anything was written since the last look at the consumer's wish.
+    #[inline(always)]
+    pub(crate) const fn has_moved(&self) -> bool {
+        self.0.has_moved()
     }
 
     /// Whether the consumer asked to be notified of what was written since the last look. The
     /// caller has put a full barrier in between.
+    #[inline(always)]
     pub(crate) fn due(&mut self, pages: &impl SharedPages) -> Notify {
         self.0.due(pages.load_u32(self.0.place.consumer_line + LINE_EVENT))
     }
@@ -294,7 +293,7 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
         let bytes = self.peek(pages, into)?;
         self.consume(pages, bytes);
@@ -305,22 +304,8 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
-        if into.len() > self.0.stretch {
-            return self.peek_split(pages, into);
-        }
-        pages.copy_from(self.0.at, into);
-        Ok(into.len())
-    }
-
-    /// As [`Self::peek`], when the peer's index must be read or the ring's end is crossed.
-    #[inline(never)]
-    fn peek_split(
-        &mut self,
-        pages: &impl SharedPages,
-        into: &mut [u8],
-    ) -> Result<usize, RingError> {
         let Spans { first, second } = self.readable(pages, into.len())?;
         let bytes = first.bytes + second.bytes;
         pages.copy_from(first.at, &mut into[..first.bytes]);
@@ -335,13 +320,13 @@ impl Consumer {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    #[inline]
+    #[inline(always)]
     pub fn readable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        if (self.0.left as usize) < wanted {
+        if (self.0.left() as usize) < wanted {
             self.refresh(pages)?;
         }
         Ok(self.0.spans(wanted))
@@ -351,7 +336,7 @@ impl Consumer {
     ///
     /// # Panics
     /// If they are more than are there.
-    #[inline]
+    #[inline(always)]
     pub fn consume(&mut self, pages: &impl SharedPages, bytes: usize) {
         self.0.advance(pages, self.0.place.consumer_line, bytes);
     }
@@ -363,22 +348,31 @@ impl Consumer {
 
     /// Bytes that can be read, as far as known without a look.
     pub const fn available(&self) -> u32 {
-        self.0.left
+        self.0.left()
     }
 
     /// The producer's index as it stands there, unchecked.
+    #[inline(always)]
     pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
         pages.load_u32(self.0.place.producer_line + LINE_INDEX)
     }
 
     /// Reads the producer's index again: it may have moved until the ring is full.
+    #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = self.peer_index(pages);
-        self.0.believe(found, self.0.own.wrapping_add(self.0.left))
+        self.0.believe(found, found)
+    }
+
+    /// Whether any room was given back since the last look at the producer's wish.
+    #[inline(always)]
+    pub(crate) const fn has_moved(&self) -> bool {
+        self.0.has_moved()
     }
 
     /// Whether the producer asked to be notified of the room given back since the last look. The
     /// caller has put a full barrier in between.
+    #[inline(always)]
     pub(crate) fn due(&mut self, pages: &impl SharedPages) -> Notify {
         self.0.due(pages.load_u32(self.0.place.producer_line + LINE_EVENT))
     }

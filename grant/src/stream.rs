@@ -84,8 +84,13 @@ impl Stream {
     }
 
     /// Ends a burst of reads and writes: one full barrier, then one look at each of the peer's
-    /// wishes. Must be called, or [`Self::before_sleep`], after the last of them.
+    /// wishes; nothing at all where nothing was moved since the last one. Must be called, or
+    /// [`Self::before_sleep`], after the last of them.
+    #[inline(always)]
     pub fn flush(&mut self, pages: &impl SharedPages) -> Notify {
+        if !self.outgoing.has_moved() && !self.incoming.has_moved() {
+            return Notify::NotDue;
+        }
         pages.full_barrier();
         self.due(pages)
     }
@@ -114,8 +119,17 @@ impl Stream {
         Ok(Sleep { notify, readiness: self.readiness(wish) })
     }
 
+    #[inline(always)]
     fn due(&mut self, pages: &impl SharedPages) -> Notify {
-        self.outgoing.due(pages).or(self.incoming.due(pages))
+        // Who has not moved cannot owe anything: one look less for a side that only reads or writes.
+        let mut notify = Notify::NotDue;
+        if self.outgoing.has_moved() {
+            notify = self.outgoing.due(pages);
+        }
+        if self.incoming.has_moved() {
+            notify = notify.or(self.incoming.due(pages));
+        }
+        notify
     }
 
     fn readiness(&self, wish: Wish) -> Readiness {

@@ -66,7 +66,7 @@ fn a_burst_costs_one_barrier_and_at_most_one_notification() {
     assert_eq!(world.machine.barriers(), before, "messages cost no barrier");
     assert_eq!(pair.front.flush(), Notify::Due);
     assert_eq!(pair.front.flush(), Notify::NotDue);
-    assert_eq!(world.machine.barriers(), before + 2);
+    assert_eq!(world.machine.barriers(), before + 1, "nothing moved, nothing to look for");
     world.disconnect(pair);
     world.machine.assert_clean();
 }

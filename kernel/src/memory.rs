@@ -12,19 +12,30 @@ use core::arch::asm;
 /// # Safety
 /// `from` and `to` must be mapped for `bytes`, and `to` must not lie inside `from..from + bytes`
 /// behind its first byte.
-pub(crate) unsafe fn copy_forward(to: *mut u8, from: *const u8, bytes: usize) {
+#[inline(always)]
+pub(crate) unsafe fn copy_forward(mut to: *mut u8, mut from: *const u8, bytes: usize) {
     // SAFETY: the caller's promise; the direction flag is clear by the ABI.
     unsafe {
         asm!(
             "rep movsq",
-            "mov ecx, {rest:e}",
-            "rep movsb",
-            rest = in(reg) bytes % 8,
             inout("rcx") bytes / 8 => _,
-            inout("rdi") to => _,
-            inout("rsi") from => _,
+            inout("rdi") to,
+            inout("rsi") from,
             options(nostack, preserves_flags)
         );
+    }
+    let rest = bytes % 8;
+    if rest > 0 {
+        // SAFETY: as above, from where the words have ended.
+        unsafe {
+            asm!(
+                "rep movsb",
+                inout("rcx") rest => _,
+                inout("rdi") to => _,
+                inout("rsi") from => _,
+                options(nostack, preserves_flags)
+            );
+        }
     }
 }
 

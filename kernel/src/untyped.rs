@@ -9,7 +9,8 @@ use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use crate::memory;
 
-/// A range of such memory, page-aligned, mapped for as long as the value lives.
+/// A range of such memory, whole pages, mapped for as long as the value lives. What moves data
+/// through it is always inlined: a call costs more than the access.
 pub(crate) struct Untyped {
     base: *mut u8,
     bytes: usize,
@@ -23,10 +24,14 @@ impl Untyped {
     /// Takes a range over.
     ///
     /// # Safety
-    /// The range must be mapped, readable and writable, at a page-aligned address while the value
-    /// lives, and no Rust object may lie in it.
+    /// The range must be mapped, readable and writable, while the value lives, and no Rust object
+    /// may lie in it.
+    ///
+    /// # Panics
+    /// If it is not a range of whole pages.
     pub(crate) unsafe fn new(address: u64, bytes: usize) -> Untyped {
         assert!(address.is_multiple_of(crate::abi::PAGE_BYTES as u64));
+        assert!(bytes.is_multiple_of(crate::abi::PAGE_BYTES));
         Untyped { base: ptr::with_exposed_provenance_mut(address as usize), bytes }
     }
 
@@ -41,31 +46,44 @@ impl Untyped {
     }
 
     /// The word at a byte offset, a multiple of 4.
-    #[inline(never)] // Fifty callers, each with the three checks.
+    #[inline(never)] // Fifty callers, each with the checks.
     pub(crate) fn word(&self, at: usize) -> &AtomicU32 {
-        assert!(at.is_multiple_of(4));
-        // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.
-        unsafe { AtomicU32::from_ptr(self.at(at, 4).cast()) }
+        self.data_word(at)
+    }
+
+    /// The same where data go through it.
+    #[inline(always)]
+    fn data_word(&self, at: usize) -> &AtomicU32 {
+        assert!(at.is_multiple_of(4) && at < self.bytes);
+        // SAFETY:
+        // 1. In the range: the offset and the range's length are multiples of 4.
+        // 2. Aligned (the base is page-aligned), accessed atomically only.
+        unsafe { AtomicU32::from_ptr(self.base.wrapping_add(at).cast()) }
     }
 
     /// The half word at a byte offset, a multiple of 2.
     pub(crate) fn half_word(&self, at: usize) -> &AtomicU16 {
-        assert!(at.is_multiple_of(2));
-        // SAFETY: in the range, aligned (the base is page-aligned), accessed atomically only.
-        unsafe { AtomicU16::from_ptr(self.at(at, 2).cast()) }
+        assert!(at.is_multiple_of(2) && at < self.bytes);
+        // SAFETY:
+        // 1. In the range: the offset and the range's length are multiples of 2.
+        // 2. Aligned (the base is page-aligned), accessed atomically only.
+        unsafe { AtomicU16::from_ptr(self.base.wrapping_add(at).cast()) }
     }
 
     /// Reads the word at a byte offset, with acquire order.
+    #[inline(always)]
     pub(crate) fn load(&self, at: usize) -> u32 {
-        self.word(at).load(Ordering::Acquire)
+        self.data_word(at).load(Ordering::Acquire)
     }
 
     /// Writes the word at a byte offset, with release order.
+    #[inline(always)]
     pub(crate) fn store(&self, at: usize, value: u32) {
-        self.word(at).store(value, Ordering::Release);
+        self.data_word(at).store(value, Ordering::Release);
     }
 
     /// Copies out.
+    #[inline(always)]
     pub(crate) fn copy_from(&self, at: usize, into: &mut [u8]) {
         let from = self.at(at, into.len());
         // SAFETY: `from` is in the range; `into` is a distinct Rust object (none lies there).
@@ -73,6 +91,7 @@ impl Untyped {
     }
 
     /// Copies in.
+    #[inline(always)]
     pub(crate) fn copy_to(&self, at: usize, from: &[u8]) {
         let to = self.at(at, from.len());
         // SAFETY: `to` is in the range; `from` is a distinct Rust object (none lies there).
@@ -86,6 +105,7 @@ impl Untyped {
     }
 
     /// The address of `length` bytes at an offset.
+    #[inline(always)]
     fn at(&self, offset: usize, length: usize) -> *mut u8 {
         assert!(offset <= self.bytes);
         assert!(length <= self.bytes - offset);

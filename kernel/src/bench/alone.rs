@@ -55,6 +55,7 @@ struct Ends {
 
 impl Ends {
     /// What each side does after a burst: one barrier, one look at what the other wants to hear.
+    #[inline(always)]
     fn told(&mut self, pages: &OwnPages) {
         let _ = self.front.flush(pages);
         let _ = self.back.flush(pages);

@@ -1,5 +1,6 @@
 //! The image `bench`: measures the channel, the connection and what they are made of, between two
-//! domains that run it. `role=first` is the front, `role=second` the back, both with one link.
+//! domains that run it. `role=first` is the front, `role=second` the back, both with one link;
+//! `role=alone` measures what takes no other domain, and ends.
 //!
 //! What is measured is the shipped code: the driver, the platform and the job loop of the frontend
 //! and the backend. Only what is done with a connection differs, and that nothing is printed until
@@ -70,7 +71,11 @@ pub fn run(mut machine: Machine) -> Verdict {
             job::image(machine, |options, driver| Front::new(options, driver, reads))
         }
         Part::Second => job::image(machine, Back::new),
-        Part::Alone => Verdict::error("bench takes two: role=first or role=second"),
+        Part::Alone => {
+            sleep_until(clock::now_ns() + REST_NS);
+            alone::measure();
+            Verdict::success("measured alone")
+        }
     }
 }
 

@@ -28,22 +28,27 @@ impl OwnPages {
 }
 
 impl SharedPages for OwnPages {
+    #[inline(always)]
     fn load_u32(&self, at: usize) -> u32 {
         self.0.memory().load(at)
     }
 
+    #[inline(always)]
     fn store_u32(&self, at: usize, value: u32) {
         self.0.memory().store(at, value);
     }
 
+    #[inline(always)]
     fn copy_from(&self, at: usize, into: &mut [u8]) {
         self.0.memory().copy_from(at, into);
     }
 
+    #[inline(always)]
     fn copy_to(&self, at: usize, from: &[u8]) {
         self.0.memory().copy_to(at, from);
     }
 
+    #[inline(always)]
     fn full_barrier(&self) {
         fence(Ordering::SeqCst);
     }
