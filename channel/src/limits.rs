@@ -46,6 +46,11 @@ pub const BEAT: Duration = Duration::from_milliseconds(1000);
 /// updates itself; the fourth means it.
 pub const BEATS_MISSED_MAX: u32 = 4;
 
+/// The smallest number of counted misses that may mean death. One is missed whenever the peer's
+/// WRITE is later than the READ by a hair, and one more when xenstored then stands still, however
+/// long, before it does that WRITE: with two, its silence would be taken for the peer's death.
+pub const BEATS_MISSED_LEAST: u32 = 3;
+
 /// The hello timer backs off to this many beat periods. Guarantee 4's bound contains it, so it
 /// stays small.
 pub const HELLO_BEATS_MAX: u32 = 8;

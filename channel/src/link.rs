@@ -20,8 +20,8 @@ use crate::front::{ConnectError, Front};
 use crate::ids::{LinkId, Number, Role};
 use crate::instant::{Duration, Instant};
 use crate::limits::{
-    BEAT, BEATS_MISSED_MAX, FIRST_HELLO_DIVISOR, MESSAGE_BYTES_MAX, MESSAGES_BYTES, PAGES_MAX,
-    WINDOW,
+    BEAT, BEATS_MISSED_LEAST, BEATS_MISSED_MAX, FIRST_HELLO_DIVISOR, MESSAGE_BYTES_MAX,
+    MESSAGES_BYTES, PAGES_MAX, WINDOW,
 };
 use crate::liveness::Liveness;
 use crate::message::{APPLICATION, APPLICATION_BYTES_MAX};
@@ -37,7 +37,7 @@ pub struct Settings {
     /// The beat period, at least a millisecond. Both ends need not agree; the bounds are then those
     /// of the slower one.
     pub beat: Duration,
-    /// Counted misses that mean death, at least 1.
+    /// Counted misses that mean death, at least [`BEATS_MISSED_LEAST`].
     pub beats_missed_max: u32,
     /// Pages of a connection, 1 to 8. The front chooses.
     pub pages: u16,
@@ -50,7 +50,7 @@ impl Settings {
     /// Whether every value is in its range.
     pub fn is_valid(&self) -> bool {
         self.beat >= Duration::from_milliseconds(1)
-            && self.beats_missed_max >= 1
+            && self.beats_missed_max >= BEATS_MISSED_LEAST
             && (1..=PAGES_MAX).contains(&usize::from(self.pages))
     }
 }

@@ -160,6 +160,7 @@ mod tests {
     use super::{Liveness, Verdict};
     use crate::event::Witness;
     use crate::instant::{Duration, Instant};
+    use crate::limits::BEATS_MISSED_LEAST;
 
     const BEAT: Duration = Duration::from_milliseconds(1000);
 
@@ -195,6 +196,20 @@ mod tests {
             assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
         }
         assert_eq!(liveness.handle_answer(at(7500), at(7500)), Verdict::Dead(Witness::Register));
+    }
+
+    #[test]
+    fn a_beat_late_by_a_hair_and_a_silent_xenstored_kill_nobody_at_the_least_limit() {
+        let mut liveness = Liveness::new(BEAT, BEATS_MISSED_LEAST);
+        liveness.handle_up(at(0));
+        liveness.handle_register_beat(at(0), 1);
+        // The peer's WRITE was due at 1000, and is in its ring as xenstored stops at 1002.
+        assert_eq!(liveness.handle_answer(at(1000), at(1001)), Verdict::Missed);
+        // The next READ waits as long as xenstored does, and is done before that WRITE.
+        assert_eq!(liveness.handle_answer(at(2001), at(60_000)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(60_001), at(60_002)), Verdict::Alive);
+        liveness.handle_register_beat(at(60_003), 2);
+        assert_eq!(liveness.misses(), 0);
     }
 
     #[test]

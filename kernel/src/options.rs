@@ -28,8 +28,8 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
 };
 /// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
 const BEAT_MS: RangeInclusive<u64> = 10..=60_000;
-/// Missed beats that mean death: one may always be missed, and a thousand is for ever.
-const BEAT_LIMIT: RangeInclusive<u64> = 2..=1000;
+/// Missed beats that mean death: not fewer than the channel bears, and a thousand is for ever.
+const BEAT_LIMIT: RangeInclusive<u64> = channel::limits::BEATS_MISSED_LEAST as u64..=1000;
 /// Room for the names of all kinds.
 const KIND_BYTES_MAX: usize = 96;
 /// Longest pause at a step or rest after a cycle: ten minutes.
@@ -361,7 +361,7 @@ mod tests {
             "page_sets=0",
             "page_sets=117",
             "beat_ms=9",
-            "beat_limit=1",
+            "beat_limit=2",
             "selftest=yes",
             "log=trace",
             "role=third",

@@ -1,6 +1,8 @@
 //! What one seed decides before anything happens: who is there, how fast everything is, how much
 //! traffic, which faults. Swarm testing: extremes are drawn as often as the ordinary.
 
+use channel::limits::BEATS_MISSED_LEAST;
+
 use super::chance::Chance;
 use super::clock::{MS, SECOND};
 use super::store::Flavour;
@@ -136,7 +138,7 @@ impl Params {
             places,
             links,
             beat_ns,
-            beats_missed_max: chance.between(2, 5) as u32,
+            beats_missed_max: chance.between(u64::from(BEATS_MISSED_LEAST), 6) as u32,
             pages: chance.between(1, 2) as u16,
             daemon_ns,
             doorbell_ns,
