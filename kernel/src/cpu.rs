@@ -4,27 +4,17 @@
 
 use core::arch::x86_64::{__cpuid, __get_cpuid_max, _rdtsc, CpuidResult};
 
-/// CPUID 0x80000001, EDX bit 20: the no-execute bit.
-const FEATURE_NO_EXECUTE: u32 = 1 << 20;
-
-/// The CPUID leaf, or zeroes where the processor has no such leaf.
+/// A CPUID leaf that every processor has, or one of the hypervisor's (0x4000_0000), which no maximum
+/// announces. Each costs an exit.
 pub(crate) fn cpuid(leaf: u32) -> CpuidResult {
-    let (max, _) = __get_cpuid_max(leaf & 0x8000_0000);
-    // The hypervisor's leaves (0x4000_0000) are not announced by the basic maximum.
-    if leaf > max && leaf & 0x4000_0000 == 0 {
-        return CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-    }
     __cpuid(leaf)
-}
-
-/// Does the processor know the no-execute bit?
-pub(crate) fn has_no_execute() -> bool {
-    cpuid(0x8000_0001).edx & FEATURE_NO_EXECUTE != 0
 }
 
 /// Physical address bits; 36 where the processor does not say.
 pub(crate) fn physical_address_bits() -> u32 {
-    match cpuid(0x8000_0008).eax & 0xff {
+    const LEAF: u32 = 0x8000_0008;
+    let (max, _) = __get_cpuid_max(0x8000_0000);
+    match if max < LEAF { 0 } else { __cpuid(LEAF).eax & 0xff } {
         0 => 36,
         bits => bits,
     }

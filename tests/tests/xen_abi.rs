@@ -62,7 +62,6 @@ fn numbers_are_those_of_the_headers() {
             ("XEN_HVM_CPUID_DOMID_PRESENT", u64::from(cpuid::HVM_DOMID_PRESENT)),
             ("GNTTABOP_map_grant_ref", u64::from(grant_table::MAP_GRANT_REF)),
             ("GNTTABOP_unmap_grant_ref", u64::from(grant_table::UNMAP_GRANT_REF)),
-            ("GNTTABOP_query_size", u64::from(grant_table::QUERY_SIZE)),
             ("GNTTABOP_set_version", u64::from(grant_table::SET_VERSION)),
             ("GNTMAP_host_map", u64::from(grant_table::HOST_MAP)),
             ("GNTST_okay", grant_table::OKAY as u64),
@@ -93,7 +92,6 @@ fn sizes_are_those_of_the_headers() {
             ("sizeof(grant_entry_v1_t)", grant_table::ENTRY_BYTES as u64),
             ("sizeof(gnttab_map_grant_ref_t)", size_of::<grant_table::MapGrantRef>() as u64),
             ("sizeof(gnttab_unmap_grant_ref_t)", size_of::<grant_table::UnmapGrantRef>() as u64),
-            ("sizeof(gnttab_query_size_t)", size_of::<grant_table::QuerySize>() as u64),
             ("sizeof(gnttab_set_version_t)", size_of::<grant_table::SetVersion>() as u64),
             ("sizeof(xen_hvm_param_t)", size_of::<hvm::Param>() as u64),
             ("sizeof(xen_add_to_physmap_t)", size_of::<memory::AddToPhysmap>() as u64),
@@ -129,10 +127,6 @@ fn fields_are_where_the_headers_have_them() {
             "gnttab_unmap_grant_ref_t", "dev_bus_addr" => grant_table::UnmapGrantRef, dev_bus_addr;
             "gnttab_unmap_grant_ref_t", "handle" => grant_table::UnmapGrantRef, handle;
             "gnttab_unmap_grant_ref_t", "status" => grant_table::UnmapGrantRef, status;
-            "gnttab_query_size_t", "dom" => grant_table::QuerySize, dom;
-            "gnttab_query_size_t", "nr_frames" => grant_table::QuerySize, nr_frames;
-            "gnttab_query_size_t", "max_nr_frames" => grant_table::QuerySize, max_nr_frames;
-            "gnttab_query_size_t", "status" => grant_table::QuerySize, status;
             "gnttab_set_version_t", "version" => grant_table::SetVersion, version;
             "xen_hvm_param_t", "domid" => hvm::Param, domid;
             "xen_hvm_param_t", "index" => hvm::Param, index;

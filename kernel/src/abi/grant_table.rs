@@ -8,8 +8,6 @@ use core::mem::{offset_of, size_of};
 pub const MAP_GRANT_REF: u32 = 0;
 /// `GNTTABOP_unmap_grant_ref`.
 pub const UNMAP_GRANT_REF: u32 = 1;
-/// `GNTTABOP_query_size`.
-pub const QUERY_SIZE: u32 = 6;
 /// `GNTTABOP_set_version`.
 pub const SET_VERSION: u32 = 8;
 /// `GNTMAP_host_map`: the only kind of mapping that a PVH domain may ask for.
@@ -69,22 +67,6 @@ pub struct UnmapGrantRef {
 const _: () = assert!(size_of::<UnmapGrantRef>() == 24);
 const _: () = assert!(offset_of!(UnmapGrantRef, handle) == 16);
 const _: () = assert!(offset_of!(UnmapGrantRef, status) == 20);
-
-/// `struct gnttab_query_size`.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct QuerySize {
-    /// In: whose table.
-    pub dom: u16,
-    /// Out: frames in use.
-    pub nr_frames: u32,
-    /// Out: the most there may be.
-    pub max_nr_frames: u32,
-    /// Out: `GNTST_*`.
-    pub status: i16,
-}
-const _: () = assert!(size_of::<QuerySize>() == 16);
-const _: () = assert!(offset_of!(QuerySize, status) == 12);
 
 /// `struct gnttab_set_version`.
 #[repr(C)]

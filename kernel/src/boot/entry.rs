@@ -20,6 +20,14 @@ const CR4_OSXMMEXCPT: u32 = 1 << 10;
 const MSR_EFER: u32 = 0xc000_0080;
 /// EFER.LME: long mode as soon as paging is on.
 const EFER_LME: u32 = 1 << 8;
+/// CPUID 0x80000001, which every processor with long mode has, EDX bit 20: the no-execute bit.
+const CPUID_FEATURES: u32 = 0x8000_0001;
+/// See [`CPUID_FEATURES`].
+const FEATURE_NO_EXECUTE: u32 = 1 << 20;
+/// From there to bit 63 of an entry, in the upper half.
+const TO_ENTRY: u32 = 31 - 20;
+/// From there to EFER.NXE, bit 11.
+const TO_EFER: u32 = 20 - 11;
 /// CR0.PE: protected mode, as entered.
 const CR0_PE: u32 = 1;
 /// CR0.MP, with EM clear: SSE is present.
@@ -56,6 +64,16 @@ global_asm!(
     "mov [tether_entry_tsc + 4], edx",
     "cld",
     "mov esp, offset tether_stack + {stack_bytes}",
+    // Nothing may be executed, where the processor knows how to forbid it, but what lies in the first
+    // large page, of which paging makes small ones.
+    "mov ebp, ebx",
+    "mov eax, {cpuid_features}",
+    "cpuid",
+    "and edx, {feature_no_execute}",
+    "mov esi, edx",
+    "shl esi, {to_entry}",
+    "shr edx, {to_efer}",
+    "mov ebx, edx",
     // The tree: one PML4, one PDPT, and a directory of 2 MiB pages for each mapped GiB.
     "mov dword ptr [tether_page_tables], offset tether_page_tables + 0x1000 + {table}",
     "mov dword ptr [tether_page_tables + 0x1000], offset tether_page_tables + 0x2000 + {table}",
@@ -68,14 +86,18 @@ global_asm!(
     "mov edi, offset tether_page_tables + 0x2000",
     ".Ltether_next_large_page:",
     "mov [edi], eax",
+    "mov [edi + 4], esi",
     "lea edx, [eax + 0xc0000000]",
     "mov [edi + 0x1000], edx",
+    "mov [edi + 0x1004], esi",
     "mov [edi + 0x2000], eax",
-    "mov dword ptr [edi + 0x2004], {window_gib} / 4",
+    "lea edx, [esi + {window_gib} / 4]",
+    "mov [edi + 0x2004], edx",
     "add edi, 8",
     "add eax, 0x200000",
     "dec ecx",
     "jnz .Ltether_next_large_page",
+    "mov [tether_page_tables + 0x2004], ecx",
     //
     "mov eax, offset tether_page_tables",
     "mov cr3, eax",
@@ -84,6 +106,7 @@ global_asm!(
     "mov ecx, {efer}",
     "rdmsr",
     "or eax, {efer_lme}",
+    "or eax, ebx",
     "wrmsr",
     "mov eax, {cr0}",
     "mov cr0, eax",
@@ -104,8 +127,8 @@ global_asm!(
     "mov gs, eax",
     // The call pushes eight bytes: the callee finds the alignment that its ABI promises.
     "mov rsp, offset tether_stack + {stack_bytes}",
+    "mov edi, ebp",
     "xor ebp, ebp",
-    "mov edi, ebx",
     "call {start}",
     "ud2",
     //
@@ -125,6 +148,10 @@ global_asm!(
     cr4 = const CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT,
     efer = const MSR_EFER,
     efer_lme = const EFER_LME,
+    cpuid_features = const CPUID_FEATURES,
+    feature_no_execute = const FEATURE_NO_EXECUTE,
+    to_entry = const TO_ENTRY,
+    to_efer = const TO_EFER,
     cr0 = const CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG,
     stack_bytes = const STACK_BYTES,
     start = sym super::start::start,

@@ -9,12 +9,12 @@
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use x86_64::registers::control::{Cr3, Efer, EferFlags};
+use x86_64::registers::control::Cr3;
 
 use super::raw::{PAGE_TABLES, STACK};
 use crate::abi::PAGE_BYTES;
+use crate::hypercall;
 use crate::untyped::Untyped;
-use crate::{cpu, hypercall};
 
 /// Bytes in a page table.
 pub(super) const TABLE_BYTES: usize = 4096;
@@ -24,8 +24,6 @@ pub(super) const TABLES: usize = 6;
 const LOW: usize = 2;
 /// Directory of the GiB below 4 GiB.
 const HIGH: usize = 3;
-/// Directory of the window.
-const WINDOW: usize = 4;
 /// Small pages of the first 2 MiB.
 const SMALL: usize = 5;
 /// Entries in a table.
@@ -112,14 +110,10 @@ fn entry(table: usize, index: usize) -> &'static AtomicU64 {
     unsafe { AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(at as usize)) }
 }
 
-/// Splits the first 2 MiB into small pages with the rights of what lies there, and forbids
-/// execution everywhere else. Without the no-execute bit in the processor only the rest is done.
+/// Splits the first 2 MiB into small pages with the rights of what lies there. Execution is forbidden
+/// everywhere else already, by `entry.rs`; not so where the processor has no such bit.
 pub(super) fn refine() {
-    let no_execute = if cpu::has_no_execute() { NO_EXECUTE } else { 0 };
-    if no_execute != 0 {
-        // SAFETY: the bit only gives a meaning to bit 63 of the entries, none of which is set yet.
-        unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE)) };
-    }
+    let no_execute = entry(HIGH, 0).load(Ordering::Relaxed) & NO_EXECUTE;
     let text = (&raw const __image_start).addr() as u64..(&raw const __text_end).addr() as u64;
     let rodata = text.end..(&raw const __rodata_end).addr() as u64;
     for index in 0..ENTRIES {
@@ -135,16 +129,8 @@ pub(super) fn refine() {
         };
         entry(SMALL, index).store(address | rights, Ordering::Relaxed);
     }
-    // First the pages that this code runs in, then no-execute for everything else.
     let small = PAGE_TABLES.address() + (SMALL * TABLE_BYTES) as u64;
     entry(LOW, 0).store(small | PRESENT | WRITABLE, Ordering::Release);
-    for index in 0..ENTRIES {
-        if index != 0 {
-            entry(LOW, index).fetch_or(no_execute, Ordering::Relaxed);
-        }
-        entry(HIGH, index).fetch_or(no_execute, Ordering::Relaxed);
-        entry(WINDOW, index).fetch_or(no_execute, Ordering::Relaxed);
-    }
     let (frame, flags) = Cr3::read();
     // SAFETY: the same tables, which still map all code, data and stack where they were; the
     // write only makes the processor forget the coarse translations.

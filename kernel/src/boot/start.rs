@@ -126,7 +126,7 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
     };
     let grants = GrantFrames::place(GRANT_ENTRIES)?;
     let image = tether_image_name();
-    Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper, boot })
+    Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper::default(), boot })
 }
 
 fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {

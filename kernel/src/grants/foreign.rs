@@ -13,6 +13,7 @@ use grant::{
 use super::frames::FRAMES_MAX;
 use crate::abi::grant_table::{MapGrantRef, UnmapGrantRef};
 use crate::boot::paging;
+use crate::hypercall::event_channel::Port;
 use crate::hypercall::grant_table::{self, GrantError};
 use crate::untyped::Untyped;
 
@@ -20,7 +21,23 @@ use crate::untyped::Untyped;
 const FIRST_SLOT: u32 = 1 + FRAMES_MAX;
 
 /// Maps and unmaps by hypercall.
-pub struct WindowMapper;
+#[derive(Default)]
+pub struct WindowMapper {
+    /// A port to be closed with the next unmapping.
+    closing: Option<Port>,
+}
+
+impl WindowMapper {
+    /// Closes a port of ours by the same exit as the next unmapping, right after it.
+    pub(crate) fn close_with_unmapping(&mut self, port: Option<Port>) {
+        self.closing = port;
+    }
+
+    /// The port, if it is still open.
+    pub(crate) fn take_unclosed(&mut self) -> Option<Port> {
+        self.closing.take()
+    }
+}
 
 impl Mapper for WindowMapper {
     fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused> {
@@ -64,7 +81,16 @@ impl Mapper for WindowMapper {
             let address = window_address(mapping.window_slot);
             *operation = grant_table::unmapping(mapping.handle.0, address);
         }
-        let called = grant_table::unmap(operations);
+        let called = match self.closing {
+            None => grant_table::unmap(operations),
+            Some(port) => {
+                let (called, closed) = grant_table::unmap_and_close(operations, port);
+                if closed.is_ok() {
+                    self.closing = None;
+                }
+                called
+            }
+        };
         for (operation, outcome) in operations.iter().zip(outcomes) {
             let why = |error| match said(called, error) {
                 GrantError::Status(status) => UnmapRefused::Status(GrantStatus(status)),

@@ -29,12 +29,18 @@ pub struct GrantFrames {
 }
 
 impl GrantFrames {
-    /// Places enough frames for `wanted` entries, or as many as Xen allows. Called once in
-    /// each life of the domain: a restored one has a new, empty table.
+    /// Places enough frames for `wanted` entries. Called once in each life of the domain: a restored
+    /// one has a new, empty table.
+    ///
+    /// # Errors
+    /// As Xen says, also where it allows this domain fewer frames.
+    ///
+    /// # Panics
+    /// If that is no frame, or more than [`FRAMES_MAX`].
     pub(crate) fn place(wanted: u32) -> Result<GrantFrames, GrantError> {
         grant_table::choose_version_1()?;
-        let allowed = grant_table::frames_max()?.min(FRAMES_MAX);
-        let frames = wanted.div_ceil(ENTRIES_PER_FRAME).clamp(1, allowed.max(1));
+        let frames = wanted.div_ceil(ENTRIES_PER_FRAME);
+        assert!((1..=FRAMES_MAX).contains(&frames));
         for frame in 0..frames {
             let address = paging::window_address(FIRST_SLOT + frame);
             memory::place(XenPage::GrantFrame(frame), address).map_err(GrantError::Hypercall)?;

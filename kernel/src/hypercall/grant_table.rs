@@ -3,21 +3,21 @@
 //! Layouts and numbers in [`crate::abi::grant_table`]. Entries are written in shared memory, not by
 //! hypercall: see [`crate::grants`].
 
-use xen_sys::__HYPERVISOR_grant_table_op;
+use xen_sys::{
+    __HYPERVISOR_event_channel_op, __HYPERVISOR_grant_table_op, EVTCHNOP_close, evtchn_close,
+};
 
-use super::{Argument, Counted, Errno, count};
-use crate::abi::DOMID_SELF;
+use super::event_channel::Port;
+use super::{Argument, Counted, Errno, count, multicall};
 use crate::abi::grant_table::{
-    GENERAL_ERROR, HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, QUERY_SIZE, QuerySize, SET_VERSION,
-    SetVersion, UNMAP_GRANT_REF, UnmapGrantRef,
+    GENERAL_ERROR, HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, SET_VERSION, SetVersion,
+    UNMAP_GRANT_REF, UnmapGrantRef,
 };
 
 // SAFETY: plain `repr(C)` integers, asserted against the header's layout.
 unsafe impl Argument for MapGrantRef {}
 // SAFETY: as above.
 unsafe impl Argument for UnmapGrantRef {}
-// SAFETY: as above.
-unsafe impl Argument for QuerySize {}
 // SAFETY: as above.
 unsafe impl Argument for SetVersion {}
 
@@ -64,14 +64,6 @@ fn okay(status: i16) -> Result<(), GrantError> {
     if status == OKAY { Ok(()) } else { Err(GrantError::Status(status)) }
 }
 
-/// Most frames that this domain's grant table may have.
-pub(crate) fn frames_max() -> Result<u32, GrantError> {
-    let mut arg = QuerySize { dom: DOMID_SELF, ..QuerySize::default() };
-    call(Counted::GrantQuerySize, QUERY_SIZE, &mut arg)?;
-    okay(arg.status)?;
-    Ok(arg.max_nr_frames)
-}
-
 /// Chooses version-1 entries.
 pub(crate) fn choose_version_1() -> Result<(), GrantError> {
     call(Counted::GrantSetVersion, SET_VERSION, &mut SetVersion { version: 1 })
@@ -109,6 +101,34 @@ pub(crate) fn unmapping(handle: u32, address: u64) -> UnmapGrantRef {
 /// Undoes mappings, all by one hypercall. [`unmapped`] reads what came of each.
 pub(crate) fn unmap(operations: &mut [UnmapGrantRef]) -> Result<(), GrantError> {
     call_all(Counted::GrantUnmap, UNMAP_GRANT_REF, operations)
+}
+
+/// [`unmap`], and then closes a port of ours, by one exit. What came of the two.
+pub(crate) fn unmap_and_close(
+    operations: &mut [UnmapGrantRef],
+    port: Port,
+) -> (Result<(), GrantError>, Result<(), Errno>) {
+    let mut closing = evtchn_close { port: port.0 };
+    let address = operations.as_mut_ptr().expose_provenance() as u64;
+    let close_address = (&raw mut closing).expose_provenance() as u64;
+    let mut entries = [
+        multicall::entry(
+            __HYPERVISOR_grant_table_op,
+            [u64::from(UNMAP_GRANT_REF), address, operations.len() as u64],
+        ),
+        multicall::entry(
+            __HYPERVISOR_event_channel_op,
+            [u64::from(EVTCHNOP_close), close_address, 0],
+        ),
+    ];
+    // SAFETY: the first is what `call_all` passes, the second what `event_channel::close` does; both
+    // structures outlive the call.
+    if let Err(errno) = unsafe { multicall::call_all(&mut entries) } {
+        return (Err(GrantError::Hypercall(errno)), Err(errno));
+    }
+    let [unmapped, closed] = &entries;
+    let unmapped = multicall::result(unmapped).map(drop).map_err(GrantError::Hypercall);
+    (unmapped, multicall::result(closed).map(drop))
 }
 
 /// Whether a mapping that [`unmap`] was asked to undo is no more.

@@ -21,6 +21,7 @@ pub mod event_channel;
 pub mod grant_table;
 pub mod hvm;
 pub mod memory;
+mod multicall;
 pub mod sched;
 pub mod vcpu;
 
@@ -53,10 +54,10 @@ counted! {
     HvmGetParam => "hvm.get_param",
     HvmSetParam => "hvm.set_param",
     MemoryAddToPhysmap => "memory.add_to_physmap",
-    GrantQuerySize => "grant.query_size",
     GrantSetVersion => "grant.set_version",
     GrantMap => "grant.map",
     GrantUnmap => "grant.unmap",
+    Multicall => "multicall",
     SchedPoll => "sched.poll",
     SchedYield => "sched.yield",
     SchedShutdown => "sched.shutdown",
@@ -121,9 +122,12 @@ pub(crate) fn xen_leaves() -> Option<u32> {
     })
 }
 
-/// This domain's number as CPUID gives it; `None` where Xen does not.
+/// Where [`fill`] has found them; 0 before.
+static XEN_LEAVES: AtomicU32 = AtomicU32::new(0);
+
+/// This domain's number as CPUID gives it; `None` where Xen does not. To be called after [`fill`].
 pub(crate) fn domid_from_cpuid() -> Option<u16> {
-    let leaf = cpu::cpuid(xen_leaves()? + HVM_LEAF);
+    let leaf = cpu::cpuid(XEN_LEAVES.load(Ordering::Relaxed) + HVM_LEAF);
     if leaf.eax & HVM_DOMID_PRESENT == 0 {
         return None;
     }
@@ -152,6 +156,7 @@ pub(crate) fn establish() -> Result<(), Refusal> {
 /// in a restored domain it may be another Xen, whose calls are made otherwise.
 pub(crate) fn fill() -> Result<(), Refusal> {
     let base = xen_leaves().ok_or(Refusal::of("no-xen-leaves-in-cpuid"))?;
+    XEN_LEAVES.store(base, Ordering::Relaxed);
     let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
     if leaf.eax != 1 {
         // More than the one page that is there.

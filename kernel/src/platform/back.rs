@@ -91,8 +91,14 @@ impl<S: Side> XenPlatform<S> {
     }
 
     pub(super) fn unmap_back(&mut self, link: LinkId) -> Released {
-        let unmapped = match self.ends[link.index()].back.take() {
-            Some(connection) => connection.unmap(&mut self.window, &mut self.mapper),
+        let end = &mut self.ends[link.index()];
+        let unmapped = match end.back.take() {
+            Some(connection) => {
+                self.mapper.close_with_unmapping(end.port.take());
+                let unmapped = connection.unmap(&mut self.window, &mut self.mapper);
+                end.port = self.mapper.take_unclosed();
+                unmapped
+            }
             None => Ok(()),
         };
         self.close_port(link);

@@ -1,4 +1,4 @@
-# What one domain of the image `bench` measures by itself, in seconds instead of minutes.
+# What one domain of the image `bench` measures by itself, in a minute instead of many.
 snapshot before
 create bench 1 "selftest=off role=alone"
 wait_end bench.1

@@ -75,7 +75,7 @@ pub const ALLOWANCES: [Allowance; 6] = [
         side: "be",
         requests: (0, 1),
         doorbells: 1,
-        hypercalls: &[("evtchn.close", 1), ("evtchn.send", 1), ("grant.unmap", 1)],
+        hypercalls: &[("evtchn.send", 1), ("multicall", 1)],
         wake_ups: 6,
     },
 ];
