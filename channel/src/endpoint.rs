@@ -17,6 +17,7 @@
 //! checker can run it as it is shipped. Neighbours: [`crate::register`] below, [`crate::link`]
 //! above.
 
+mod canonical;
 mod rules;
 mod session;
 mod timers;

@@ -3,6 +3,7 @@
 
 mod support;
 
+use channel::Role;
 use channel::driver::{Order, StoreEvent};
 use channel::event::Notice;
 use support::store::home;
@@ -80,6 +81,23 @@ fn a_read_that_the_daemon_cannot_do_just_now_is_done_later() {
 }
 
 #[test]
+fn an_introduction_that_the_daemon_cannot_read_just_now_is_read_a_quarter_beat_later() {
+    let mut world = World::new(1);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.settle();
+    world.xen.borrow_mut().store.faults.refuse = Some((op::READ, "ENOMEM"));
+    world.introduce(FRONT, BACK, "a");
+    world.settle();
+    let before = world.requests_of_all();
+    world.run_seconds(10);
+    let asked = world.requests_of_all() - before;
+    assert!((40..=2 * 4 * 10 + 10).contains(&asked), "four looks a beat and end: {asked}");
+    world.xen.borrow_mut().store.faults.refuse = None;
+    assert!(world.run_until(30, both_up) <= 3, "not only at the next look, thirty beats later");
+}
+
+#[test]
 fn a_refusal_on_the_own_nodes_is_named() {
     for (refused, errno, notice) in [
         (op::SET_PERMS, "EACCES", Notice::StoreRefused),
@@ -101,8 +119,8 @@ fn a_refusal_on_the_own_nodes_is_named() {
 fn a_refused_watch_is_named_and_timers_do_its_work() {
     let mut world = World::new(1);
     world.xen.borrow_mut().store.faults.refuse = Some((op::WATCH, "EQUOTA"));
-    world.create(FRONT, channel::Role::Front, "a");
-    world.create(BACK, channel::Role::Back, "a");
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
     world.introduce(FRONT, BACK, "a");
     world.run_until(120, both_up);
     let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));

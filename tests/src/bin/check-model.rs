@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tests::model::connection::{self, Connection};
 use tests::model::session::world::UNBOUNDED;
-use tests::model::session::{self, Granting, Session};
+use tests::model::session::{self, Granting, Sameness, Session};
 use tests::model::{Finding, Model, Outcome, check};
 
 /// Checks sessions and connections exhaustively within small bounds.
@@ -38,6 +38,9 @@ enum What {
         /// Let an answer to a READ arrive after a later one's, which no daemon does.
         #[arg(long)]
         overtaking: bool,
+        /// Tell worlds apart by what no endpoint looks at any more, too: many more states.
+        #[arg(long)]
+        every_difference: bool,
         #[command(flatten)]
         faults: Faults,
     },
@@ -88,12 +91,20 @@ fn main() -> ExitCode {
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = match options.what {
-        What::Session { messages, upsets, any_time, overtaking, faults } => {
+        What::Session { messages, upsets, any_time, overtaking, every_difference, faults } => {
             let (crashes, faults) = faults.counts();
             let granting = if any_time { Granting::AnyTime } else { Granting::AtOnce };
             let is_overtaking = overtaking;
-            let bounds =
-                session::Bounds { messages, crashes, faults, upsets, granting, is_overtaking };
+            let sameness = if every_difference { Sameness::Equal } else { Sameness::Alike };
+            let bounds = session::Bounds {
+                messages,
+                crashes,
+                faults,
+                upsets,
+                granting,
+                is_overtaking,
+                sameness,
+            };
             run("session", &Session { bounds, broken: session::Broken::Nothing }, limit)
         }
         What::Connection { pages, connects, faults } => {

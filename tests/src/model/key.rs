@@ -111,7 +111,7 @@ impl Ear {
     }
 
     /// Messages in register form: ` 3:` and three characters, two of which are epochs.
-    fn messages(&mut self, bytes: &[u8]) {
+    pub fn messages(&mut self, bytes: &[u8]) {
         for message in bytes.chunks_exact(MESSAGE_BYTES + 3) {
             if message[0] == 0 {
                 break;

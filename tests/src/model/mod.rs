@@ -16,4 +16,5 @@ pub mod search;
 pub mod session;
 
 pub use finding::{Finding, Wrong};
+pub use graph::Kind;
 pub use search::{Model, Outcome, check};

@@ -6,7 +6,7 @@ use channel::{Epoch, EpochSource};
 
 use super::super::letter::Letter;
 use super::Session;
-use super::world::{Bounds, End, Granting};
+use super::world::{Bounds, End, Granting, Sameness};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,12 @@ impl Broken {
         let granting = Granting::AtOnce;
         let is_overtaking = matches!(self, Self::KeepsEpochOnNews);
         let crashes = [0; 2];
-        let bounds = Bounds { messages, crashes, faults, upsets: 0, granting, is_overtaking };
+        let sameness = match self {
+            Self::Nothing => Sameness::Alike,
+            _ => Sameness::Equal,
+        };
+        let bounds =
+            Bounds { messages, crashes, faults, upsets: 0, granting, is_overtaking, sameness };
         Session { bounds, broken: self }
     }
 

@@ -15,7 +15,7 @@ use super::key::Key;
 use super::search::Model;
 pub use broken::Broken;
 use step::Step;
-pub use world::{Bounds, Granting};
+pub use world::{Bounds, Granting, Sameness};
 use world::{SIDES, World};
 
 /// What is searched.
@@ -44,7 +44,7 @@ impl Model for Session {
     }
 
     fn key(&self, world: &mut World) -> Key {
-        key::key(world)
+        key::key(world, self.bounds.sameness)
     }
 
     fn is_settled(&self, world: &World) -> bool {

@@ -40,6 +40,20 @@ pub struct Bounds {
     pub granting: Granting,
     /// Whether an answer to a READ may arrive after a later one's. No daemon does that.
     pub is_overtaking: bool,
+    /// Which worlds are the same.
+    pub sameness: Sameness,
+}
+
+/// Which worlds are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sameness {
+    /// Those that nothing tells apart but names and moments. For machines that are wrong: they look
+    /// at what the shipped one does not.
+    Equal,
+    /// Those, too, that differ only in what no endpoint looks at any more: what a register that is
+    /// addressed to an earlier life says, what it says again, and what an endpoint remembers of an
+    /// epoch that has ended.
+    Alike,
 }
 
 /// When what an endpoint wishes goes to the daemon.
