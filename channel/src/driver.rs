@@ -117,6 +117,7 @@ pub struct Driver<L> {
 
 impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// No link yet, as many as `places` possible; nothing asked of xenstore.
+    #[inline(always)] // Made in its place: it is 14 KB, and a copy of that takes 28 us to boot.
     pub const fn new(places: L) -> Self {
         Self {
             client: Client::new(),
