@@ -358,16 +358,18 @@ enum Asked {
     Node,
 }
 
-/// Reads `<peer-domid> <number>`, to the letter.
 /// The node to remove for a stray: removing takes what is below with it, and a peer that makes
 /// `box/x/y` at once has made `box/x` too, of which no event tells.
 fn top_of_stray(path: &str) -> &str {
     // `data/tether/<digit>/<link>/` comes first: a stray is the fifth part, or the sixth below `box`.
-    let parts = if path.split('/').nth(4) == Some("box") { 6 } else { 5 };
-    let end = path.match_indices('/').nth(parts - 1).map(|(at, _)| at);
+    let below_box = path.as_bytes().split(|&byte| byte == b'/').nth(4) == Some(b"box");
+    let slashes_before_its_end = if below_box { 5 } else { 4 };
+    let mut slashes = path.bytes().enumerate().filter(|&(_, byte)| byte == b'/');
+    let end = slashes.nth(slashes_before_its_end).map(|(at, _)| at);
     end.and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
+/// Reads `<peer-domid> <number>`, to the letter.
 fn parse_introduction(value: &[u8]) -> Option<Introduction> {
     let mut words = value.split(|&byte| byte == b' ');
     let peer = parse_decimal(words.next()?)?;

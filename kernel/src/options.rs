@@ -27,13 +27,13 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
     grant::PAGES_MAX as u16
 };
 /// Shortest and longest beat: below, the store would be flooded; above, nobody would wait.
-const BEAT_MS: RangeInclusive<u64> = 10..=60_000;
+const BEAT_MS: RangeInclusive<u32> = 10..=60_000;
 /// Missed beats that mean death: not fewer than the channel bears, and a thousand is for ever.
-const BEAT_LIMIT: RangeInclusive<u64> = channel::limits::BEATS_MISSED_LEAST as u64..=1000;
+const BEAT_LIMIT: RangeInclusive<u32> = channel::limits::BEATS_MISSED_LEAST..=1000;
 /// Room for the names of all kinds.
 const KIND_BYTES_MAX: usize = 96;
 /// Longest pause at a step or rest after a cycle: ten minutes.
-const PAUSE_MS_MAX: u64 = 600_000;
+const PAUSE_MS_MAX: u32 = 600_000;
 
 /// Do the self-tests run, and what comes after?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,24 +156,45 @@ impl fmt::Display for OptionError<'_> {
     }
 }
 
-/// The keys, in the order of the bits that mark them as given.
-const KEYS: [&str; 16] = [
-    "link",
-    "cycles",
-    "bytes",
-    "rest_ms",
-    "pages",
-    "page_sets",
-    "beat_ms",
-    "beat_limit",
-    "restart_every",
-    "selftest",
-    "stop_at",
-    "pause_at",
-    "log",
-    "role",
-    "kind",
-    "seed",
+/// What obeys an option; `None` where the value is not one.
+type Obey = fn(&mut Options, &str) -> Option<()>;
+
+/// The options, in the order of the bits that mark them as given.
+const OPTIONS: [(&str, Obey); 16] = [
+    ("link", |options, value| {
+        options.links = links(value)?;
+        Some(())
+    }),
+    ("cycles", |options, value| set(&mut options.cycles, value, 0..=u32::MAX)),
+    ("bytes", |options, value| {
+        options.bytes = number(value, 1..=BYTES_MAX)?;
+        Some(())
+    }),
+    ("rest_ms", |options, value| set(&mut options.rest_ms, value, 0..=PAUSE_MS_MAX)),
+    ("pages", |options, value| set_some(&mut options.pages, value, PAGES_MAX)),
+    ("page_sets", |options, value| set_some(&mut options.page_sets, value, PAGE_SETS_MAX as u16)),
+    ("beat_ms", |options, value| set(&mut options.beat_ms, value, BEAT_MS)),
+    ("beat_limit", |options, value| set(&mut options.beat_limit, value, BEAT_LIMIT)),
+    ("restart_every", |options, value| set(&mut options.restart_every, value, 0..=u32::MAX)),
+    ("selftest", |options, value| one_of(&mut options.selftest, value, &SELFTEST)),
+    ("stop_at", |options, value| {
+        options.stop_at = Some(step(value, Some("1"), 1..=u32::MAX)?);
+        Some(())
+    }),
+    ("pause_at", |options, value| {
+        options.pause_at = Some(step(value, None, 0..=PAUSE_MS_MAX)?);
+        Some(())
+    }),
+    ("log", |options, value| one_of(&mut options.log, value, &LOG)),
+    ("role", |options, value| one_of(&mut options.role, value, &ROLE)),
+    ("kind", |options, value| {
+        options.kind = String::try_from(value).ok()?;
+        Some(())
+    }),
+    ("seed", |options, value| {
+        options.seed = number(value, 0..=u64::MAX)?;
+        Some(())
+    }),
 ];
 
 impl Options {
@@ -186,53 +207,19 @@ impl Options {
         let mut given = 0_u32;
         for word in line.split_ascii_whitespace() {
             let bad = |problem| OptionError { word, problem };
-            let (key, value) = word.split_once('=').ok_or(bad(Problem::NoValue))?;
-            let index = KEYS.iter().position(|&k| k == key).ok_or(bad(Problem::Unknown))?;
+            let (key, value) = split_at_first(word, b'=').ok_or(bad(Problem::NoValue))?;
+            let known = OPTIONS.iter().position(|(name, _)| *name == key);
+            let index = known.ok_or(bad(Problem::Unknown))?;
             if given & 1 << index != 0 {
                 return Err(bad(Problem::Repeated));
             }
             given |= 1 << index;
-            if let ("link", Some(name)) = (key, value.split(',').nth(LINKS_MAX)) {
+            if let ("link", Some(name)) = (key, names(value).nth(LINKS_MAX)) {
                 return Err(OptionError { word: name, problem: Problem::OneTooMany });
             }
-            options.set(key, value).ok_or(bad(Problem::Value))?;
+            OPTIONS[index].1(&mut options, value).ok_or(bad(Problem::Value))?;
         }
         Ok(options)
-    }
-
-    /// Obeys one option; `None` where the value is not one.
-    fn set(&mut self, key: &str, value: &str) -> Option<()> {
-        // Each range lies within the field's type, so the narrowings lose nothing.
-        match key {
-            "link" => self.links = links(value)?,
-            "cycles" => self.cycles = number(value, 0..=u64::from(u32::MAX))? as u32,
-            "bytes" => self.bytes = number(value, 1..=BYTES_MAX)?,
-            "rest_ms" => self.rest_ms = number(value, 0..=PAUSE_MS_MAX)? as u32,
-            "pages" => self.pages = number(value, 1..=u64::from(PAGES_MAX))? as u16,
-            "page_sets" => self.page_sets = number(value, 1..=PAGE_SETS_MAX as u64)? as u16,
-            "beat_ms" => self.beat_ms = number(value, BEAT_MS)? as u32,
-            "beat_limit" => self.beat_limit = number(value, BEAT_LIMIT)? as u32,
-            "restart_every" => {
-                self.restart_every = number(value, 0..=u64::from(u32::MAX))? as u32;
-            }
-            "selftest" => self.selftest = one_of(value, &SELFTEST)?,
-            "stop_at" => {
-                let (word, occurrence) = value.split_once(':').unwrap_or((value, "1"));
-                let occurrence = number(occurrence, 1..=u64::from(u32::MAX))? as u32;
-                self.stop_at = Some((Step::from_word(word.as_bytes())?, occurrence));
-            }
-            "pause_at" => {
-                let (word, pause) = value.split_once(':')?;
-                let pause_ms = number(pause, 0..=PAUSE_MS_MAX)? as u32;
-                self.pause_at = Some((Step::from_word(word.as_bytes())?, pause_ms));
-            }
-            "log" => self.log = one_of(value, &LOG)?,
-            "role" => self.role = one_of(value, &ROLE)?,
-            "kind" => self.kind = String::try_from(value).ok()?,
-            "seed" => self.seed = number(value, 0..=u64::MAX)?,
-            _ => return None,
-        }
-        Some(())
     }
 }
 
@@ -252,14 +239,53 @@ const LOG: [(&str, Level); 4] = [
 const ROLE: [(&str, Role); 3] =
     [("alone", Role::Alone), ("first", Role::First), ("second", Role::Second)];
 
-/// The value with this name.
-fn one_of<T: Copy>(name: &str, values: &[(&str, T)]) -> Option<T> {
-    values.iter().find(|(candidate, _)| *candidate == name).map(|(_, value)| *value)
+/// Sets a field to the value with this name.
+fn one_of<T: Copy>(field: &mut T, name: &str, values: &[(&str, T)]) -> Option<()> {
+    *field = values.iter().find(|(candidate, _)| *candidate == name)?.1;
+    Some(())
+}
+
+/// Sets a field to a number in a range.
+fn set(field: &mut u32, text: &str, range: RangeInclusive<u32>) -> Option<()> {
+    *field = number32(text, range)?;
+    Some(())
+}
+
+/// Sets a field to a number from 1 to `most`.
+fn set_some(field: &mut u16, text: &str, most: u16) -> Option<()> {
+    // In a range of such numbers, so the narrowing loses nothing.
+    *field = number(text, 1..=most.into())? as u16;
+    Some(())
+}
+
+/// `STEP:NUMBER`, the number in a range. Without one it is `default`, if there is that.
+fn step(text: &str, default: Option<&str>, range: RangeInclusive<u32>) -> Option<(Step, u32)> {
+    let (word, text) = match (split_at_first(text, b':'), default) {
+        (Some(parts), _) => parts,
+        (None, Some(default)) => (text, default),
+        (None, None) => return None,
+    };
+    Some((Step::from_word(word.as_bytes())?, number32(text, range)?))
+}
+
+/// What is before the first such byte, and what behind it. The search for a character that `str` has
+/// would cost an image close to a kilobyte.
+fn split_at_first(text: &str, wanted: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == wanted)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// As [`number`], for what fits a smaller field.
+#[inline(never)] // Once in the image, not once an option.
+fn number32(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    let (low, high) = range.into_inner();
+    // In a range of such numbers, so the narrowing loses nothing.
+    number(text, low.into()..=high.into()).map(|value| value as u32)
 }
 
 /// A decimal number without sign, in a range.
 #[inline(never)] // Once in the image, not once an option.
-fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
+pub(crate) fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -271,10 +297,24 @@ fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
     range.contains(&value).then_some(value)
 }
 
+/// The pieces of a list separated by commas: one more than there are commas.
+fn names(list: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(list);
+    core::iter::from_fn(move || {
+        let list = rest?;
+        let (name, behind) = match split_at_first(list, b',') {
+            Some((name, behind)) => (name, Some(behind)),
+            None => (list, None),
+        };
+        rest = behind;
+        Some(name)
+    })
+}
+
 /// Names separated by commas, each once.
 fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
     let mut links = Vec::new();
-    for name in value.split(',') {
+    for name in names(value) {
         let name = LinkName::new(name.as_bytes()).ok()?;
         if links.contains(&name) {
             return None;

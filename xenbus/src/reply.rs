@@ -89,11 +89,8 @@ pub struct WatchEvent<'a> {
 impl<'a> WatchEvent<'a> {
     /// Reads the payload of an event: path, NUL, token, NUL.
     pub fn parse(payload: &'a [u8]) -> Option<WatchEvent<'a>> {
-        let mut strings = text(payload)?.split('\0');
-        let path = strings.next()?;
-        let token = strings.next()?;
-        // The piece behind the NUL that ends the token.
-        strings.next()?;
+        let (path, rest) = split_at_nul(text(payload)?)?;
+        let (token, _) = split_at_nul(rest)?;
         Some(WatchEvent { path, token })
     }
 }
@@ -137,7 +134,7 @@ impl<'a> Iterator for Names<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         loop {
-            let (name, rest) = self.rest.split_once('\0')?;
+            let (name, rest) = split_at_nul(self.rest)?;
             self.rest = rest;
             if !name.is_empty() {
                 return Some(name);
@@ -218,6 +215,13 @@ impl Iterator for Permissions<'_> {
         self.rest = self.rest.get(entry.len() + 1..).unwrap_or(&[]);
         Permission::parse(entry)
     }
+}
+
+/// What is before the first NUL, and what behind it. Looks at bytes: the search for a character that
+/// `str` has would cost a small image close to a kilobyte.
+fn split_at_nul(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|byte| byte == 0)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 fn until_nul(bytes: &[u8]) -> &[u8] {

@@ -30,20 +30,22 @@ impl Token {
     fn new(id: WatchId) -> Token {
         let place = Decimal::new(u32::from(id.place));
         let generation = Decimal::new(id.generation);
-        let text = b"w".iter().chain(place.bytes()).chain(b".").chain(generation.bytes());
-        let mut bytes = [0; TOKEN_BYTES];
-        let mut length = 0;
-        for (kept, &byte) in bytes.iter_mut().zip(text) {
-            *kept = byte;
-            length += 1;
+        let mut token = Token { bytes: [0; TOKEN_BYTES], length: 0 };
+        for part in [b"w", place.bytes(), b".", generation.bytes()] {
+            for &byte in part {
+                if let Some(kept) = token.bytes.get_mut(token.length) {
+                    *kept = byte;
+                    token.length += 1;
+                }
+            }
         }
-        Token { bytes, length }
+        token
     }
 
     fn parse(token: &str) -> Option<WatchId> {
-        let (place, generation) = token.strip_prefix('w')?.split_once('.')?;
-        let place = u8::try_from(parse_decimal(place.as_bytes())?).ok()?;
-        Some(WatchId { place, generation: parse_decimal(generation.as_bytes())? })
+        let mut numbers = token.as_bytes().strip_prefix(b"w")?.splitn(2, |&byte| byte == b'.');
+        let place = u8::try_from(parse_decimal(numbers.next()?)?).ok()?;
+        Some(WatchId { place, generation: parse_decimal(numbers.next()?)? })
     }
 
     /// The token as text.

@@ -11,7 +11,7 @@ use crate::cpu;
 use crate::grants::{GrantFrames, WindowMapper};
 use crate::hypercall::sched;
 use crate::machine::Machine;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::refusal::Refusal;
 use crate::store::{StoreAccess, StoreRing};
 use crate::verdict::Verdict;
@@ -132,7 +132,8 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
 fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {
     let mut room = [0; 8];
     let value = store.blocking().read("domid", &mut room).ok()?;
-    core::str::from_utf8(value).ok()?.parse().ok()
+    let number = options::number(core::str::from_utf8(value).ok()?, 0..=u16::MAX.into())?;
+    u16::try_from(number).ok()
 }
 
 /// Says the verdict, waits until it has been read, and switches off.
