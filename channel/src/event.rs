@@ -173,7 +173,7 @@ pub enum Notice {
 
 impl DownReason {
     /// The word that is printed.
-    pub const fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::BeatsMissed => "beats-missed",
             Self::PeerRestarted => "peer-restarted",
@@ -189,60 +189,53 @@ impl DownReason {
     }
 }
 
-impl Breach {
+xenbus::words! {
+    Breach,
     /// The word that is printed.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::AckBeyondSent => "protocol-ack-beyond-sent",
-            Self::Gap => "protocol-gap",
-            Self::BadMessage => "protocol-bad-message",
-            Self::UnexpectedConnect => "protocol-unexpected-connect",
-            Self::WrongRole => "protocol-wrong-role",
-            Self::NumbersSpent => "numbers-spent",
-        }
+    fn word {
+        AckBeyondSent => "protocol-ack-beyond-sent",
+        Gap => "protocol-gap",
+        BadMessage => "protocol-bad-message",
+        UnexpectedConnect => "protocol-unexpected-connect",
+        WrongRole => "protocol-wrong-role",
+        NumbersSpent => "numbers-spent",
     }
 }
 
-impl Witness {
+xenbus::words! {
+    Witness,
     /// The word that is printed.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Register => "register",
-            Self::Page => "page",
-            Self::Introduction => "introduction",
-            Self::Store => "store",
-            Self::Port => "port",
-            Self::Hypervisor => "hypervisor",
-            Self::Own => "own",
-        }
+    fn word {
+        Register => "register",
+        Page => "page",
+        Introduction => "introduction",
+        Store => "store",
+        Port => "port",
+        Hypervisor => "hypervisor",
+        Own => "own",
     }
 }
 
-impl Notice {
+xenbus::words! {
+    Notice,
     /// The words that are printed, joined by dashes.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::GarbageMailbox => "mailbox-holds-garbage",
-            Self::GarbageIntroduction => "introduction-is-garbage",
-            Self::MailboxAbsent => "mailbox-absent",
-            Self::MailboxKeepsVanishing => "mailbox-keeps-vanishing",
-            Self::StrayNodes => "stray-nodes-removed",
-            Self::PeerNotReady => "peer-not-ready",
-            Self::Quota => "store-quota",
-            Self::StoreRefused => "store-refused-own-node",
-        }
+    fn word {
+        GarbageMailbox => "mailbox-holds-garbage",
+        GarbageIntroduction => "introduction-is-garbage",
+        MailboxAbsent => "mailbox-absent",
+        MailboxKeepsVanishing => "mailbox-keeps-vanishing",
+        StrayNodes => "stray-nodes-removed",
+        PeerNotReady => "peer-not-ready",
+        Quota => "store-quota",
+        StoreRefused => "store-refused-own-node",
     }
 }
 
 impl ConnectRefused {
     /// The word that is printed.
-    pub const fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Here(PrepareError::QuarantineFull) => "quarantine-full",
-            Self::Here(PrepareError::NoPages) => "no-pages",
-            Self::Here(PrepareError::NoGrants) => "no-grants",
-            Self::Here(PrepareError::NoPorts) => "no-ports",
-            Self::Here(PrepareError::Denied) => "denied-by-xen",
+            Self::Here(error) => error.word(),
             Self::ByBack(reason) => reason.word(),
         }
     }

@@ -2,6 +2,8 @@
 //! Anything that begins with `M ` is the application's; all else must be one of these, to the
 //! letter, or the peer has broken the protocol.
 
+use xenbus::words::position;
+
 use crate::ids::{GrantRef, Number, Port};
 use crate::limits::{MESSAGE_BYTES_MAX, PAGES_MAX};
 use crate::names::{decimal, parse_decimal};
@@ -58,37 +60,25 @@ pub enum RefuseReason {
     Denied,
 }
 
-impl RefuseReason {
-    /// All reasons.
-    pub const ALL: [Self; 9] = [
-        Self::NoRoom,
-        Self::RingSize,
-        Self::BadGrant,
-        Self::MagicOrVersion,
-        Self::Header,
-        Self::Fenced,
-        Self::BadPort,
-        Self::NoPorts,
-        Self::Denied,
-    ];
-
+xenbus::words! {
+    RefuseReason,
     /// The word in REFUSED.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::NoRoom => "no-room",
-            Self::RingSize => "ring-size",
-            Self::BadGrant => "bad-grant",
-            Self::MagicOrVersion => "magic-or-version",
-            Self::Header => "header",
-            Self::Fenced => "fenced",
-            Self::BadPort => "bad-port",
-            Self::NoPorts => "no-ports",
-            Self::Denied => "denied-by-xen",
-        }
+    fn word {
+        NoRoom => "no-room",
+        RingSize => "ring-size",
+        BadGrant => "bad-grant",
+        MagicOrVersion => "magic-or-version",
+        Header => "header",
+        Fenced => "fenced",
+        BadPort => "bad-port",
+        NoPorts => "no-ports",
+        Denied => "denied-by-xen",
     }
+}
 
+impl RefuseReason {
     fn from_word(word: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.word().as_bytes() == word)
+        Self::ALL.get(position(Self::WORDS, word)?).copied()
     }
 }
 

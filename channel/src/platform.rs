@@ -88,6 +88,18 @@ pub enum PrepareError {
     Denied,
 }
 
+xenbus::words! {
+    PrepareError,
+    /// The word that is printed.
+    fn word {
+        QuarantineFull => "quarantine-full",
+        NoPages => "no-pages",
+        NoGrants => "no-grants",
+        NoPorts => "no-ports",
+        Denied => "denied-by-xen",
+    }
+}
+
 /// Why a back could not map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MapError {

@@ -2,6 +2,8 @@
 //! at them on request (`stop_at=`, `pause_at=`), and the simulator crashes a domain there, so that
 //! every step of the protocol has been the last one of some domain.
 
+use xenbus::words::position;
+
 /// A step that a link has just completed. The order is that of a life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
@@ -37,51 +39,33 @@ pub enum Step {
     Finished,
 }
 
-impl Step {
+xenbus::words! {
+    Step,
     /// The word that the command line and the console use.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Prepared => "prepared",
-            Self::ConnectSent => "connect-sent",
-            Self::Connected => "connected",
-            Self::DisconnectSent => "disconnect-sent",
-            Self::Released => "released",
-            Self::Got => "got",
-            Self::Mapped => "mapped",
-            Self::Verified => "verified",
-            Self::Stamped => "stamped",
-            Self::Serving => "serving",
-            Self::Unmapped => "unmapped",
-            Self::DisconnectedSent => "disconnected-sent",
-            Self::Streaming => "streaming",
-            Self::Finished => "finished",
-        }
+    fn word {
+        Up => "up",
+        Prepared => "prepared",
+        ConnectSent => "connect-sent",
+        Connected => "connected",
+        DisconnectSent => "disconnect-sent",
+        Released => "released",
+        Got => "got",
+        Mapped => "mapped",
+        Verified => "verified",
+        Stamped => "stamped",
+        Serving => "serving",
+        Unmapped => "unmapped",
+        DisconnectedSent => "disconnected-sent",
+        Streaming => "streaming",
+        Finished => "finished",
     }
+}
 
+impl Step {
     /// The step with this word.
     pub fn from_word(word: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|step| step.word().as_bytes() == word)
+        Self::ALL.get(position(Self::WORDS, word)?).copied()
     }
-
-    /// All steps.
-    pub const ALL: [Self; 15] = [
-        Self::Up,
-        Self::Prepared,
-        Self::ConnectSent,
-        Self::Connected,
-        Self::DisconnectSent,
-        Self::Released,
-        Self::Got,
-        Self::Mapped,
-        Self::Verified,
-        Self::Stamped,
-        Self::Serving,
-        Self::Unmapped,
-        Self::DisconnectedSent,
-        Self::Streaming,
-        Self::Finished,
-    ];
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::words::position;
+
 pub use crate::ended::{Ended, Reported};
 
 /// The error names of the protocol (xs_wire.h, `xsd_errors`), and EQUOTA, which oxenstored sends
@@ -49,54 +51,34 @@ pub enum Errno {
     Equota,
 }
 
-impl Errno {
-    /// Every name, in the order of the table.
-    pub const ALL: [Errno; 17] = [
-        Errno::Einval,
-        Errno::Eacces,
-        Errno::Eexist,
-        Errno::Eisdir,
-        Errno::Enoent,
-        Errno::Enomem,
-        Errno::Enospc,
-        Errno::Eio,
-        Errno::Enotempty,
-        Errno::Enosys,
-        Errno::Erofs,
-        Errno::Ebusy,
-        Errno::Eagain,
-        Errno::Eisconn,
-        Errno::E2big,
-        Errno::Eperm,
-        Errno::Equota,
-    ];
-
+crate::words! {
+    Errno,
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Errno::Einval => "EINVAL",
-            Errno::Eacces => "EACCES",
-            Errno::Eexist => "EEXIST",
-            Errno::Eisdir => "EISDIR",
-            Errno::Enoent => "ENOENT",
-            Errno::Enomem => "ENOMEM",
-            Errno::Enospc => "ENOSPC",
-            Errno::Eio => "EIO",
-            Errno::Enotempty => "ENOTEMPTY",
-            Errno::Enosys => "ENOSYS",
-            Errno::Erofs => "EROFS",
-            Errno::Ebusy => "EBUSY",
-            Errno::Eagain => "EAGAIN",
-            Errno::Eisconn => "EISCONN",
-            Errno::E2big => "E2BIG",
-            Errno::Eperm => "EPERM",
-            Errno::Equota => "EQUOTA",
-        }
+    fn name {
+        Einval => "EINVAL",
+        Eacces => "EACCES",
+        Eexist => "EEXIST",
+        Eisdir => "EISDIR",
+        Enoent => "ENOENT",
+        Enomem => "ENOMEM",
+        Enospc => "ENOSPC",
+        Eio => "EIO",
+        Enotempty => "ENOTEMPTY",
+        Enosys => "ENOSYS",
+        Erofs => "EROFS",
+        Ebusy => "EBUSY",
+        Eagain => "EAGAIN",
+        Eisconn => "EISCONN",
+        E2big => "E2BIG",
+        Eperm => "EPERM",
+        Equota => "EQUOTA",
     }
+}
 
+impl Errno {
     /// The errno that a name stands for.
     pub fn of_name(name: &[u8]) -> Option<Errno> {
-        Errno::ALL.into_iter().find(|errno| errno.name().as_bytes() == name)
+        Errno::ALL.get(position(Errno::WORDS, name)?).copied()
     }
 
     /// What it means for the caller, whichever daemon said it.
@@ -157,6 +139,27 @@ pub enum Cause {
     Unknown,
 }
 
+crate::words! {
+    Cause,
+    /// One word for logs.
+    fn word {
+        Invalid => "invalid",
+        Absent => "absent",
+        Exists => "exists",
+        Permission => "permission",
+        Privilege => "privilege",
+        Isolation => "isolation",
+        Quota => "quota",
+        Conflict => "conflict",
+        Busy => "busy",
+        Unsupported => "unsupported",
+        DaemonFailed => "daemon-failed",
+        DaemonBrokeProtocol => "daemon-broke-protocol",
+        Stalled => "stalled",
+        Unknown => "unknown",
+    }
+}
+
 impl Cause {
     /// What a refused event-channel or grant hypercall means for a domain that tries to reach
     /// another unprivileged one (xen/include/public/errno.h; xen/xsm/silo.c answers EPERM).
@@ -187,26 +190,6 @@ impl Cause {
             Cause::DaemonFailed | Cause::DaemonBrokeProtocol | Cause::Stalled | Cause::Unknown => {
                 Fault::Daemon
             }
-        }
-    }
-
-    /// One word for logs.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Cause::Invalid => "invalid",
-            Cause::Absent => "absent",
-            Cause::Exists => "exists",
-            Cause::Permission => "permission",
-            Cause::Privilege => "privilege",
-            Cause::Isolation => "isolation",
-            Cause::Quota => "quota",
-            Cause::Conflict => "conflict",
-            Cause::Busy => "busy",
-            Cause::Unsupported => "unsupported",
-            Cause::DaemonFailed => "daemon-failed",
-            Cause::DaemonBrokeProtocol => "daemon-broke-protocol",
-            Cause::Stalled => "stalled",
-            Cause::Unknown => "unknown",
         }
     }
 }

@@ -46,6 +46,7 @@ mod submit;
 pub mod transaction;
 pub mod watch;
 pub mod wire;
+pub mod words;
 
 pub use client::{Client, IN_FLIGHT_MAX, Incoming, RequestId};
 pub use counts::Counts;
