@@ -5,7 +5,6 @@
 
 use core::fmt;
 
-use xenbus::request::REQUEST_NAMES;
 use xenbus::{Counts, RequestKind};
 
 use crate::events;
@@ -14,9 +13,11 @@ use crate::hypercall::{self, COUNTED, COUNTED_NAMES};
 /// Kinds of xenstore requests, which come first.
 const REQUESTS: usize = RequestKind::COUNT;
 /// The names of what follows them.
-const OTHERS: [&str; 4] = ["events", "doorbells", "wakeups.useful", "wakeups.empty"];
+const OTHER_WORDS: &str = "events doorbells wakeups.useful wakeups.empty";
+/// How many these are.
+const OTHERS: usize = 4;
 /// All that is counted; the hypercalls come last.
-const TOTALS: usize = REQUESTS + OTHERS.len() + COUNTED;
+const TOTALS: usize = REQUESTS + OTHERS + COUNTED;
 
 /// Everything that is counted, at one moment or between two.
 #[derive(Clone, Copy)]
@@ -31,7 +32,7 @@ impl Totals {
         let (useful, empty) = events::wake_ups();
         let mut totals = Totals::ZERO;
         let (requests, rest) = totals.0.split_at_mut(REQUESTS);
-        let (others, hypercalls) = rest.split_at_mut(OTHERS.len());
+        let (others, hypercalls) = rest.split_at_mut(OTHERS);
         requests.copy_from_slice(&counts.requests);
         others.copy_from_slice(&[counts.events, counts.doorbells, useful.into(), empty.into()]);
         hypercalls.copy_from_slice(&hypercall::counts().map(u64::from));
@@ -66,16 +67,16 @@ impl Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (requests, rest) = self.0.split_at(REQUESTS);
-        let (others, hypercalls) = rest.split_at(OTHERS.len());
-        pairs(f, " xs.", &REQUEST_NAMES, requests)?;
-        pairs(f, " ", &OTHERS, others)?;
-        pairs(f, " hc.", &COUNTED_NAMES, hypercalls)
+        let (others, hypercalls) = rest.split_at(OTHERS);
+        pairs(f, " xs.", RequestKind::WORDS, requests)?;
+        pairs(f, " ", OTHER_WORDS, others)?;
+        pairs(f, " hc.", COUNTED_NAMES, hypercalls)
     }
 }
 
 /// Those that are not zero, as `name=count` with `before` before it.
-fn pairs(f: &mut fmt::Formatter<'_>, before: &str, names: &[&str], counts: &[u64]) -> fmt::Result {
-    for (name, count) in names.iter().zip(counts) {
+fn pairs(f: &mut fmt::Formatter<'_>, before: &str, names: &str, counts: &[u64]) -> fmt::Result {
+    for (name, count) in names.split_ascii_whitespace().zip(counts) {
         if *count != 0 {
             write!(f, "{before}{name}={count}")?;
         }

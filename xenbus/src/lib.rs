@@ -53,6 +53,6 @@ pub use counts::Counts;
 pub use error::{Cause, Ended, Errno, Fault, Refusal};
 pub use permission::{Access, DomId, Permission};
 pub use reply::{Reply, WatchEvent};
-pub use request::{Outcome, REQUEST_NAMES, Request, RequestKind, TransactionId};
+pub use request::{Outcome, Request, RequestKind, TransactionId};
 pub use ring::{RingPage, RingWord};
 pub use submit::{ReconnectError, SubmitError};

@@ -156,29 +156,32 @@ pub enum RequestKind {
     Control,
 }
 
+crate::words! {
+    RequestKind,
+    /// The name of the operation in the protocol.
+    fn name {
+        Read => "READ",
+        Write => "WRITE",
+        MakeDirectory => "MKDIR",
+        Remove => "RM",
+        Directory => "DIRECTORY",
+        DirectoryPart => "DIRECTORY_PART",
+        GetPermissions => "GET_PERMS",
+        SetPermissions => "SET_PERMS",
+        Watch => "WATCH",
+        Unwatch => "UNWATCH",
+        ResetWatches => "RESET_WATCHES",
+        TransactionStart => "TRANSACTION_START",
+        TransactionEnd => "TRANSACTION_END",
+        GetDomainPath => "GET_DOMAIN_PATH",
+        IsDomainIntroduced => "IS_DOMAIN_INTRODUCED",
+        Control => "CONTROL",
+    }
+}
+
 impl RequestKind {
     /// How many kinds there are.
     pub const COUNT: usize = 16;
-
-    /// Every kind; `ALL[kind as usize] == kind`.
-    pub const ALL: [RequestKind; RequestKind::COUNT] = [
-        RequestKind::Read,
-        RequestKind::Write,
-        RequestKind::MakeDirectory,
-        RequestKind::Remove,
-        RequestKind::Directory,
-        RequestKind::DirectoryPart,
-        RequestKind::GetPermissions,
-        RequestKind::SetPermissions,
-        RequestKind::Watch,
-        RequestKind::Unwatch,
-        RequestKind::ResetWatches,
-        RequestKind::TransactionStart,
-        RequestKind::TransactionEnd,
-        RequestKind::GetDomainPath,
-        RequestKind::IsDomainIntroduced,
-        RequestKind::Control,
-    ];
 
     /// The operation's number on the wire.
     pub const fn op(self) -> u32 {
@@ -199,28 +202,6 @@ impl RequestKind {
             RequestKind::GetDomainPath => op::GET_DOMAIN_PATH,
             RequestKind::IsDomainIntroduced => op::IS_DOMAIN_INTRODUCED,
             RequestKind::Control => op::CONTROL,
-        }
-    }
-
-    /// The name of the operation in the protocol.
-    pub const fn name(self) -> &'static str {
-        match self {
-            RequestKind::Read => "READ",
-            RequestKind::Write => "WRITE",
-            RequestKind::MakeDirectory => "MKDIR",
-            RequestKind::Remove => "RM",
-            RequestKind::Directory => "DIRECTORY",
-            RequestKind::DirectoryPart => "DIRECTORY_PART",
-            RequestKind::GetPermissions => "GET_PERMS",
-            RequestKind::SetPermissions => "SET_PERMS",
-            RequestKind::Watch => "WATCH",
-            RequestKind::Unwatch => "UNWATCH",
-            RequestKind::ResetWatches => "RESET_WATCHES",
-            RequestKind::TransactionStart => "TRANSACTION_START",
-            RequestKind::TransactionEnd => "TRANSACTION_END",
-            RequestKind::GetDomainPath => "GET_DOMAIN_PATH",
-            RequestKind::IsDomainIntroduced => "IS_DOMAIN_INTRODUCED",
-            RequestKind::Control => "CONTROL",
         }
     }
 
@@ -247,18 +228,6 @@ impl RequestKind {
         }
     }
 }
-
-/// The names of all kinds, in the order of [`RequestKind::ALL`] and so of
-/// [`crate::Counts::requests`].
-pub const REQUEST_NAMES: [&str; RequestKind::COUNT] = {
-    let mut names = [""; RequestKind::COUNT];
-    let mut place = 0;
-    while place < RequestKind::COUNT {
-        names[place] = RequestKind::ALL[place].name();
-        place += 1;
-    }
-    names
-};
 
 /// Where a kind of request may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ pub fn position(words: &'static str, word: &[u8]) -> Option<usize> {
     words.split_ascii_whitespace().position(|candidate| candidate.as_bytes() == word)
 }
 
-/// Gives an enum without fields its words: `ALL`, a private text `WORDS`, and the function that is
+/// Gives an enum without fields its words: `ALL`, the text `WORDS`, and the function that is
 /// named. The list is in the order of the declaration, which is checked when it is
 /// compiled; no word has a blank.
 ///
@@ -32,7 +32,8 @@ macro_rules! words {
             /// All of them, in the order of their declaration.
             pub const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
 
-            const WORDS: &'static str = concat!($($text, " "),*);
+            /// Their words in that order, each with a blank behind it.
+            pub const WORDS: &'static str = concat!($($text, " "),*);
 
             $(#[$doc])*
             pub fn $word(self) -> &'static str {

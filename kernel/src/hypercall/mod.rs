@@ -36,8 +36,8 @@ macro_rules! counted {
             $(#[doc = concat!("`", $text, "`")] $name,)*
         }
 
-        /// Names in the report, in the order of [`Counted`].
-        pub const COUNTED_NAMES: [&str; COUNTED] = [$($text),*];
+        /// Names in the report, in the order of [`Counted`], each with a blank behind it.
+        pub const COUNTED_NAMES: &str = concat!($($text, " "),*);
         /// How many kinds are counted.
         pub const COUNTED: usize = [$(Counted::$name),*].len();
     };
