@@ -146,15 +146,11 @@ impl Link {
             Role::Front => (Machine::Front(Front::IDLE), Duration::ZERO),
             Role::Back => (Machine::Back(Back::LOST), settings.beat.divided(FIRST_HELLO_DIVISOR)),
         };
-        Self {
-            id,
-            name,
-            settings,
-            endpoint: Endpoint::new(epoch, Pace { beat: settings.beat, first_hello }),
-            liveness: Liveness::new(settings.beat, settings.beats_missed_max),
-            machine,
-            ..Self::vacant()
-        }
+        let mut link = Self::vacant();
+        (link.id, link.name, link.settings, link.machine) = (id, name, settings, machine);
+        link.endpoint.begin(epoch, Pace { beat: settings.beat, first_hello });
+        link.liveness = Liveness::new(settings.beat, settings.beats_missed_max);
+        link
     }
 
     // What the user wants.

@@ -37,6 +37,30 @@ pub enum Control {
     Disconnected(Number),
 }
 
+/// What a control message says, apart from its particulars.
+#[derive(Clone, Copy)]
+enum Kind {
+    Connect,
+    Connected,
+    Refused,
+    Disconnect,
+    Closing,
+    Disconnected,
+}
+
+xenbus::words! {
+    Kind,
+    /// The word that the message begins with.
+    fn word {
+        Connect => "CONNECT",
+        Connected => "CONNECTED",
+        Refused => "REFUSED",
+        Disconnect => "DISCONNECT",
+        Closing => "CLOSING",
+        Disconnected => "DISCONNECTED",
+    }
+}
+
 /// Why a back refuses a CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefuseReason {
@@ -153,21 +177,21 @@ impl Control {
         }
     }
 
-    const fn word(&self) -> &'static str {
+    const fn kind(&self) -> Kind {
         match self {
-            Self::Connect(..) => "CONNECT",
-            Self::Connected(_) => "CONNECTED",
-            Self::Refused(..) => "REFUSED",
-            Self::Disconnect(_) => "DISCONNECT",
-            Self::Closing(_) => "CLOSING",
-            Self::Disconnected(_) => "DISCONNECTED",
+            Self::Connect(..) => Kind::Connect,
+            Self::Connected(_) => Kind::Connected,
+            Self::Refused(..) => Kind::Refused,
+            Self::Disconnect(_) => Kind::Disconnect,
+            Self::Closing(_) => Kind::Closing,
+            Self::Disconnected(_) => Kind::Disconnected,
         }
     }
 
     /// The message's bytes.
     pub fn emit(&self) -> ControlBytes {
         let mut out = ControlBytes { bytes: [0; CONTROL_BYTES_MAX], length: 0 };
-        out.put(self.word().as_bytes());
+        out.put(self.kind().word().as_bytes());
         out.put_number(b" ", self.number().0);
         match self {
             Self::Connect(_, offer) => {
@@ -192,16 +216,15 @@ impl Control {
     /// Reads a control message; anything not exactly in form is none.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.split(|&byte| byte == b' ');
-        let word = words.next()?;
+        let kind = *Kind::ALL.get(position(Kind::WORDS, words.next()?)?)?;
         let number = Number(parse_decimal(words.next()?)?);
-        let control = match word {
-            b"CONNECT" => Self::Connect(number, parse_offer(&mut words)?),
-            b"CONNECTED" => Self::Connected(number),
-            b"REFUSED" => Self::Refused(number, RefuseReason::from_word(words.next()?)?),
-            b"DISCONNECT" => Self::Disconnect(number),
-            b"CLOSING" => Self::Closing(number),
-            b"DISCONNECTED" => Self::Disconnected(number),
-            _ => return None,
+        let control = match kind {
+            Kind::Connect => Self::Connect(number, parse_offer(&mut words)?),
+            Kind::Connected => Self::Connected(number),
+            Kind::Refused => Self::Refused(number, RefuseReason::from_word(words.next()?)?),
+            Kind::Disconnect => Self::Disconnect(number),
+            Kind::Closing => Self::Closing(number),
+            Kind::Disconnected => Self::Disconnected(number),
         };
         // Numbers count from 1, and nothing may follow.
         (number.0 > 0 && words.next().is_none()).then_some(control)

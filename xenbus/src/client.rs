@@ -2,7 +2,7 @@
 //! once. It owns the buffers and matches replies by request id, in whatever order they come;
 //! it never waits, never allocates and never touches the page but inside [`Client::advance`].
 
-use crate::counts::Counts;
+use crate::counts::{Counts, count};
 use crate::decoder::{Decoder, Progress};
 use crate::error::{Ended, Malformed, Refusal, Reported};
 use crate::outgoing::{NotKept, Outgoing};
@@ -142,7 +142,7 @@ impl Client {
         request.check(transaction)?;
         let kind = request.kind();
         if self.slots.in_flight() == IN_FLIGHT_MAX {
-            self.counts.back_pressure += 1;
+            count(&mut self.counts.back_pressure);
             return Err(SubmitError::Full);
         }
         let id = self.slots.unused_id(self.next_id);
@@ -154,14 +154,14 @@ impl Client {
             Ok(()) => {}
             Err(NotKept::TooLong { bytes }) => return Err(SubmitError::TooLong { bytes }),
             Err(NotKept::NoRoom) => {
-                self.counts.back_pressure += 1;
+                count(&mut self.counts.back_pressure);
                 return Err(SubmitError::Full);
             }
         }
         self.slots.occupy(id, kind);
         self.next_id = id.number().wrapping_add(1);
-        if let Some(count) = self.counts.requests.get_mut(kind as usize) {
-            *count += 1;
+        if let Some(counter) = self.counts.requests.get_mut(kind as usize) {
+            count(counter);
         }
         Ok(id)
     }
@@ -183,7 +183,7 @@ impl Client {
     pub fn doorbell_due(&mut self) -> bool {
         let due = core::mem::take(&mut self.doorbell);
         if due {
-            self.counts.doorbells += 1;
+            count(&mut self.counts.doorbells);
         }
         due
     }
@@ -197,7 +197,7 @@ impl Client {
     /// Tells that the store's event channel woke the caller, for the counts.
     pub fn woke(&mut self) {
         self.waking = true;
-        self.counts.wake_ups += 1;
+        count(&mut self.counts.wake_ups);
     }
 
     /// How many requests wait for their replies.
@@ -240,7 +240,7 @@ impl Client {
         page.store(RingWord::Connection, RECONNECT);
         self.phase = Phase::Opening;
         self.doorbell = true;
-        self.counts.reconnects += 1;
+        count(&mut self.counts.reconnects);
         Ok(())
     }
 
@@ -345,7 +345,7 @@ impl Client {
     fn note_doorbell(&mut self, doorbell: Doorbell) {
         match doorbell {
             Doorbell::Needed => self.doorbell = true,
-            Doorbell::Suppressed => self.counts.doorbells_saved += 1,
+            Doorbell::Suppressed => count(&mut self.counts.doorbells_saved),
         }
     }
 
@@ -356,13 +356,13 @@ impl Client {
             if WatchEvent::parse(self.decoder.payload()).is_some() {
                 return Packet::Event;
             }
-            self.counts.malformed_packets += 1;
+            count(&mut self.counts.malformed_packets);
             return Packet::Dropped;
         }
         match self.slots.release(header.request) {
             Some((id, kind)) => Packet::Reply { id, kind },
             None => {
-                self.counts.unknown_replies += 1;
+                count(&mut self.counts.unknown_replies);
                 Packet::Dropped
             }
         }
@@ -373,19 +373,19 @@ impl Client {
         assert!(!self.handed_up);
         self.handed_up = true;
         if core::mem::take(&mut self.waking) {
-            self.counts.wake_ups_useful += 1;
+            count(&mut self.counts.wake_ups_useful);
         }
         match packet {
             Packet::Dropped => None,
             Packet::Event => {
-                self.counts.events += 1;
+                count(&mut self.counts.events);
                 WatchEvent::parse(self.decoder.payload()).map(Incoming::Event)
             }
             Packet::Reply { id, kind } => {
                 let result = reply_of(kind, &self.decoder);
-                self.counts.replies += 1;
+                count(&mut self.counts.replies);
                 if result.is_err() {
-                    self.counts.refusals += 1;
+                    count(&mut self.counts.refusals);
                 }
                 Some(Incoming::Reply { id, kind, result })
             }

@@ -2,6 +2,7 @@
 //! suspend (xen docs/misc/xenstore-paths.pandoc, "~/control/shutdown"). The driver has the only
 //! xenstore client, so it listens; what is done about an order is the image's affair.
 
+use xenbus::words::position;
 use xenbus::{Refusal, Reply, Request};
 
 use super::{Driver, Purpose};
@@ -28,12 +29,9 @@ pub enum Order {
 
 impl Order {
     fn of_word(word: &[u8]) -> Option<Self> {
-        match word {
-            b"poweroff" | b"halt" => Some(Self::PowerOff),
-            b"reboot" => Some(Self::Reboot),
-            b"suspend" => Some(Self::Suspend),
-            _ => None,
-        }
+        const ORDERS: [Order; 4] =
+            [Order::PowerOff, Order::PowerOff, Order::Reboot, Order::Suspend];
+        ORDERS.get(position("poweroff halt reboot suspend", word)?).copied()
     }
 }
 

@@ -102,10 +102,27 @@ impl<'a, P: Port> Store<'a, P> {
         request: Request<'_>,
         mut take: impl FnMut(Reply<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let id = self.submit(request)?;
         let mut taken = Err(unexpected());
+        self.have(request, &mut |reply| {
+            taken = take(reply);
+            Ok(())
+        })?;
+        taken
+    }
+
+    /// As [`Store::ask`], for what the crate itself makes of replies: not generic.
+    fn have(
+        &mut self,
+        request: Request<'_>,
+        take: &mut dyn FnMut(Reply<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let id = self.submit(request)?;
+        let mut taken = Ok(());
         self.answer(id, &mut |result| {
-            taken = result.map_err(StoreError::Refused).and_then(&mut take);
+            taken = match result {
+                Ok(reply) => take(reply),
+                Err(refusal) => Err(StoreError::Refused(refusal)),
+            };
         })?;
         taken
     }
@@ -128,7 +145,7 @@ impl<'a, P: Port> Store<'a, P> {
 
     /// Makes a request that is answered with no more than that it is done.
     fn order(&mut self, request: Request<'_>) -> Result<(), StoreError> {
-        self.ask(request, |reply| match reply {
+        self.have(request, &mut |reply| match reply {
             Reply::Done => Ok(()),
             _ => Err(unexpected()),
         })

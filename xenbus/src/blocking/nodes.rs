@@ -14,8 +14,12 @@ impl<P: Port> Store<'_, P> {
     /// # Errors
     /// See [`StoreError`].
     pub fn read<'b>(&mut self, path: &str, into: &'b mut [u8]) -> Result<&'b [u8], StoreError> {
-        let length = self.ask(Request::Read { path }, |reply| match reply {
-            Reply::Value(value) => copy(value, into),
+        let mut length = 0;
+        self.have(Request::Read { path }, &mut |reply| match reply {
+            Reply::Value(value) => {
+                length = value.len();
+                copy(value, into)
+            }
             _ => Err(unexpected()),
         })?;
         Ok(into.get(..length).unwrap_or(&[]))
@@ -154,16 +158,20 @@ impl<P: Port> Store<'_, P> {
         domain: DomId,
         into: &'b mut [u8],
     ) -> Result<&'b [u8], StoreError> {
-        let length = self.ask(Request::GetDomainPath(domain), |reply| match reply {
-            Reply::DomainPath(path) => copy(path.as_bytes(), into),
+        let mut length = 0;
+        self.have(Request::GetDomainPath(domain), &mut |reply| match reply {
+            Reply::DomainPath(path) => {
+                length = path.len();
+                copy(path.as_bytes(), into)
+            }
             _ => Err(unexpected()),
         })?;
         Ok(into.get(..length).unwrap_or(&[]))
     }
 }
 
-fn copy(value: &[u8], into: &mut [u8]) -> Result<usize, StoreError> {
+fn copy(value: &[u8], into: &mut [u8]) -> Result<(), StoreError> {
     let needed = value.len();
     into.get_mut(..needed).ok_or(StoreError::BufferTooSmall { needed })?.copy_from_slice(value);
-    Ok(needed)
+    Ok(())
 }

@@ -37,10 +37,15 @@ impl<'a, P: Port> Store<'a, P> {
     ) -> Result<T, StoreError> {
         let mut backoff = Backoff::new();
         loop {
-            self.transaction = self.ask(Request::TransactionStart, |reply| match reply {
-                Reply::Transaction(transaction) => Ok(transaction),
+            let mut begun = TransactionId::NONE;
+            self.have(Request::TransactionStart, &mut |reply| match reply {
+                Reply::Transaction(transaction) => {
+                    begun = transaction;
+                    Ok(())
+                }
                 _ => Err(unexpected()),
             })?;
+            self.transaction = begun;
             let done = work(self);
             let ended = self.end_transaction(done.as_ref().err());
             self.transaction = TransactionId::NONE;
