@@ -46,6 +46,7 @@ pub mod step;
 mod store;
 #[cfg(test)]
 mod testing;
+mod text;
 
 pub use driver::Driver;
 pub use epoch::{Epoch, EpochSource};

@@ -6,8 +6,8 @@ use xenbus::words::position;
 
 use crate::ids::{GrantRef, Number, Port};
 use crate::limits::{MESSAGE_BYTES_MAX, PAGES_MAX};
-use crate::names::{decimal, parse_decimal};
 use crate::platform::{BindError, GrantRefs, MapError, Offer, VerifyError};
+use crate::text::{append, append_decimal, parse_decimal};
 
 /// What an application message begins with.
 pub const APPLICATION: &[u8] = b"M ";
@@ -151,16 +151,12 @@ impl ControlBytes {
     }
 
     fn put(&mut self, part: &[u8]) {
-        let end = self.length + part.len();
-        assert!(end <= CONTROL_BYTES_MAX);
-        self.bytes[self.length..end].copy_from_slice(part);
-        self.length = end;
+        append(&mut self.bytes, &mut self.length, part);
     }
 
     fn put_number(&mut self, before: &[u8], value: u32) {
-        let mut digits = [0; 10];
         self.put(before);
-        self.put(decimal(value, &mut digits));
+        append_decimal(&mut self.bytes, &mut self.length, value);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::ids::DomId;
 use crate::limits::LINK_NAME_BYTES_MAX;
+use crate::text::{append, append_decimal};
 
 /// The directory that holds all links, in each home, and the path of the one watch.
 pub const ROOT: &str = "data/tether";
@@ -101,8 +102,7 @@ impl LinkName {
     pub fn mailbox_of(&self, peer: DomId) -> Path {
         let mut path = Path::EMPTY;
         path.put(b"/local/domain/");
-        let mut digits = [0; 5];
-        path.put(decimal(peer.0.into(), &mut digits));
+        append_decimal(&mut path.bytes, &mut path.length, peer.0.into());
         path.put(b"/");
         self.put_introduction(&mut path);
         path.put(BOX);
@@ -135,10 +135,7 @@ impl Path {
     }
 
     fn put(&mut self, part: &[u8]) {
-        let end = self.length + part.len();
-        assert!(end <= PATH_BYTES_MAX);
-        self.bytes[self.length..end].copy_from_slice(part);
-        self.length = end;
+        append(&mut self.bytes, &mut self.length, part);
     }
 }
 
@@ -175,41 +172,6 @@ pub fn place(path: &[u8]) -> Place<'_> {
     }
 }
 
-/// Writes `value` in decimal into the end of `digits`, and gives the digits used. Not `core::fmt`,
-/// which would cost an image kilobytes.
-pub(crate) fn decimal(value: u32, digits: &mut [u8]) -> &[u8] {
-    let mut start = digits.len();
-    let mut rest = value;
-    loop {
-        assert!(start > 0, "too few places for the value");
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            return &digits[start..];
-        }
-    }
-}
-
-/// Reads a decimal number: 1 to 10 digits, no sign, no leading zero, within u32; so that every
-/// number has one form.
-pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u32> {
-    match digits {
-        [] => return None,
-        [b'0'] => return Some(0),
-        [b'0', ..] => return None,
-        _ => {}
-    }
-    let mut value: u32 = 0;
-    for digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
-    }
-    Some(value)
-}
-
 /// The CRC of POSIX `cksum` (IEEE Std 1003.1, utility cksum): polynomial 0x04c11db7, most
 /// significant bit first, the length appended.
 fn cksum(bytes: &[u8]) -> u32 {
@@ -239,7 +201,7 @@ fn cksum_step(crc: u32, byte: u8) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{LinkName, LinkNameError, Place, cksum, decimal, parse_decimal, place};
+    use super::{LinkName, LinkNameError, Place, cksum, place};
     use crate::ids::DomId;
 
     #[test]
@@ -286,16 +248,5 @@ mod tests {
         assert_eq!(place(b"data/tether/e/a/other"), Place::Stray(b"a"));
         assert_eq!(place(b"data/tetherx"), Place::Elsewhere);
         assert_eq!(place(b"control/shutdown"), Place::Elsewhere);
-    }
-
-    #[test]
-    fn numbers_have_one_form() {
-        let mut digits = [0; 10];
-        for value in [0, 7, 10, 65_535, u32::MAX] {
-            assert_eq!(parse_decimal(decimal(value, &mut digits)), Some(value));
-        }
-        for bad in [&b""[..], b"01", b"-1", b"+1", b"1 ", b"4294967296", b"99999999999"] {
-            assert_eq!(parse_decimal(bad), None);
-        }
     }
 }

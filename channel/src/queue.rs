@@ -4,7 +4,7 @@
 //! not yet delivered.
 
 use crate::limits::MESSAGE_OVERHEAD_MAX;
-use crate::names::{decimal, parse_decimal};
+use crate::text::{append, append_decimal, parse_decimal};
 
 /// At most `COUNT` messages in at most `BYTES` bytes, overhead included. Unused bytes are kept
 /// zero, so that equal queues are equal values.
@@ -85,12 +85,13 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
         if !self.has_room_for(message.len()) {
             return Err(Full);
         }
-        let mut digits = [0; 10];
-        self.append(b" ");
+        let mut length = self.used();
+        append(&mut self.bytes, &mut length, b" ");
         // Shorter than the buffer, whose length is a u16.
-        self.append(decimal(message.len() as u32, &mut digits));
-        self.append(b":");
-        self.append(message);
+        append_decimal(&mut self.bytes, &mut length, message.len() as u32);
+        append(&mut self.bytes, &mut length, b":");
+        append(&mut self.bytes, &mut length, message);
+        self.used = length as u16;
         self.count += 1;
         Ok(())
     }
@@ -109,14 +110,6 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
     /// Drops all.
     pub fn clear(&mut self) {
         *self = Self::EMPTY;
-    }
-
-    fn append(&mut self, part: &[u8]) {
-        let start = self.used();
-        let end = start + part.len();
-        assert!(end <= BYTES);
-        self.bytes[start..end].copy_from_slice(part);
-        self.used = end as u16;
     }
 }
 

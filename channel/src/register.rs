@@ -4,8 +4,8 @@
 
 use crate::epoch::{EPOCH_DIGITS, Epoch};
 use crate::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX, WINDOW};
-use crate::names::{decimal, parse_decimal};
 use crate::queue::split_first;
+use crate::text::{append, append_decimal, parse_decimal};
 
 /// The mark of a register, and the version of its grammar.
 const MARK: &[u8] = b"T1";
@@ -85,23 +85,23 @@ impl<'a> Register<'a> {
     /// If it does not fit: the queue behind `messages` is bounded so that it does.
     pub fn emit(&self, out: &mut [u8; REGISTER_BYTES_MAX]) -> usize {
         assert!(self.is_well_formed());
-        let mut writer = Writer { out, length: 0 };
-        writer.put(MARK);
-        writer.put(b" ");
-        writer.put(&self.header.from.digits());
-        writer.put(b" ");
+        let mut length = 0;
+        append(out, &mut length, MARK);
+        append(out, &mut length, b" ");
+        append(out, &mut length, &self.header.from.digits());
+        append(out, &mut length, b" ");
         match self.header.to {
-            Some(to) => writer.put(&to.digits()),
-            None => writer.put(b"-"),
+            Some(to) => append(out, &mut length, &to.digits()),
+            None => append(out, &mut length, b"-"),
         }
         for number in
             [self.header.ack.0, self.header.beat, self.header.first.0, u32::from(self.count)]
         {
-            writer.put(b" ");
-            writer.put(decimal(number, &mut [0; 10]));
+            append(out, &mut length, b" ");
+            append_decimal(out, &mut length, number);
         }
-        writer.put(self.messages);
-        writer.length
+        append(out, &mut length, self.messages);
+        length
     }
 
     /// The messages with their numbers, in order.
@@ -170,20 +170,6 @@ fn parse_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
     let (digits, rest) = rest.split_at_checked(end)?;
     Some((parse_decimal(digits)?, rest))
-}
-
-struct Writer<'a> {
-    out: &'a mut [u8; REGISTER_BYTES_MAX],
-    length: usize,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, part: &[u8]) {
-        let end = self.length + part.len();
-        assert!(end <= REGISTER_BYTES_MAX);
-        self.out[self.length..end].copy_from_slice(part);
-        self.length = end;
-    }
 }
 
 #[cfg(test)]

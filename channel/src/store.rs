@@ -13,8 +13,8 @@ use crate::ids::{DOMID_FIRST_RESERVED, DomId};
 use crate::instant::{Duration, Instant};
 use crate::limits::{INTRODUCTION_BEATS, REGISTER_BYTES_MAX, RETRY_DIVISOR, STRAYS_PER_BEAT};
 use crate::link::Link;
-use crate::names::parse_decimal;
 use crate::platform::Platform;
+use crate::text::parse_decimal;
 
 /// A request of one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -16,11 +16,10 @@ const WORDS: usize = PAGES_MAX / 64;
 struct Pool {
     base: u64,
     pages: usize,
-    in_use: usize,
     bitmap: [u64; WORDS],
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { base: 0, pages: 0, in_use: 0, bitmap: [0; WORDS] });
+static POOL: Mutex<Pool> = Mutex::new(Pool { base: 0, pages: 0, bitmap: [0; WORDS] });
 
 /// A run of whole pages, given back when dropped.
 pub struct Pages {
@@ -32,9 +31,7 @@ impl Pages {
     pub fn allocate(count: usize) -> Option<Pages> {
         let mut pool = POOL.lock();
         let first = pool.find_run(count)?;
-        for page in first..first + count {
-            pool.set(page);
-        }
+        pool.mark(first, count, true);
         let address = pool.base + (first * PAGE_BYTES) as u64;
         // SAFETY: RAM that boot gave to the pool alone, mapped, and in no other run.
         Some(Pages { memory: unsafe { Untyped::new(address, count * PAGE_BYTES) } })
@@ -67,9 +64,7 @@ impl Drop for Pages {
     fn drop(&mut self) {
         let mut pool = POOL.lock();
         let first = ((self.memory.address() - pool.base) / PAGE_BYTES as u64) as usize;
-        for page in first..first + self.count() {
-            pool.clear(page);
-        }
+        pool.mark(first, self.count(), false);
     }
 }
 
@@ -89,16 +84,12 @@ impl Pool {
         self.bitmap[page / 64] & 1 << (page % 64) != 0
     }
 
-    fn set(&mut self, page: usize) {
-        assert!(!self.is_set(page));
-        self.bitmap[page / 64] |= 1 << (page % 64);
-        self.in_use += 1;
-    }
-
-    fn clear(&mut self, page: usize) {
-        assert!(self.is_set(page));
-        self.bitmap[page / 64] &= !(1 << (page % 64));
-        self.in_use -= 1;
+    /// Marks a run as in use or as free, which it was not.
+    fn mark(&mut self, first: usize, count: usize, in_use: bool) {
+        for page in first..first + count {
+            assert!(self.is_set(page) != in_use);
+            self.bitmap[page / 64] ^= 1 << (page % 64);
+        }
     }
 }
 
@@ -112,10 +103,4 @@ pub(crate) unsafe fn give(base: u64, end: u64) {
     assert!(base <= end);
     pool.base = base;
     pool.pages = (((end - base) / PAGE_BYTES as u64) as usize).min(PAGES_MAX);
-}
-
-/// Pages in use, and in all.
-pub fn usage() -> (usize, usize) {
-    let pool = POOL.lock();
-    (pool.in_use, pool.pages)
 }

@@ -20,37 +20,30 @@ pub const REPLIES_AT: usize = 1024;
 // The indices run freely over 2^32, so the ring's size must divide it.
 const _: () = assert!(RING_BYTES.is_power_of_two());
 
-/// A word of the shared page.
+/// A word of the shared page, and its byte offset there (xs_wire.h, struct
+/// xenstore_domain_interface).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RingWord {
     /// How many request bytes the daemon has taken (`req_cons`).
-    RequestConsumer,
+    RequestConsumer = 2048,
     /// How many request bytes we have produced (`req_prod`).
-    RequestProducer,
+    RequestProducer = 2052,
     /// How many reply bytes we have taken (`rsp_cons`).
-    ReplyConsumer,
+    ReplyConsumer = 2056,
     /// How many reply bytes the daemon has produced (`rsp_prod`).
-    ReplyProducer,
+    ReplyProducer = 2060,
     /// What the daemon offers (`server_features`); see [`Features`].
-    ServerFeatures,
+    ServerFeatures = 2064,
     /// [`CONNECTED`] or [`RECONNECT`] (`connection`).
-    Connection,
+    Connection = 2068,
     /// Why the daemon gave this connection up, 0 for not at all (`error`).
-    Error,
+    Error = 2072,
 }
 
 impl RingWord {
-    /// The byte offset of the word in the page (xs_wire.h, struct xenstore_domain_interface).
+    /// The byte offset of the word in the page.
     pub const fn offset(self) -> usize {
-        match self {
-            RingWord::RequestConsumer => 2048,
-            RingWord::RequestProducer => 2052,
-            RingWord::ReplyConsumer => 2056,
-            RingWord::ReplyProducer => 2060,
-            RingWord::ServerFeatures => 2064,
-            RingWord::Connection => 2068,
-            RingWord::Error => 2072,
-        }
+        self as usize
     }
 }
 

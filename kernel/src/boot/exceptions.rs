@@ -15,8 +15,8 @@ use crate::hypercall::sched::{self, ShutdownReason};
 
 /// Vectors that x86 reserves for exceptions.
 pub(super) const EXCEPTIONS: usize = 32;
-/// Bytes from one exception's stub to the next.
-const STUB_BYTES: usize = 16;
+/// Bytes from one exception's stub to the next: two pushes of a byte and a jump.
+const STUB_BYTES: usize = 9;
 /// The vector that the stub of all others reports.
 const UNEXPECTED: u64 = 256;
 
@@ -35,18 +35,14 @@ struct Frame {
 }
 
 /// Names of `Frame::general`.
-const GENERAL: [&str; 15] = [
-    "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rbp", "rdi", "rsi", "rdx", "rcx", "rbx",
-    "rax",
-];
+const GENERAL: &str = "r15 r14 r13 r12 r11 r10 r9 r8 rbp rdi rsi rdx rcx rbx rax";
 
 global_asm!(
     ".pushsection .text.tether_stubs, \"ax\", @progbits",
-    ".balign {stub_bytes}",
     "tether_exception_stubs:",
     ".set tether_vector, 0",
     ".rept {exceptions}",
-    ".balign {stub_bytes}",
+    ".org tether_exception_stubs + tether_vector * {stub_bytes}",
     // The processor pushes an error code for these; the others get a zero in its place.
     ".ifeq (tether_vector == 8) + (tether_vector >= 10 && tether_vector <= 14) \
      + (tether_vector == 17) + (tether_vector == 21) + (tether_vector == 29) \
@@ -57,7 +53,6 @@ global_asm!(
     "jmp tether_exception",
     ".set tether_vector, tether_vector + 1",
     ".endr",
-    ".balign {stub_bytes}",
     "tether_unexpected_stub:",
     "push 0",
     "push {unexpected}",
@@ -159,7 +154,7 @@ extern "C" fn report(frame: &Frame) -> ! {
             frame.cs,
             frame.ss
         );
-        for (name, value) in GENERAL.iter().zip(frame.general) {
+        for (name, value) in GENERAL.split_ascii_whitespace().zip(frame.general) {
             let _ = write!(out, "{name}={value:#x} ");
         }
         let _ = writeln!(out);

@@ -97,7 +97,7 @@ impl Service {
                 xen.link_name(link),
                 course.number,
                 course.served,
-                u8::from(!course.wrong)
+                u32::from(!course.wrong)
             );
             self.stages.will_end(Stage::Disconnect);
         }

@@ -192,7 +192,7 @@ impl Cycles {
             times.begun_ns,
             times.done_ns,
             course.received,
-            u8::from(ok)
+            u32::from(ok)
         );
         course.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
     }

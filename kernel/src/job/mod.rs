@@ -153,7 +153,7 @@ pub fn run<J: Job>(
 fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
     trace!("suspending t_ns={}", clock::now_ns());
     let life = resume::suspend()?;
-    let restored = u8::from(life.is_some());
+    let restored = u32::from(life.is_some());
     if let Some(life) = life {
         xen.begin_life(life);
         driver.resumed(xen);

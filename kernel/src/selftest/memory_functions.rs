@@ -14,44 +14,49 @@ const SHIFT_MAX: usize = 9;
 const BYTES: usize = LENGTH_MAX + 2 * SHIFT_MAX;
 
 pub(super) fn run(_: &mut Machine) -> Result<(), Failed> {
-    let source: [u8; BYTES] = core::array::from_fn(|index| index as u8 ^ 0xa5);
     for length in 0..=LENGTH_MAX {
         for shift in 0..=SHIFT_MAX {
-            let wrong = |what| Failed::found(what, &format_args!("length {length} shift {shift}"));
-            let mut bytes = black_box(source);
-            bytes.copy_within(shift..shift + length, SHIFT_MAX);
-            if !moved(&source, &bytes, shift, SHIFT_MAX, length) {
-                return Err(wrong("move-up"));
-            }
-            let mut bytes = black_box(source);
-            bytes.copy_within(SHIFT_MAX..SHIFT_MAX + length, shift);
-            if !moved(&source, &bytes, SHIFT_MAX, shift, length) {
-                return Err(wrong("move-down"));
-            }
-            let mut bytes = black_box(source);
-            bytes[shift..shift + length].fill(0x5a);
-            let filled = |i: usize| (shift..shift + length).contains(&i);
-            if bytes.iter().enumerate().any(|(i, &b)| b != if filled(i) { 0x5a } else { source[i] })
-            {
-                return Err(wrong("fill"));
-            }
-            // A byte changed inside the range must be seen, one behind it must not.
-            let mut other = black_box(source);
-            other[shift + length] ^= 1;
-            if black_box(&source[shift..shift + length]) != black_box(&other[shift..shift + length])
-            {
-                return Err(wrong("compare-equal"));
-            }
-            if length > 0 {
-                other[shift + length - 1] ^= 0x80;
-                let (left, right) = (&source[shift..shift + length], &other[shift..shift + length]);
-                if black_box(left) == black_box(right) {
-                    return Err(wrong("compare-different"));
-                }
+            if let Some(what) = wrong(length, shift) {
+                return Err(Failed::found(what, &format_args!("length {length} shift {shift}")));
             }
         }
     }
     Ok(())
+}
+
+/// What does not do as it should with `length` bytes, `shift` bytes from an aligned place.
+fn wrong(length: usize, shift: usize) -> Option<&'static str> {
+    let source: [u8; BYTES] = core::array::from_fn(|index| index as u8 ^ 0xa5);
+    let here = shift..shift + length;
+    let mut bytes = black_box(source);
+    bytes.copy_within(here.clone(), SHIFT_MAX);
+    if !moved(&source, &bytes, shift, SHIFT_MAX, length) {
+        return Some("move-up");
+    }
+    bytes = black_box(source);
+    bytes.copy_within(SHIFT_MAX..SHIFT_MAX + length, shift);
+    if !moved(&source, &bytes, SHIFT_MAX, shift, length) {
+        return Some("move-down");
+    }
+    bytes = black_box(source);
+    bytes[here.clone()].fill(0x5a);
+    let expected = |i: usize| if here.contains(&i) { 0x5a } else { source[i] };
+    if bytes.iter().enumerate().any(|(i, &byte)| byte != expected(i)) {
+        return Some("fill");
+    }
+    // A byte changed inside the range must be seen, one behind it must not.
+    bytes = black_box(source);
+    bytes[here.end] ^= 1;
+    if black_box(&source[here.clone()]) != black_box(&bytes[here.clone()]) {
+        return Some("compare-equal");
+    }
+    if length > 0 {
+        bytes[here.end - 1] ^= 0x80;
+        if black_box(&source[here.clone()]) == black_box(&bytes[here]) {
+            return Some("compare-different");
+        }
+    }
+    None
 }
 
 /// Is `after` what moving `length` bytes from `from` to `to` makes of `before`? Byte by byte, so
