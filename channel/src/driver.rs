@@ -385,6 +385,10 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.links().map(|link| link.settings.beat).max().unwrap_or(BEAT)
     }
 
+    fn shortest_beat(&self) -> Duration {
+        self.links().map(|link| link.settings.beat).min().unwrap_or(BEAT)
+    }
+
     fn watch_store(&mut self, now: Instant) {
         if self.silence_at() <= now {
             self.silent = true;
@@ -394,7 +398,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         }
     }
 
-    /// Quarantined pages are tried again once a beat, for ever.
+    /// Quarantined pages are tried again once a beat of the fastest link, for ever.
     fn tend_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
         let (mut grown, mut is_unswept) = (0u32, false);
         for link in self.used_links() {
@@ -407,7 +411,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             if !slip(Slip::QuarantineForgotten) {
                 self.quarantined = platform.sweep_quarantine().pages;
             }
-            self.sweep_at = now.after(BEAT);
+            self.sweep_at = now.after(self.shortest_beat());
         }
     }
 

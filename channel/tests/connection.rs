@@ -215,6 +215,25 @@ fn a_quarantine_is_swept_once_a_beat_whatever_else_happens_and_an_empty_one_is_n
 }
 
 #[test]
+fn the_pages_of_a_quick_link_are_tried_again_at_its_own_beat() {
+    let mut world = World::new(1);
+    world.settings.beat = Duration::from_milliseconds(50);
+    world.create(FRONT, Role::Front, "a");
+    world.create(BACK, Role::Back, "a");
+    world.introduce(FRONT, BACK, "a");
+    world.settle();
+    world.connect();
+    world.settle();
+    world.domain(BACK).is_paused = true;
+    world.run_until(2, |world| !world.is_up(FRONT));
+    world.run(Duration::from_milliseconds(60));
+    assert_eq!(world.domain(FRONT).driver.quarantined(), 1);
+    world.destroy(BACK);
+    world.run(Duration::from_milliseconds(60));
+    assert_eq!(world.domain(FRONT).driver.quarantined(), 0);
+}
+
+#[test]
 fn a_connect_behind_a_message_waits_for_it_to_be_taken_and_not_for_the_next_beat() {
     let mut world = World::up(1);
     world.domain(FRONT).driver.send(LINK, b"first").unwrap();

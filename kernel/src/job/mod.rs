@@ -162,8 +162,10 @@ fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result
     Ok(())
 }
 
-/// Prints what is still held, and how often the clock stepped back.
-fn print_holdings(xen: &XenPlatform<impl Side>, heap_blocks: usize) {
+/// Prints what is still held, pages in quarantine tried a last time, and how often the clock
+/// stepped back.
+fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
+    xen.sweep_quarantine();
     let held = xen.holdings();
     trace!(
         "leaks grants={} ports={} heap_blocks={} quarantined={} mappings={}",
