@@ -50,18 +50,6 @@ kill_now() {
     done
 }
 
-# pause NAME: from `since` on it does not run. unpause NAME: from `until` on it does.
-pause() {
-    say "pausing $1"
-    xl pause "$(domid_of "$1")" || fail "pause-failed-$1"
-    since=$(now_ns) until=$(now_ns)
-}
-unpause() {
-    say "unpausing $1"
-    xl unpause "$(domid_of "$1")" || fail "unpause-failed-$1"
-    until=$(now_ns)
-}
-
 # downs NAME: how many sessions it has lost.
 downs() { lines "$1" '^@T down '; }
 
@@ -142,12 +130,6 @@ quarantined() {
     check "$1" ok "$3 pages"
 }
 
-# link_node NAME LINK: where a domain's introduction for a link is; its mailbox is `box` below.
-link_node() {
-    crc=$(printf %s "$2" | cksum)
-    printf '/local/domain/%s/data/tether/%x/%s' "$(domid_of "$1")" $((${crc%% *} % 16)) "$2"
-}
-
 # introduce_one NAME DOMID NUMBER: half of what xl/introduce does, for link a: one side is told of a
 # domain, which need not exist.
 introduce_one() {
@@ -158,22 +140,7 @@ introduce_one() {
         fail introduce-failed
 }
 
-# remove_mailbox NAME LINK: as a peer that misbehaves can, which may write it.
-remove_mailbox() {
-    say "removing the mailbox of $1"
-    xenstore-rm "$(link_node "$1" "$2")/box" || say "there was none"
-}
-
-# daemon_pid: the store daemon's process. daemon_stops SECONDS: it does not run for so long, and
-# neither does any tool that asks it.
-daemon_pid() { cat /run/xen/xenstored.pid; }
-daemon_stops() {
-    say "stopping xenstored for $1 s"
-    kill -STOP "$(daemon_pid)"
-    sleep "$1"
-    kill -CONT "$(daemon_pid)"
-}
-# Which of the two it is: c or ocaml.
+# daemon_kind: which of the two store daemons runs, c or ocaml.
 daemon_kind() {
     case $(readlink "/proc/$(daemon_pid)/exe") in
         *oxenstored) echo ocaml ;;
@@ -181,10 +148,28 @@ daemon_kind() {
     esac
 }
 
-# live_update [OPTIONS]: the store daemon is replaced by a new process image in the run, with other
-# options where there are any.
-live_update() {
-    say "live update of xenstored${1:+ with $1}"
-    xenstore-control live-update ${1:+-c "$1"} "$(readlink -f "/proc/$(daemon_pid)/exe")" ||
-        fail live-update-failed
+# suspended ROLE: that side is saved while it moves data, and restored as another domain. It says so and
+# starts over with a new epoch; the other side has noticed its death meanwhile, has back what it lent, and
+# goes on with it.
+suspended() {
+    moved=$1.1
+    [ "$1" = frontend ] && survivor=backend.1 || survivor=frontend.1
+    snapshot before
+    create backend 1 "link=a"
+    create frontend 1 "link=a cycles=0"
+    introduce frontend.1 backend.1
+    good_cycles frontend.1 "$CYCLES"
+    save "$moved" /tmp/saved
+    wait_line $survivor 1 '^@T down link=a '
+    restore "$moved" /tmp/saved
+    wait_line "$moved" 1 '^@T resumed .*restored=1'
+    introduce frontend.1 backend.1
+    wait_line frontend.1 2 '^@T up link=a '
+    good_cycles frontend.1 "$CYCLES"
+    shutdown "$moved"
+    # The survivor may have begun the next connection: it gives that up when it notices.
+    wait_line $survivor 2 '^@T down link=a '
+    snapshot idle
+    shutdown $survivor
+    snapshot after
 }

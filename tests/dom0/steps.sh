@@ -128,6 +128,63 @@ create() {
     echo "@J domain role=$role n=${name##*.} domid=$(domid_of "$name") t0=$t0 done=$done"
 }
 
+# again COMMAND...: once more where a tool of dom0 ended by a signal, which says nothing about guests.
+again() {
+    "$@"
+    code=$?
+    [ $code -gt 128 ] || return $code
+    say "$1 $2 ended with $code; asking again"
+    "$@"
+}
+
+# pause NAME: from `since` on it does not run. unpause NAME: from `until` on it does; for how long it did
+# not is told. One that ended by itself is not there to be paused.
+pause() {
+    say "pausing $1"
+    now_ns >"out/$1.paused"
+    again xl pause "$(domid_of "$1")" || ! alive "$1" || fail "pause-failed-$1"
+    since=$(now_ns) until=$(now_ns)
+}
+unpause() {
+    say "unpausing $1"
+    again xl unpause "$(domid_of "$1")" || ! alive "$1" || fail "unpause-failed-$1"
+    until=$(now_ns)
+    act pause "name=$1 ns=$((until - $(cat "out/$1.paused")))"
+}
+
+# The store daemon's process, the same before and after a live update.
+daemon_pid() { cat /run/xen/xenstored.pid; }
+
+# stall SECONDS: the store daemon does not run, and neither does any tool that asks it.
+stall() {
+    say "stopping xenstored for $1 s"
+    before=$(now_ns)
+    kill -STOP "$(daemon_pid)"
+    sleep "$1"
+    kill -CONT "$(daemon_pid)"
+    act stall "ns=$(($(now_ns) - before))"
+}
+
+# live_update [OPTIONS]: the store daemon is replaced by a new process image in the run, with other
+# options where there are any.
+live_update() {
+    say "live update of xenstored${1:+ with $1}"
+    xenstore-control live-update ${1:+-c "$1"} "$(readlink -f "/proc/$(daemon_pid)/exe")" ||
+        fail live-update-failed
+}
+
+# link_node NAME LINK: where a domain's introduction for a link is; its mailbox is `box` below.
+link_node() {
+    crc=$(printf %s "$2" | cksum)
+    printf '/local/domain/%s/data/tether/%x/%s' "$(domid_of "$1")" $((${crc%% *} % 16)) "$2"
+}
+
+# remove_mailbox NAME LINK: as a peer that misbehaves can, which may write it; where there is one.
+remove_mailbox() {
+    say "removing the mailbox of $1"
+    ! xenstore-rm "$(link_node "$1" "$2")/box" 2>/dev/null || act remove-mailbox "name=$1 link=$2"
+}
+
 # introduce FE BE [LINK]
 introduce() {
     say "introducing $1 and $2"

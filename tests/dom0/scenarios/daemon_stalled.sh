@@ -7,7 +7,7 @@ create backend 1 "$LINK"
 create frontend 1 "$LINK cycles=0"
 pair frontend.1 backend.1
 for seconds in 5 15 40; do
-    daemon_stops $seconds
+    stall $seconds
     good_cycles frontend.1 3
     untouched busy-frontend-survives-$seconds-s frontend.1 0
     untouched busy-backend-survives-$seconds-s backend.1 0
@@ -29,7 +29,7 @@ introduce frontend.2 backend.1
 finished frontend.2
 lost=$(downs backend.1)
 for seconds in 5 15 40; do
-    daemon_stops $seconds
+    stall $seconds
     # Longer than the limit: a verdict that comes late would be here.
     sleep 4
     untouched idle-frontend-survives-$seconds-s frontend.2 0

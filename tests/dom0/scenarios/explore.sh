@@ -2,8 +2,6 @@
 # are its words, beside those of steps.sh. Each says what it did, for whoever counts and judges.
 PATIENCE_S=30
 
-daemon_pid() { cat /run/xen/xenstored.pid; }
-
 # strike NAME: destroys it, unless it has ended by itself meanwhile (a frontend whose cycles are done).
 strike() {
     if alive "$1"; then
@@ -23,46 +21,11 @@ strike_both() {
     act destroy-both "name=$1"
 }
 
-# again COMMAND...: once more where a tool of dom0 ended by a signal, which says nothing about guests.
-again() {
-    "$@"
-    code=$?
-    [ $code -gt 128 ] || return $code
-    say "$1 $2 ended with $code; asking again"
-    "$@"
-}
-
-# pause NAME, unpause NAME: how long it was paused is told at the end. One that ended by itself is not
-# there to be paused.
-pause() {
-    now_ns >"paused.$1"
-    again xl pause "$(domid_of "$1")" || ! alive "$1" || fail "pause-failed-$1"
-}
-unpause() {
-    again xl unpause "$(domid_of "$1")" || ! alive "$1" || fail "unpause-failed-$1"
-    act pause "name=$1 ns=$(($(now_ns) - $(cat "paused.$1")))"
-}
 # hold NAME SECONDS
 hold() {
     pause "$1"
     sleep "$2"
     unpause "$1"
-}
-
-# stall SECONDS: xenstored does not run.
-stall() {
-    before=$(now_ns)
-    kill -STOP "$(daemon_pid)"
-    sleep "$1"
-    kill -CONT "$(daemon_pid)"
-    act stall "ns=$(($(now_ns) - before))"
-}
-
-# remove_mailbox NAME LINK: of a side that may not have one yet.
-remove_mailbox() {
-    crc=$(printf %s "$2" | cksum)
-    node=/local/domain/$(domid_of "$1")/data/tether/$(printf %x $((${crc%% *} % 16)))/$2/box
-    ! xenstore-rm "$node" 2>/dev/null || act remove-mailbox "name=$1 link=$2"
 }
 
 # traffic NAME CYCLES

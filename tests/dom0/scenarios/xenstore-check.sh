@@ -4,9 +4,6 @@ first=xenstore-check.1 second=xenstore-check.2
 # Minutes pass between two wishes of the first where the machine is emulated in real time.
 PATIENCE_S=600
 
-# The daemon's process, the same before and after a live update.
-daemon_pid() { cat /run/xen/xenstored.pid; }
-
 # bytes COUNT: the alphabet, again and again.
 bytes() { yes abcdefghijklmnopqrstuvwxyz | tr -d '\n' | head -c "$1"; }
 
@@ -54,15 +51,13 @@ while :; do
         quiet) tell $wish; sleep 5 ;;
         baseline) baseline; tell $wish ;;
         live-update)
-            xenstore-control live-update "$(readlink -f "/proc/$(daemon_pid)/exe")" || fail live-update-failed
+            live_update
             tell $wish
             ;;
         stop-daemon)
             tell $wish
             sleep 0.5
-            kill -STOP "$(daemon_pid)"
-            sleep 3
-            kill -CONT "$(daemon_pid)"
+            stall 3
             ;;
         '') break ;;
         *) fail "unknown-wish-$what" ;;
