@@ -88,9 +88,8 @@ pub fn explore(
         let (played, _) = campaign.run(0, daemon, "", &campaign.folder().join("before"))?;
         campaign.before.insert(daemon, played.results);
     }
-    let jobs =
-        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    let (done, stopped) = campaign.play_all(&seeds, jobs.clamp(1, seeds.len()), progress);
+    let jobs = options.jobs_in_force().min(seeds.len());
+    let (done, stopped) = campaign.play_all(&seeds, jobs, progress);
     progress.finish();
     if let Some(trouble) = &stopped {
         eprintln!("run-xen.sh: {trouble}");

@@ -34,6 +34,7 @@ pub mod qmp;
 pub mod recording;
 pub mod referee;
 pub mod report;
+pub mod rows;
 pub mod session;
 pub mod show;
 pub mod soak;

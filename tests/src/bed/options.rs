@@ -4,6 +4,7 @@
 
 use core::ops::Range;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Parser, ValueEnum};
 
@@ -221,6 +222,12 @@ impl Options {
     /// The seeds to be explored.
     pub fn seeds(&self) -> Range<u64> {
         self.seeds.clone().unwrap_or(SEEDS_DEFAULT)
+    }
+
+    /// How many machines may run at once, at least 1.
+    pub fn jobs_in_force(&self) -> usize {
+        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.unwrap_or_else(processors).max(1)
     }
 
     /// The seed in force: none with the real clock unless told.

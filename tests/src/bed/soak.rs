@@ -58,15 +58,13 @@ pub fn soak(
 ) -> Outcome<Judgement> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let plan = plan(options.seed.unwrap_or(1), options.cycles_in_force(), options.destroys);
-    let jobs =
-        options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
     let mut ran = Vec::new();
     let run = |daemon: Daemon| {
         let progress = progress.with_prefix(daemon.name());
         run(&session, options, daemon, &plan, &progress, limit)
     };
     let run = &run;
-    for daemons in options.daemons().chunks(jobs.max(1)) {
+    for daemons in options.daemons().chunks(options.jobs_in_force()) {
         thread::scope(|scope| {
             let threads: Vec<_> =
                 daemons.iter().map(|daemon| scope.spawn(move || run(*daemon))).collect();

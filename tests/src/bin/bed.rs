@@ -14,13 +14,14 @@ use tests::bed::assemble::Findings;
 use tests::bed::bench;
 use tests::bed::bench::page::Run;
 use tests::bed::explore::explore;
-use tests::bed::faults::{self, Row};
+use tests::bed::faults;
 use tests::bed::job::Job;
 use tests::bed::layout::{Claim, Layout};
 use tests::bed::options::{Command, Options};
 use tests::bed::play::{Choice, Played, Setting, on_bed};
 use tests::bed::progress::Progress;
 use tests::bed::qemu::Line;
+use tests::bed::rows::{self, Row};
 use tests::bed::session::{Session, Wish, empty_report, join, save_report, wishes};
 use tests::bed::show::tables;
 use tests::bed::soak::soak;
@@ -101,7 +102,7 @@ fn runs(
         let comparators = session.comparators(progress, limit)?;
         wishes.iter_mut().for_each(|wish| wish.job.files.clone_from(&comparators));
     }
-    let played = play_all(&session, &wishes, jobs(options), progress, limit);
+    let played = play_all(&session, &wishes, options.jobs_in_force(), progress, limit);
     progress.finish();
     let mut reports = Vec::new();
     let mut all_findings = Vec::new();
@@ -146,7 +147,7 @@ fn campaign(
 ) -> Outcome<Judgement> {
     let wishes = faults::wishes(options, &layout)?;
     let session = Session::prepare(layout, options.native, progress, limit)?;
-    let played = play_all(&session, &wishes, jobs(options), progress, limit);
+    let played = play_all(&session, &wishes, options.jobs_in_force(), progress, limit);
     progress.finish();
     let mut judgement = Judgement::new("every-fault-was-borne");
     let (mut rows, mut reports) = (Vec::new(), Vec::new());
@@ -175,19 +176,14 @@ fn campaign(
         rows.push(row);
     }
     let mut report = join(session.frame(&judgement), &session, &reports);
-    report.budgets = faults::figures(&rows);
+    report.budgets = rows::figures(&rows);
     let text = save_report(&session.layout.out, &report)?;
     if options.json {
         println!("{text}");
     } else {
-        print!("{}", faults::table(&rows, options.daemons()));
+        print!("{}", rows::table(&rows, options.daemons()));
     }
     Ok(judgement)
-}
-
-fn jobs(options: &Options) -> usize {
-    let processors = || thread::available_parallelism().map_or(1, usize::from);
-    options.jobs.unwrap_or_else(processors).max(1)
 }
 
 /// Plays every run, at most `jobs` at once: whoever has done one takes up the next.
