@@ -245,6 +245,9 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
 
 #[cfg(test)]
 mod tests {
+    use super::super::assemble::{Origin, assemble};
+    use super::super::cpio::Archive;
+    use super::super::options::Clock;
     use super::*;
 
     #[test]
@@ -260,5 +263,15 @@ mod tests {
             let before: u64 = plan.lines().filter_map(number).map(|nth| nth - 1).sum();
             assert!(before >= u64::from(cycles), "{before} of {cycles}");
         }
+    }
+
+    #[test]
+    fn a_short_soak_that_did_too_little_is_told() {
+        let nothing =
+            Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: None };
+        let replay = String::new();
+        let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay };
+        let wrong = short_wrong(&nothing, &assemble(&nothing, &origin, &[]));
+        assert_eq!(wrong, ["seen: cycle: 0 of 80", "done: destroy: 0 of 8"]);
     }
 }
