@@ -161,7 +161,7 @@ pub fn place(path: &[u8]) -> Place<'_> {
         return Place::Above;
     }
     let Some(rest) = rest.strip_prefix(b"/") else { return Place::Elsewhere };
-    let mut parts = rest.splitn(4, |&byte| byte == b'/');
+    let mut parts = rest.split(|&byte| byte == b'/');
     // The digit is not compared: the link is found by its name, and its digit follows from it.
     let _digit = parts.next();
     match (parts.next(), parts.next(), parts.next()) {

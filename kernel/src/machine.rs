@@ -2,6 +2,8 @@
 //!
 //! Everything here is ready to use; what could not be set up has ended the run before.
 
+use grant::GrantTable;
+
 use crate::boot::start_info::Boot;
 use crate::grants::{GrantFrames, WindowMapper};
 use crate::options::Options;
@@ -18,7 +20,7 @@ pub struct Machine {
     /// xenstore.
     pub store: StoreAccess,
     /// This domain's grant table.
-    pub grants: GrantFrames,
+    pub grants: GrantTable<GrantFrames>,
     /// Maps other domains' pages.
     pub mapper: WindowMapper,
     pub(crate) boot: Boot,

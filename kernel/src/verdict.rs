@@ -46,7 +46,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// A verdict; blanks in the reason become dashes.
-    pub fn new(outcome: Outcome, reason: impl fmt::Display) -> Verdict {
+    pub fn new(outcome: Outcome, reason: &dyn fmt::Display) -> Verdict {
         let mut dashed = Dashed(String::new());
         // Fails only where the reason is cut off.
         let _ = write!(dashed, "{reason}");
@@ -55,17 +55,17 @@ impl Verdict {
 
     /// All well.
     pub fn success(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Success, reason)
+        Verdict::new(Outcome::Success, &reason)
     }
 
     /// Wrong surroundings or options.
     pub fn error(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Error, reason)
+        Verdict::new(Outcome::Error, &reason)
     }
 
     /// Broken.
     pub fn failure(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Failure, reason)
+        Verdict::new(Outcome::Failure, &reason)
     }
 
     /// The same, but the domain is to be started again afterwards: it was told to reboot.

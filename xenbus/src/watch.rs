@@ -43,9 +43,10 @@ impl Token {
     }
 
     fn parse(token: &str) -> Option<WatchId> {
-        let mut numbers = token.as_bytes().strip_prefix(b"w")?.splitn(2, |&byte| byte == b'.');
+        let mut numbers = token.as_bytes().strip_prefix(b"w")?.split(|&byte| byte == b'.');
         let place = u8::try_from(parse_decimal(numbers.next()?)?).ok()?;
-        Some(WatchId { place, generation: parse_decimal(numbers.next()?)? })
+        let generation = parse_decimal(numbers.next()?)?;
+        numbers.next().is_none().then_some(WatchId { place, generation })
     }
 
     /// The token as text.

@@ -3,6 +3,8 @@
 //! Each step needs the ones before it and nothing else. A step that fails ends the run with one
 //! line that names it: an image that cannot do its work must say so, not try.
 
+use grant::GrantTable;
+
 use super::descriptors;
 use super::paging::{self, WINDOW_ADDRESS_BITS, WINDOW_BASE, WINDOW_BYTES};
 use super::start_info::{self, Boot};
@@ -124,7 +126,7 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
         Some(domid) => domid,
         None => domid_from_store(&mut store).ok_or(NO_DOMAIN_NUMBER)?,
     };
-    let grants = GrantFrames::place(GRANT_ENTRIES)?;
+    let grants = GrantTable::new(GrantFrames::place(GRANT_ENTRIES)?);
     let image = tether_image_name();
     Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper::default(), boot })
 }

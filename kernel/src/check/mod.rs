@@ -104,7 +104,7 @@ fn check(bench: &mut Bench, role: Role) -> Verdict {
     trace!("cases passed={} failed={} left_out={}", tally.passed, tally.failed, tally.left_out);
     match (tally.failed, tally.left_out) {
         (0, 0) => Verdict::success(format_args!("{} cases passed", tally.passed)),
-        (0, left) => Verdict::new(Outcome::Skip, format_args!("{left} cases need company")),
+        (0, left) => Verdict::new(Outcome::Skip, &format_args!("{left} cases need company")),
         (failed, _) => Verdict::failure(format_args!("{failed} cases failed")),
     }
 }

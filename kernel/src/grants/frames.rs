@@ -82,26 +82,3 @@ impl GrantEntries for GrantFrames {
         )
     }
 }
-
-/// The same for whoever has the table only for a while (a self-test).
-impl GrantEntries for &mut GrantFrames {
-    fn entries(&self) -> u32 {
-        GrantEntries::entries(&**self)
-    }
-
-    fn flags(&self, r: GrantRef) -> u16 {
-        (**self).flags(r)
-    }
-
-    fn write(&mut self, r: GrantRef, domid: DomId, frame: u32) {
-        (**self).write(r, domid, frame);
-    }
-
-    fn set_flags(&mut self, r: GrantRef, flags: u16) {
-        (**self).set_flags(r, flags);
-    }
-
-    fn compare_exchange_flags(&mut self, r: GrantRef, current: u16, new: u16) -> Result<u16, u16> {
-        (**self).compare_exchange_flags(r, current, new)
-    }
-}

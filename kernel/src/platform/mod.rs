@@ -132,14 +132,14 @@ impl<S: Side> XenPlatform<S> {
     pub fn new(
         domid: u16,
         store: StoreRing,
-        frames: GrantFrames,
+        table: GrantTable<GrantFrames>,
         mapper: WindowMapper,
         stops: Stops,
     ) -> Self {
         Self {
             domid: DomId(domid),
             store,
-            table: GrantTable::new(frames),
+            table,
             quarantine: Quarantine::new(),
             spare: Vec::new(),
             page_sets: PAGE_SETS_MAX,

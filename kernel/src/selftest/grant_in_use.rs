@@ -4,7 +4,7 @@
 //! The peer is ourselves again. Mapping a page of one's own takes the page's frame out of its place
 //! and does not put it back, so the page is sacrificed: one of a few hundred.
 
-use grant::{DomId, EndError, GrantTable, SharedPages, Window};
+use grant::{DomId, EndError, SharedPages, Window};
 
 use super::failed::{Failed, hold};
 use crate::grants::ForeignPages;
@@ -19,7 +19,7 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     page.memory().store(0, MARK);
     let frame = page.frame(0);
     page.sacrifice();
-    let mut table = GrantTable::new(&mut machine.grants);
+    let table = &mut machine.grants;
     let peer = DomId(machine.domid);
     let reference = table.grant(peer, frame).map_err(|_| Failed::not("grant"))?;
     let mut window: Window<1> = Window::new();

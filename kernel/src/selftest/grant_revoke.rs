@@ -2,7 +2,7 @@
 //!
 //! The peer is ourselves, who does not map it.
 
-use grant::{DomId, EndError, GrantTable};
+use grant::{DomId, EndError};
 
 use super::failed::{Failed, hold};
 use crate::machine::Machine;
@@ -10,7 +10,7 @@ use crate::pages::Pages;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
-    let mut table = GrantTable::new(&mut machine.grants);
+    let table = &mut machine.grants;
     let before = table.active().count();
     let peer = DomId(machine.domid);
     let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
