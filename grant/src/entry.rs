@@ -89,6 +89,6 @@ impl GrantStatus {
 
 impl fmt::Display for GrantStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.meaning(), self.0)
+        write!(f, "{} ({})", self.meaning(), i32::from(self.0))
     }
 }

@@ -107,7 +107,7 @@ fn run(boot: Boot) -> Verdict {
             trace!(
                 "boot image={} domid={} t1_ns={} mem_kib={}",
                 machine.image,
-                machine.domid,
+                u32::from(machine.domid),
                 clock::entry_ns(),
                 machine.memory_kib()
             );

@@ -34,7 +34,7 @@ impl core::fmt::Display for GrantError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             GrantError::Hypercall(errno) => write!(f, "{errno}"),
-            GrantError::Status(status) => write!(f, "gntst{status}"),
+            GrantError::Status(status) => write!(f, "gntst{}", i32::from(*status)),
         }
     }
 }

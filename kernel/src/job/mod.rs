@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use channel::driver::{Order, StoreEvent};
 use channel::event::Event;
 use channel::link::Link;
-use channel::{Driver, Instant, LinkId, Platform, Step};
+use channel::{Driver, Epoch, Instant, LinkId, Platform, Step};
 
 pub use back::Service;
 pub use front::Cycles;
@@ -158,7 +158,11 @@ fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result
         xen.begin_life(life);
         driver.resumed(xen);
     }
-    trace!("resumed domid={} restored={restored} t_ns={}", xen.domid().0, clock::now_ns());
+    trace!(
+        "resumed domid={} restored={restored} t_ns={}",
+        u32::from(xen.domid().0),
+        clock::now_ns()
+    );
     Ok(())
 }
 
@@ -226,10 +230,12 @@ fn announce(link: &str, event: &Event<'_>) {
     match *event {
         Event::Waiting => crate::say!(Info, "link {link}: waiting to be introduced"),
         Event::Introduced { peer, number } => {
-            trace!("introduced link={link} peer={} number={number} t_ns={now}", peer.0);
+            let peer = u32::from(peer.0);
+            trace!("introduced link={link} peer={peer} number={number} t_ns={now}");
         }
         Event::Up { epoch, peer_epoch } => {
-            let (own, theirs) = (epoch.bits() >> 96, peer_epoch.bits() >> 96);
+            let first_digits = |epoch: Epoch| (epoch.bits() >> 96) as u64;
+            let (own, theirs) = (first_digits(epoch), first_digits(peer_epoch));
             // The same each time, however often the link was up before.
             let blocks = heap::blocks();
             trace!(
@@ -237,7 +243,7 @@ fn announce(link: &str, event: &Event<'_>) {
             );
         }
         Event::Down { reason, witness, unknown } => {
-            let (reason, witness) = (reason.word(), witness.word());
+            let (reason, witness, unknown) = (reason.word(), witness.word(), u32::from(unknown));
             trace!(
                 "down link={link} reason={reason} witness={witness} t_ns={now} unknown={unknown}"
             );

@@ -34,7 +34,7 @@ impl Stops {
             && !self.paused
         {
             self.paused = true;
-            trace!("paused link={} step={} ms={milliseconds}", link.0, step.word());
+            trace!("paused link={} step={} ms={milliseconds}", u32::from(link.0), step.word());
             events::wait(&[], clock::now_ns() + u64::from(milliseconds) * 1_000_000);
         }
         if let Some((at, occurrence)) = self.stop_at
@@ -42,7 +42,7 @@ impl Stops {
         {
             self.seen += 1;
             if self.seen == occurrence {
-                trace!("stopped link={} step={} n={occurrence}", link.0, step.word());
+                trace!("stopped link={} step={} n={occurrence}", u32::from(link.0), step.word());
                 for_ever();
             }
         }
