@@ -13,7 +13,7 @@ use crate::layout::Layout;
 use crate::place::{Data, Space};
 use crate::ports::{Mapper, SharedPages};
 use crate::ring::{Notify, RingError};
-use crate::stream::{Sleep, Stream, Wish};
+use crate::stream::{Readiness, Sleep, Stream, Wish};
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +259,18 @@ impl<P: SharedPages> BackConnection<P> {
     pub fn room(&mut self) -> Result<usize, RingError> {
         let all = self.stream.size() as usize;
         Ok(self.stream.outgoing().writable(&self.pages, all)?.bytes())
+    }
+
+    /// Looks for a moment whether a wish is fulfilled, see [`Stream::look`].
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    ///
+    /// # Panics
+    /// If not stamped.
+    pub fn look(&mut self, wish: Wish) -> Result<Readiness, TransferError> {
+        self.check_fence(self.token())?;
+        Ok(self.stream.look(&self.pages, wish)?)
     }
 
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].

@@ -10,7 +10,7 @@ use crate::place::{Data, Space};
 use crate::ports::{GrantEntries, SharedPages};
 use crate::quarantine::{Granted, PageSet, Quarantine, Released};
 use crate::ring::{Notify, RingError};
-use crate::stream::{Sleep, Stream, Wish};
+use crate::stream::{Readiness, Sleep, Stream, Wish};
 use crate::table::{GrantError, GrantTable};
 
 /// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
@@ -214,6 +214,14 @@ impl<P: SharedPages> FrontConnection<P> {
     pub fn room(&mut self) -> Result<usize, RingError> {
         let all = self.ring_bytes() as usize;
         Ok(self.stream.outgoing().writable(self.set.pages(), all)?.bytes())
+    }
+
+    /// Looks for a moment whether a wish is fulfilled, see [`Stream::look`].
+    ///
+    /// # Errors
+    /// [`RingError`] if a peer's index lies.
+    pub fn look(&mut self, wish: Wish) -> Result<Readiness, RingError> {
+        self.stream.look(self.set.pages(), wish)
     }
 
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].

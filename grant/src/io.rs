@@ -40,6 +40,12 @@ pub trait Duplex {
     /// Ends a burst: whether the peer is to be notified.
     fn end_burst(&mut self) -> Notify;
 
+    /// Looks for a moment whether a wish is fulfilled, and asks for nothing.
+    ///
+    /// # Errors
+    /// The peer broke the ring or gave the connection up.
+    fn look_for(&mut self, wish: Wish) -> Result<Readiness, Self::Error>;
+
     /// Ends a burst, says what to be woken for, and looks again.
     ///
     /// # Errors
@@ -66,6 +72,10 @@ impl<P: SharedPages> Duplex for FrontConnection<P> {
         self.flush()
     }
 
+    fn look_for(&mut self, wish: Wish) -> Result<Readiness, RingError> {
+        self.look(wish)
+    }
+
     fn prepare_sleep(&mut self, wish: Wish) -> Result<Sleep, RingError> {
         self.before_sleep(wish)
     }
@@ -88,6 +98,10 @@ impl<P: SharedPages> Duplex for BackConnection<P> {
 
     fn end_burst(&mut self) -> Notify {
         self.flush()
+    }
+
+    fn look_for(&mut self, wish: Wish) -> Result<Readiness, TransferError> {
+        self.look(wish)
     }
 
     fn prepare_sleep(&mut self, wish: Wish) -> Result<Sleep, TransferError> {
@@ -194,8 +208,14 @@ impl<'a, C: Duplex, W: Waiter, const AHEAD: usize> Blocking<'a, C, W, AHEAD> {
         Self { connection, waiter, buffer: [0; AHEAD], from: 0, to: 0 }
     }
 
-    /// Notifies if need be, and sleeps unless what is wished for has come meanwhile.
+    /// Notifies if need be, and sleeps unless what is wished for comes at once.
     fn sleep(&mut self, wish: Wish) -> Result<Wait, StreamError<C::Error, W::Error>> {
+        if self.connection.end_burst() == Notify::Due {
+            self.waiter.notify();
+        }
+        if self.connection.look_for(wish).map_err(StreamError::Data)? == Readiness::Ready {
+            return Ok(Wait::Again);
+        }
         let sleep = self.connection.prepare_sleep(wish).map_err(StreamError::Data)?;
         if sleep.notify == Notify::Due {
             self.waiter.notify();

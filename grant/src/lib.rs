@@ -51,5 +51,5 @@ pub use place::{Data, Space};
 pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, Mapping, SharedPages, UnmapRefused};
 pub use quarantine::{PageSet, Quarantine, QuarantineState, Released};
 pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
-pub use stream::{Readiness, Sleep, Stream, Wish};
+pub use stream::{LOOKS_MAX, Readiness, Sleep, Stream, Wish};
 pub use table::{EndError, GrantError, GrantTable};

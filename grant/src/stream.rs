@@ -2,6 +2,8 @@
 //! §10): publish freely, flush once a burst, and before sleeping say what to be woken for and look
 //! again. [`crate::FrontConnection`] and [`crate::BackConnection`] each own one.
 
+use core::hint::spin_loop;
+
 use crate::layout::Layout;
 use crate::ports::SharedPages;
 use crate::ring::{Consumer, Notify, Producer, RingError};
@@ -34,6 +36,10 @@ pub enum Readiness {
     /// None is. The peer has been asked to notify.
     MaySleep,
 }
+
+/// Most looks of [`Stream::look`]. They take about as long as sleeping and being woken: who looks for
+/// nothing loses as much again, and no more (docs/decisions/0015-look-before-sleeping-on-data.md).
+pub const LOOKS_MAX: u32 = 500;
 
 /// Outcome of [`Stream::before_sleep`].
 #[must_use]
@@ -93,6 +99,25 @@ impl Stream {
         }
         pages.full_barrier();
         self.due(pages)
+    }
+
+    /// Looks up to [`LOOKS_MAX`] times whether a wish is fulfilled, with a pause in between; asks for
+    /// nothing. For who has flushed and would rather wait a moment than sleep and be woken, which
+    /// takes both sides an exit or two.
+    ///
+    /// # Errors
+    /// [`RingError`] if a peer's index lies.
+    pub fn look(&mut self, pages: &impl SharedPages, wish: Wish) -> Result<Readiness, RingError> {
+        for _ in 0..LOOKS_MAX {
+            self.incoming.refresh(pages)?;
+            self.outgoing.refresh(pages)?;
+            if self.readiness(wish) == Readiness::Ready {
+                return Ok(Readiness::Ready);
+            }
+            // Gives way to the other thread of the core, and to whoever emulates this one.
+            spin_loop();
+        }
+        Ok(Readiness::MaySleep)
     }
 
     /// Asks the peer to notify, then looks whether that came too late; flushes on the way. One

@@ -72,6 +72,19 @@ fn a_burst_costs_one_barrier_and_at_most_one_notification() {
 }
 
 #[test]
+fn a_look_finds_what_has_come_and_asks_for_nothing() {
+    let mut world = World::new();
+    let mut pair = world.connect(0x100, 1);
+    let wish = Wish { readable: 1, writable: 0 };
+    assert_eq!(pair.back.look(wish), Ok(Readiness::MaySleep));
+    assert_eq!(pair.front.write(b"x"), Ok(1));
+    assert_eq!(pair.front.flush(), Notify::NotDue, "nobody asked");
+    assert_eq!(pair.back.look(wish), Ok(Readiness::Ready));
+    world.disconnect(pair);
+    world.machine.assert_clean();
+}
+
+#[test]
 fn streaming_costs_one_notification_a_ring_full_each_way() {
     let mut world = World::new();
     let mut pair = world.connect(0x100, 1);

@@ -111,8 +111,17 @@ impl<'a, S: Side> Wire<'a, S> {
         Ok(())
     }
 
-    /// Sleeps until the wish is fulfilled, or something else happened on the connection.
+    /// Waits until the wish is fulfilled, or something else happened on the connection: a moment
+    /// awake, then asleep, as [`grant::io::Blocking`] does.
     pub(super) fn sleep(&mut self, wish: Wish) -> Result<(), Broken> {
+        self.flush()?;
+        let readiness = match S::ROLE {
+            Role::Front => self.xen.front(self.link).ok_or(Broken::Connection)?.look(wish)?,
+            Role::Back => self.xen.back(self.link).ok_or(Broken::Connection)?.look(wish)?,
+        };
+        if readiness == Readiness::Ready {
+            return Ok(());
+        }
         match self.ask(wish)? {
             Readiness::MaySleep => self.await_event(),
             Readiness::Ready => Ok(()),
