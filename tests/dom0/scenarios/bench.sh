@@ -1,43 +1,12 @@
 # Measures: pairs of the image `bench`, then the shipped pair and the smallest image, each several
 # times, so that what is compared alternates in one boot. While anything is measured this script
 # sleeps: what it did would be counted with it.
-PATIENCE_S=900
-
-# quiet_end NAME SECONDS: until NAME has said its verdict, which takes no less than so long. Looks
-# seldom, and without a fork but for sleeping: each look is counted with whatever it falls into.
-quiet_end() {
-    sleep "$2"
-    left=$((PATIENCE_S / 5)) log=$(console_of "$1")
-    while :; do
-        sleep 5
-        while read -r line; do
-            case $line in '@T verdict='*) return ;; esac
-        done <"$log"
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "waited-too-long-for-$1"
-    done
-}
-
-# pair N OPTIONS SECONDS: a front and a back of the image `bench`, until the front has
-# measured, which takes SECONDS of its time: where time is counted, waiting takes none.
-pair() {
-    front=bench.$1 back=bench.$(($1 + 1))
-    create bench "$(($1 + 1))" "link=a role=second selftest=off beat_ms=60000 $2"
-    create bench "$1" "link=a role=first selftest=off beat_ms=60000 $2"
-    introduce "$front" "$back"
-    quiet_end "$front" "$3"
-    wait_end "$front"
-    shutdown "$back"
-}
+. ./scenarios/bench-pairs.sh
 
 snapshot before
 # A rest, the READs, and some 12 ms a cycle.
 pair 1 "bytes=64 cycles=$CYCLES" $((5 + CYCLES / 60))
-number=3
-for pages in $LAB_PAGES; do
-    pair $number "cycles=0 pages=$pages" 5
-    number=$((number + 2))
-done
+lab
 
 # The shipped pair from its first instruction on, and the smallest image, which says what of the
 # time before that instruction is the toolstack's.
