@@ -3,7 +3,7 @@
 
 mod support;
 
-use channel::Role;
+use channel::{LinkId, Role};
 use support::world::{BACK, FRONT};
 use support::{Happened, World};
 
@@ -76,6 +76,32 @@ fn connect_costs_two_requests_and_disconnect_two() {
         world.settle();
         assert_eq!(world.requests_of_all() - connected, 2, "disconnect {cycle}");
         assert_eq!(world.xen.borrow().held(), 0);
+    }
+}
+
+/// One front and one back image with so many links: what connecting one of them costs does not depend
+/// on how many others there are, nor on how many of those are connected.
+#[test]
+fn a_connect_costs_two_requests_whatever_the_number_of_links() {
+    for links in [1, 2, 8, 32] {
+        let names: Vec<String> = (0..links).map(|number| format!("l{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut world = World::new(1);
+        world.create_with(FRONT, Role::Front, &names, links);
+        world.create_with(BACK, Role::Back, &names, links);
+        for name in &names {
+            world.introduce(FRONT, BACK, name);
+            world.settle();
+        }
+        for number in 0..links {
+            let before = world.requests_of_all();
+            let domain = world.domain(FRONT);
+            domain.driver.connect(LinkId(number as u16), &mut domain.platform).expect("it is up");
+            world.settle();
+            assert_eq!(world.requests_of_all() - before, 2, "link {number} of {links}");
+        }
+        let connected = |event: &&Happened| **event == Happened::Connected(1);
+        assert_eq!(world.events(FRONT).iter().filter(connected).count(), links);
     }
 }
 
