@@ -123,6 +123,7 @@ impl Guest {
         self.machine.unmap_late();
         let mut platform = SimPlatform { world, machine: &mut self.machine, place };
         let restart = platform.world.places[place].restart_due.take();
+        let mut has_stepped = false;
         if core::mem::take(&mut self.resumed) && !twisted(Twist::ResumeForgotten) {
             self.driver.resumed(&mut platform);
         } else if let Some(number) = restart {
@@ -131,6 +132,7 @@ impl Guest {
             self.driver.restart(id, &mut platform);
         } else {
             self.driver.step(&mut platform);
+            has_stepped = true;
         }
         take_events(&mut self.driver, &mut self.users, &mut platform);
         while self.driver.poll_store_event().is_some() {}
@@ -143,6 +145,10 @@ impl Guest {
         }
         for user in &mut self.users {
             deadline = deadline.min(user.move_data(&mut platform));
+        }
+        if !has_stepped {
+            // As in the images, nobody sleeps before a step: what woke the domain may lie in the ring.
+            return Instant::START;
         }
         deadline.min(self.driver.deadline())
     }
