@@ -61,7 +61,8 @@ impl<S: Side> Pair<S> {
     fn turn(&mut self, until_ns: u64) -> Result<(), Problem> {
         self.driver.step(&mut self.xen);
         self.take_events();
-        if let Some(StoreEvent::Ended(_)) = self.driver.poll_store_event() {
+        if let Some(StoreEvent::Ended(ended)) = self.driver.poll_store_event() {
+            trace!("store ended: {ended}");
             return Err("xenstore is lost");
         }
         let until = self.driver.deadline().min(Instant::from_nanoseconds(until_ns));
