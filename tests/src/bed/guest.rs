@@ -45,6 +45,22 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// One that has printed this, for tests: the first of its role, in domain 1, and powered off.
+    #[cfg(test)]
+    pub(super) fn that_printed(role: &str, console: &str) -> Guest {
+        Guest {
+            role: role.into(),
+            incarnation: 1,
+            domid: 1,
+            created_dom0_ns: None,
+            create_done_dom0_ns: None,
+            end: End::Poweroff,
+            expected: Verdict::Success,
+            console: console.into(),
+            facts: Fact::all("@T", console),
+        }
+    }
+
     /// Every guest of a run, in the order of creation.
     pub fn all(played: &Played) -> Vec<Guest> {
         let of = |word: &'static str| played.facts.iter().filter(move |fact| fact.word == word);

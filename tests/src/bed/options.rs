@@ -39,7 +39,8 @@ pub struct Options {
     #[arg(long, value_enum)]
     pub daemon: Option<DaemonChoice>,
     /// Which clock the machine has: `counted` (virtual time is instructions executed: figures mean
-    /// something), `exact` (the same on one processor: runs repeat; `explore` always) or `real` (the host's time, for races; no latencies are printed).
+    /// something), `exact` (the same on one processor: runs repeat; `explore` always) or `real`
+    /// (the host's time, for races; no latencies are printed).
     #[arg(long, value_enum, default_value = "counted")]
     pub clock: Clock,
     /// Seed of the machine's random numbers; with the exact clock the same seed on the same build

@@ -345,7 +345,6 @@ fn bounds(facts: &[Fact], found: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verdict::Verdict;
     use super::*;
 
     const DOM0: &str = "@J beats ms=100 limit=3\n\
@@ -356,17 +355,7 @@ mod tests {
         @T served link=a k=1 bytes=9 ok=1\n@T served link=a k=2 bytes=9 ok=1\n";
 
     fn guest(role: &str, end: End, console: &str) -> Guest {
-        Guest {
-            role: role.into(),
-            incarnation: 1,
-            domid: 1,
-            created_dom0_ns: None,
-            create_done_dom0_ns: None,
-            end,
-            expected: Verdict::Success,
-            console: console.into(),
-            facts: Fact::all("@T", console),
-        }
+        Guest { end, ..Guest::that_printed(role, console) }
     }
 
     fn found(dom0: &str, front: &str, back: &str) -> Vec<String> {

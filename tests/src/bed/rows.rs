@@ -200,20 +200,9 @@ pub fn table(rows: &[Row], daemons: &[Daemon]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bed::guest::End;
 
     fn replacement(console: &str) -> Guest {
-        Guest {
-            role: "frontend".into(),
-            incarnation: 2,
-            domid: 5,
-            created_dom0_ns: None,
-            create_done_dom0_ns: None,
-            end: End::Poweroff,
-            expected: Verdict::Success,
-            console: console.into(),
-            facts: Fact::all("@T", console),
-        }
+        Guest { incarnation: 2, ..Guest::that_printed("frontend", console) }
     }
 
     #[test]

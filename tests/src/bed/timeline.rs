@@ -101,22 +101,11 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use super::super::guest::End;
-    use super::super::verdict::Verdict;
     use super::*;
 
     fn guest(role: &str, incarnation: u64, domid: u64, console: &str) -> Guest {
-        Guest {
-            role: role.into(),
-            incarnation,
-            domid,
-            created_dom0_ns: Some(50),
-            create_done_dom0_ns: None,
-            end: End::Poweroff,
-            expected: Verdict::Success,
-            console: console.into(),
-            facts: Fact::all("@T", console),
-        }
+        let created_dom0_ns = Some(50);
+        Guest { incarnation, domid, created_dom0_ns, ..Guest::that_printed(role, console) }
     }
 
     #[test]
