@@ -5,19 +5,6 @@
 # linux N OPTIONS: a Linux domain that plays a part.
 linux() { create linux "$1" "console=hvc0 quiet $2"; }
 
-# quiet_line NAME LINE: as quiet_end, until NAME has printed this line.
-quiet_line() {
-    left=$((PATIENCE_S / 2)) log=$(console_of "$1")
-    while :; do
-        sleep 2
-        while read -r line; do
-            case $line in "$2"*) return ;; esac
-        done <"$log"
-        left=$((left - 1))
-        [ $left -gt 0 ] || fail "waited-too-long-for-$1"
-    done
-}
-
 # counted NAME on|off: the daemon writes down what it is asked, into out/NAME.
 counted() {
     case $2 in
@@ -30,10 +17,10 @@ linux 1 "part=server cycles=$LINUX_CYCLES"
 linux 2 "part=client cycles=$LINUX_CYCLES"
 one=$(domid_of linux.1) two=$(domid_of linux.2)
 xenstore-write "/local/domain/$one/data/peer" "$two" "/local/domain/$two/data/peer" "$one"
-quiet_line linux.2 '@T timed'
+quiet_line linux.2 '@T timed' 2
 counted requests.vchan on
 xenstore-write "/local/domain/$two/data/count" 1
-quiet_end linux.2
+quiet_line linux.2 '@T verdict=' 5
 counted requests.vchan off
 wait_end linux.2
 wait_end linux.1
@@ -41,7 +28,7 @@ wait_end linux.1
 insmod comparators/xen-blkback.ko || fail no-blkback
 insmod comparators/brd.ko rd_nr=1 rd_size=4096 || fail no-block-device
 linux 3 "part=block"
-quiet_line linux.3 '@T ready'
+quiet_line linux.3 '@T ready' 2
 sleep 2
 comparators/blk "$(domid_of linux.3)" "$LINUX_CYCLES" 1:0 || fail no-blkfront
 counted requests.blk on

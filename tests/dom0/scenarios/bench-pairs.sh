@@ -1,15 +1,14 @@
 # Pairs of the image `bench`, for the scenarios that measure with it.
 PATIENCE_S=900
 
-# quiet_end NAME SECONDS: until NAME has said its verdict, which takes no less than so long. Looks
-# seldom, and without a fork but for sleeping: each look is counted with whatever it falls into.
-quiet_end() {
-    sleep "$2"
-    left=$((PATIENCE_S / 5)) log=$(console_of "$1")
+# quiet_line NAME LINE EVERY_S: until NAME has printed a line that begins like this. Looks seldom, and
+# without a fork but for sleeping: each look is counted with whatever it falls into.
+quiet_line() {
+    left=$((PATIENCE_S / $3)) log=$(console_of "$1")
     while :; do
-        sleep 5
+        sleep "$3"
         while read -r line; do
-            case $line in '@T verdict='*) return ;; esac
+            case $line in "$2"*) return ;; esac
         done <"$log"
         left=$((left - 1))
         [ $left -gt 0 ] || fail "waited-too-long-for-$1"
@@ -23,7 +22,8 @@ pair() {
     create bench "$(($1 + 1))" "link=a role=second selftest=off beat_ms=60000 $2"
     create bench "$1" "link=a role=first selftest=off beat_ms=60000 $2"
     introduce "$front" "$back"
-    quiet_end "$front" "$3"
+    sleep "$3"
+    quiet_line "$front" '@T verdict=' 5
     wait_end "$front"
     shutdown "$back"
 }
