@@ -344,9 +344,10 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.client.counts().requests_total() - self.aside.iter().sum::<u64>()
     }
 
-    /// Requests that are not answered yet.
-    pub fn in_flight(&self) -> usize {
-        self.client.in_flight()
+    /// Whether xenstore owes nothing and has told nothing by halves: the ring can be used past the
+    /// driver, until [`Driver::resumed`].
+    pub fn is_quiet(&self) -> bool {
+        self.client.is_quiet()
     }
 
     /// Pages in quarantine when last looked.

@@ -114,7 +114,9 @@ impl Client {
     }
 
     /// Begins with the ring as the page has it at the next [`Client::advance`], and forgets all
-    /// that was under way. Also the way on after the domain was restored or introduced anew.
+    /// that was under way. Also the way on after the domain was restored or introduced anew. The
+    /// ring must stand between two packets: where it was in use before, [`Client::is_quiet`] was
+    /// true of its client.
     ///
     /// Ids count up from `first_request_id`. Choose it at random: replies to requests of an
     /// earlier owner of the ring are told by their unknown ids, dropped and counted.
@@ -203,6 +205,13 @@ impl Client {
     /// How many requests wait for their replies.
     pub fn in_flight(&self) -> usize {
         self.slots.in_flight()
+    }
+
+    /// Whether the ring can be given to another client: no reply is owed, and the daemon's last
+    /// packet was taken whole. [`Client::start`] at any other moment takes the rest of a reply or of
+    /// an event for the head of the next packet.
+    pub fn is_quiet(&self) -> bool {
+        self.slots.in_flight() == 0 && (self.handed_up || self.decoder.is_empty())
     }
 
     /// Whether the ring is in use: started, and not waiting for the daemon to reset it.

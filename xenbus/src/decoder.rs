@@ -42,6 +42,11 @@ impl Decoder {
         self.filled = 0;
     }
 
+    /// Whether nothing of a packet is there.
+    pub const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
     /// Where the next bytes of the packet belong; empty if it is complete.
     pub fn room(&mut self) -> &mut [u8] {
         if self.filled < HEADER_BYTES {

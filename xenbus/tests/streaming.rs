@@ -149,3 +149,39 @@ fn the_indices_on_the_page_are_what_was_moved() {
     bench.round();
     assert_eq!(bench.page.load(RingWord::ReplyConsumer), 17);
 }
+
+/// The daemon puts a header and its payload into the ring one after the other. A second client that
+/// begins between the two takes the event's text for a header.
+#[test]
+fn a_quiet_client_has_taken_the_last_packet_whole() {
+    let event = packet(op::WATCH_EVENT, 0, b"tether/a\0t\0");
+    for cut in 0..=event.len() {
+        let mut bench = Bench::new();
+        assert!(bench.client.is_quiet());
+        bench.round();
+        bench.daemon_writes(&event[..cut]);
+        let taken = bench.round().0.len();
+        let between_packets = cut == 0 || cut == event.len();
+        assert_eq!(taken, usize::from(cut == event.len()));
+        assert_eq!(bench.client.is_quiet(), between_packets, "after {cut} bytes");
+
+        bench.client.start(0x7000_0002);
+        let id = bench.submit(Request::Read { path: "a" });
+        bench.round();
+        bench.daemon_reads();
+        bench.daemon_writes(&event[cut..]);
+        bench.daemon_writes(&packet(op::READ, id.number(), b"v"));
+        let answers = bench.round().0;
+        let answered = answers.iter().any(|got| matches!(got, Got::Reply { .. }));
+        assert_eq!(answered, between_packets, "after {cut} bytes");
+    }
+}
+
+#[test]
+fn a_client_with_a_request_under_way_is_not_quiet() {
+    let mut bench = Bench::new();
+    bench.submit(Request::Read { path: "a" });
+    assert!(!bench.client.is_quiet());
+    bench.settle();
+    assert!(bench.client.is_quiet());
+}

@@ -123,12 +123,13 @@ impl Orders {
 
 impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// The next order of the toolstack, already acknowledged. [`Order::Suspend`] comes once every
-    /// request has been answered, and none is made before it is taken: nothing is in the ring.
+    /// request has been answered, and none is made before it is taken: nothing is under way in the
+    /// ring.
     pub fn poll_order(&mut self) -> Option<Order> {
         if self.orders.is_waiting() {
             return None; // First the acknowledgement goes out: the order may end the image.
         }
-        if self.orders.hold_still() && self.client.in_flight() > 0 {
+        if self.orders.hold_still() && !self.is_quiet() {
             return None;
         }
         self.orders.order.take()

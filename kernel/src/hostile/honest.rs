@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::time::Duration;
 
 use channel::back::BackState;
 use channel::driver::StoreEvent;
@@ -10,7 +11,7 @@ use channel::front::FrontState;
 use channel::link::{Link, Machine as LinkMachine};
 use channel::{DomId, Instant, LinkId, LinkName, Platform, Role, Settings};
 use xenbus::Client;
-use xenbus::blocking::Store;
+use xenbus::blocking::{Store, StoreError};
 
 use super::chance::Chance;
 use crate::job::ImageDriver;
@@ -119,10 +120,11 @@ impl<S: Side> Pair<S> {
         Ok(())
     }
 
-    /// Goes on until xenstore owes no answer, so that the ring can be used past the driver.
+    /// Goes on until xenstore has told all that it began to tell, so that the ring can be used past
+    /// the driver.
     pub(super) fn quieten(&mut self) -> Result<(), Problem> {
         for _ in 0..QUIET_TURNS {
-            if self.driver.in_flight() == 0 {
+            if self.driver.is_quiet() {
                 return Ok(());
             }
             self.turn(clock::now_ns().saturating_add(TURN_NS))?;
@@ -130,10 +132,27 @@ impl<S: Side> Pair<S> {
         Err("xenstore does not answer")
     }
 
-    /// xenstore past the driver, which must not be used again before [`Self::begin_anew`].
-    pub(super) fn store(&mut self) -> Store<'_, StoreRing> {
+    /// Asks xenstore past the driver, which must be quiet ([`Self::quieten`]) and must not be used
+    /// again before [`Self::begin_anew`]. An event for the driver's watch may come meanwhile, and by
+    /// halves: whoever has the ring next begins with a whole packet.
+    pub(super) fn ask<T>(
+        &mut self,
+        problem: Problem,
+        ask: impl FnOnce(&mut Store<'_, StoreRing>) -> Result<T, StoreError>,
+    ) -> Result<T, Problem> {
         self.client.start(random::draw_u128() as u32);
-        Store::new(self.client, self.xen.store_ring())
+        let mut store = Store::new(self.client, self.xen.store_ring());
+        let answer = ask(&mut store).map_err(|error| {
+            trace!("xenstore: {error}");
+            problem
+        })?;
+        for _ in 0..QUIET_TURNS {
+            if store.client().is_quiet() {
+                return Ok(answer);
+            }
+            store.change(Duration::from_nanos(TURN_NS)).map_err(|_| problem)?;
+        }
+        Err("xenstore does not end a packet")
     }
 
     /// Neither speaks nor listens for so long.

@@ -180,7 +180,7 @@ fn children<S: Side>(pair: &mut Pair<S>) -> Result<u32, Problem> {
         let mut path = heapless::String::<128>::new();
         // It fits.
         let _ = write!(path, "{place}/x{number}/y");
-        pair.store().write(&path, b"z").map_err(|_| "no node below the mailbox")?;
+        pair.ask("no node below the mailbox", |store| store.write(&path, b"z"))?;
     }
     pair.keep_still(REACTION_NS);
     Ok(CHILDREN)
@@ -265,13 +265,12 @@ fn place<S: Side>(pair: &Pair<S>) -> Result<heapless::String<96>, Problem> {
 fn write<S: Side>(pair: &mut Pair<S>, value: &[u8]) -> Result<(), Problem> {
     pair.quieten()?;
     let place = place(pair)?;
-    pair.store().write(&place, value).map_err(|_| "the mailbox was not written")
+    pair.ask("the mailbox was not written", |store| store.write(&place, value))
 }
 
 /// What stands in the victim's mailbox: the last register of ours.
 fn read<S: Side>(pair: &mut Pair<S>, into: &mut [u8]) -> Result<usize, Problem> {
     pair.quieten()?;
     let place = place(pair)?;
-    let found = pair.store().read(&place, into).map_err(|_| "the mailbox was not read")?;
-    Ok(found.len())
+    pair.ask("the mailbox was not read", |store| Ok(store.read(&place, into)?.len()))
 }
