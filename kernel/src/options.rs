@@ -88,7 +88,8 @@ pub struct Options {
     pub log: Level,
     /// `role=alone`.
     pub role: Role,
-    /// `kind=a,b`: the lies that the image `hostile` tells; all if there is none.
+    /// `kind=a,b`: the lies that the image `hostile` tells; all if there is none. Of the image
+    /// `bench`: what sort of front it is.
     pub kind: String<KIND_BYTES_MAX>,
     /// `seed=1`: what it makes its choices from.
     pub seed: u64,

@@ -9,7 +9,9 @@ dir=${1:?usage: job.sh DIRECTORY}
 cd "$dir" || exit 4
 mkdir -p out
 
-SCENARIO='' CYCLES=20 BOOTS='1 2 3 4 5' LAB_PAGES='1 2 4 8' LINUX_CYCLES=50 IMAGES=$dir/images PATIENCE_S=120
+SCENARIO='' CYCLES=20 IMAGES=$dir/images PATIENCE_S=120
+# How much of each part of `bench` is played.
+BOOTS='1 2 3 4 5' LAB_PAGES='1 2 4 8' LINUX_CYCLES=50 LINKS='1 2 4 8 16 32' LINKS_CYCLES=200
 . ./settings
 . ./steps.sh
 

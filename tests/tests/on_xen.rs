@@ -272,15 +272,21 @@ fn campaign(command: &str, words: &[&str]) -> Result<(), Failed> {
     Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// No stage of a cycle makes a request, a doorbell or a hypercall more than the ledger allows.
+/// No stage of a cycle makes a request, a doorbell or a hypercall more than the ledger allows; nor a
+/// request more where its back has several links.
 fn thrifty(name: &str, daemon: Daemon) -> Result<(), Failed> {
     let mut job = job("bench", 20);
-    for (name, value) in [("BOOTS", "1"), ("LAB_PAGES", "")] {
+    let parts = [("BOOTS", "1"), ("LAB_PAGES", ""), ("LINKS", "1 4"), ("LINKS_CYCLES", "20")];
+    for (name, value) in parts {
         job.settings.push((name.into(), value.into()));
     }
     let findings = play(name, (daemon, Clock::Counted, 1), job)?;
     succeeded(&findings)?;
-    let overspent = bench::ledger::overspent(&findings.stages);
+    let mut overspent = bench::ledger::overspent(&findings.stages);
+    if findings.data.links.len() != 2 {
+        return Err("what many links cost was not measured".into());
+    }
+    overspent.extend(bench::ledger::overspent_among(&findings.data.links));
     if overspent.is_empty() { Ok(()) } else { Err(overspent.join("\n").into()) }
 }
 

@@ -1,4 +1,6 @@
-//! The back's course: it obeys the front's orders, and counts what each stage costs this side.
+//! The back's course: it obeys the front's orders, and counts what each stage costs this side. Of
+//! several links the first is the measured one; the others are there, and cost what they cost. When
+//! the measured front gives way to another one, what it has cost is told and counting begins anew.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,19 +15,26 @@ use super::{MarkedBack, lab, marks};
 use crate::job::stages::{Stage, Stages};
 use crate::job::{ImageDriver, Job, Pumped};
 use crate::platform::XenPlatform;
-use crate::{Options, Verdict};
+use crate::{Options, Verdict, trace};
 
 /// Bytes taken out of the ring at once; more than any ring holds would gain nothing.
 const UNIT_BYTES: usize = 16 * 1024;
 
+/// The link that is measured.
+const MEASURED: LinkId = LinkId(0);
+
 /// The back of a measurement.
 pub(super) struct Back {
+    /// Links that are up.
+    up: u32,
+    /// The measured front is gone, with so many links up until then, itself among them.
+    left: Option<u32>,
     cycles: u32,
     done: u32,
     connected: bool,
     /// What an order still wants echoed; that of a cycle is served between two looks at everything
     /// else, as the shipped backend serves.
-    left: u64,
+    owed: u64,
     /// A stage that ends once nothing is under way to xenstore any more.
     ending: Option<Stage>,
     unit: Vec<u8>,
@@ -37,10 +46,12 @@ impl Back {
     /// Serves one link.
     pub(super) fn new(options: &Options, driver: &ImageDriver) -> Back {
         Back {
+            up: 0,
+            left: None,
             cycles: options.cycles,
             done: 0,
             connected: false,
-            left: 0,
+            owed: 0,
             ending: None,
             unit: vec![0; UNIT_BYTES],
             stages: Stages::new(driver),
@@ -49,33 +60,46 @@ impl Back {
     }
 
     fn serve(&mut self, xen: &mut XenPlatform<MarkedBack>) -> Result<Readiness, Broken> {
-        let link = LinkId(0);
-        if self.left == 0 {
-            match lab::next_order(xen, link)? {
+        if self.owed == 0 {
+            match lab::next_order(xen, MEASURED)? {
                 None => {}
                 Some(order @ Order { kind: Kind::Echo, .. }) if self.cycles > 0 => {
-                    self.left = order.payload();
+                    self.owed = order.payload();
                 }
-                Some(order) => lab::obey(xen, link, order, &mut self.unit)?,
+                Some(order) => lab::obey(xen, MEASURED, order, &mut self.unit)?,
             }
         }
-        if self.left > 0 {
-            let served = lab::echo_what_is_there(xen, link, self.left, &mut self.unit)?;
-            self.left -= served;
-            if self.left == 0 {
+        if self.owed > 0 {
+            let served = lab::echo_what_is_there(xen, MEASURED, self.owed, &mut self.unit)?;
+            self.owed -= served;
+            if self.owed == 0 {
                 self.ending = Some(Stage::Data);
                 // Counted before what the front does next is looked at.
                 return Ok(Readiness::Ready);
             }
         }
-        lab::ask_for_more(xen, link)
+        lab::ask_for_more(xen, MEASURED)
+    }
+
+    /// What the measured front has cost.
+    fn tell(&self, up: u32, driver: &ImageDriver) {
+        trace!("served links_up={up} cycles={}", self.done);
+        self.stages.print(driver);
     }
 }
 
 impl Job for Back {
     type Side = MarkedBack;
 
-    fn handle_event(&mut self, _: LinkId, event: &Event<'_>, _: &mut XenPlatform<MarkedBack>) {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, _: &mut XenPlatform<MarkedBack>) {
+        match *event {
+            Event::Up { .. } => self.up += 1,
+            Event::Down { .. } => self.up -= 1,
+            _ => {}
+        }
+        if link != MEASURED {
+            return;
+        }
         match *event {
             Event::Up { .. } => self.ending = Some(Stage::Up),
             Event::Connected { .. } => {
@@ -89,12 +113,19 @@ impl Job for Back {
                     self.done += 1;
                 }
             }
-            Event::Down { .. } => self.connected = false,
+            Event::Down { .. } => {
+                self.connected = false;
+                self.left = Some(self.up + 1);
+            }
             _ => {}
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>, _: bool) {
+    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>, leaving: bool) {
+        if let Some(up) = self.left.take_if(|_| !leaving) {
+            self.tell(up, driver);
+            (self.stages, self.ending, self.done) = (Stages::new(driver), None, 0);
+        }
         let counts = driver.counts();
         let quiet = counts.requests_total() == counts.replies;
         if let Some(stage) = self.ending.take_if(|_| quiet) {
@@ -130,7 +161,7 @@ impl Job for Back {
     }
 
     fn print_counts(&self, driver: &ImageDriver) {
-        self.stages.print(driver);
+        self.tell(self.left.unwrap_or(self.up), driver);
         marks::print();
     }
 

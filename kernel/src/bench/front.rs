@@ -15,10 +15,11 @@ use super::lab::Lab;
 use super::order::{Kind, Order};
 use super::wire::{Broken, Wire};
 use super::{MarkedFront, marks};
+use crate::hypercall::hvm;
 use crate::job::stages::{Stage, Stages};
 use crate::job::{ImageDriver, Job, Pumped};
 use crate::platform::XenPlatform;
-use crate::{Options, Verdict, clock, trace};
+use crate::{Options, Verdict, abi, clock, trace};
 
 /// Rest between two stages: far longer than any answer takes, and idle time costs nothing where
 /// time is counted in instructions.
@@ -69,6 +70,7 @@ pub(super) struct Front {
     first_bytes: Histogram,
     disconnects: Histogram,
     lab: Lab,
+    traced: bool,
     failure: Option<&'static str>,
 }
 
@@ -91,6 +93,7 @@ impl Front {
             first_bytes: Histogram::new("first-byte"),
             disconnects: Histogram::new("disconnect"),
             lab: Lab::new(options),
+            traced: options.kind == super::TRACED,
             failure: None,
         }
     }
@@ -111,6 +114,10 @@ impl Front {
 
     fn start(&mut self, next: Next, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>) {
         let link = LinkId(0);
+        if self.traced {
+            // A hypercall that no stage makes: what tests/src/bed/bench/exits.rs cuts the trace at.
+            let _ = hvm::param(abi::hvm::CALLBACK_IRQ);
+        }
         match next {
             Next::Connect(ended) => {
                 self.stages.end(ended, driver);

@@ -37,12 +37,17 @@ pub(super) fn freeze() {
     MARKS.lock().frozen = true;
 }
 
-/// Prints them, oldest first.
-pub(super) fn print() {
-    let marks = MARKS.lock();
-    if let Some(ns) = marks.first_doorbell_ns {
+/// Prints when xenstored was rung first.
+pub(super) fn print_first_doorbell() {
+    if let Some(ns) = MARKS.lock().first_doorbell_ns {
         trace!("first-doorbell t_ns={ns}");
     }
+}
+
+/// Prints them, oldest first.
+pub(super) fn print() {
+    print_first_doorbell();
+    let marks = MARKS.lock();
     for index in 0..KEPT {
         let (ns, word) = marks.kept[(marks.at + index) % KEPT];
         if !word.is_empty() {

@@ -6,13 +6,15 @@
 //! and the backend. Only what is done with a connection differs, and that nothing is printed until
 //! the end: a line would wake dom0's console daemon in the middle. With `cycles=N` the front
 //! connects and disconnects so many times; with `cycles=0` it connects once and tries the
-//! connection out (`lab`).
+//! connection out (`lab`); with `kind=idle` it never connects. A back with several links lets the
+//! first of them be measured, by one front after the other, and the others be there.
 
 mod alone;
 mod back;
 mod copy;
 mod front;
 mod histogram;
+mod idle;
 mod lab;
 mod marks;
 mod order;
@@ -27,6 +29,7 @@ use crate::{Machine, Verdict, clock, events, job, trace};
 use back::Back;
 use front::Front;
 use histogram::Histogram;
+use idle::Idle;
 
 /// The front of a measurement: as [`crate::platform::FrontSide`], and it keeps its marks.
 pub(crate) struct MarkedFront;
@@ -50,6 +53,11 @@ impl Side for MarkedBack {
     }
 }
 
+/// `kind=`: the front is up and never connects.
+const IDLE: &str = "idle";
+/// `kind=`: the front says where its stages begin, for whoever traces its exits.
+const TRACED: &str = "traced";
+
 /// READs that are timed before the driver begins: the unit of all other figures, one RT.
 const READS: u32 = 500;
 /// How long dom0 is left to come to rest after it created this domain.
@@ -60,6 +68,7 @@ const NODE: &str = "domid";
 /// The image, from the self-tests to its verdict.
 pub fn run(mut machine: Machine) -> Verdict {
     match machine.options.role {
+        Part::First if machine.options.kind == IDLE => job::image(machine, |_, _| Idle),
         Part::First => {
             let mut reads = Histogram::new("read");
             if let Err(error) = read(&mut machine, &mut reads) {

@@ -36,3 +36,71 @@ lab() {
         number=$((number + 2))
     done
 }
+
+# The numbers of the domains below: tests/src/bed/bench/ knows from which number on they are not the
+# pairs that are timed above.
+MANY=100 TRACED=200
+
+# many: one back with N links up for each N of LINKS, all fronts but one idle; that one is timed as
+# those of a pair are, its READs included, and ends.
+many() {
+    [ -n "$LINKS" ] || return 0
+    shared="selftest=off beat_ms=60000"
+    back=bench.$MANY up=1
+    create bench $MANY "role=second cycles=$LINKS_CYCLES link=$(link_names "${LINKS##* }") $shared"
+    for links in $LINKS; do
+        while [ $up -lt "$links" ]; do
+            up=$((up + 1))
+            create bench $((MANY + up)) "role=first kind=idle link=l$up $shared"
+            introduce bench.$((MANY + up)) $back l$up
+            wait_line $back 1 "^@T up link=l$up "
+        done
+        # Behind those that are idle.
+        number=$((MANY + ${LINKS##* } + links))
+        create bench $number "role=first link=l1 bytes=64 cycles=$LINKS_CYCLES $shared"
+        introduce bench.$number $back l1
+        echo "@J links n=$links front=$number back=$MANY"
+        sleep $((5 + LINKS_CYCLES / 60))
+        quiet_line bench.$number '@T verdict=' 2
+        wait_end bench.$number
+    done
+    shutdown $back
+    while [ $up -gt 1 ]; do
+        shutdown bench.$((MANY + up))
+        up=$((up - 1))
+    done
+}
+
+# trace FILE: from now on Xen writes down when domains are switched and when guests leave their
+# processor (xen/include/public/trace.h: TRC_SCHED_MIN, TRC_HVM_ENTRYEXIT). untrace FILE: no longer.
+trace() {
+    programs/xentrace -D -S 256 -e 0x000a1000 "out/$1" >"out/$1.txt" 2>&1 &
+    tracer=$!
+    sleep 1
+}
+untrace() {
+    kill -INT $tracer
+    wait $tracer
+    say "traced, $(wc -c <"out/$1") bytes: $(tr '\n' ' ' <"out/$1.txt")"
+}
+
+# traced: the exits of a front's boot, up to its first word to xenstored, and of a pair's cycles. Last:
+# tracing takes time, and nothing is timed behind it.
+traced() {
+    [ -f programs/xentrace ] || { say "no xentrace: exits are not counted"; return; }
+    shared="selftest=off beat_ms=60000 link=a"
+    boot=$((TRACED)) back=$((TRACED + 1)) front=$((TRACED + 2))
+    trace trace.boot
+    create bench $boot "role=first kind=idle $shared"
+    wait_line bench.$boot 1 'waiting to be introduced'
+    untrace trace.boot
+    shutdown bench.$boot
+    create bench $back "role=second $shared"
+    create bench $front "role=first kind=traced bytes=64 cycles=10 $shared"
+    trace trace.cycles
+    introduce bench.$front bench.$back
+    wait_end bench.$front
+    untrace trace.cycles
+    shutdown bench.$back
+    echo "@J traced boot=$boot front=$front back=$back"
+}

@@ -7,6 +7,7 @@ snapshot before
 # A rest, the READs, and some 12 ms a cycle.
 pair 1 "bytes=64 cycles=$CYCLES" $((5 + CYCLES / 60))
 lab
+many
 
 # The shipped pair from its first instruction on, and the smallest image, which says what of the
 # time before that instruction is the toolstack's.
@@ -20,4 +21,5 @@ for n in $BOOTS; do
     shutdown "backend.$n"
 done
 [ ! -f comparators/linux.gz ] || . ./scenarios/bench-linux.sh
+traced
 snapshot after

@@ -95,8 +95,9 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     }
     let mut budgets = budgets(images, &stages, &leaks);
     budgets.extend(conformance::budgets(&guests, &played.facts, origin));
-    let mut data = bench::Data::of(&guests, origin.clock);
+    let mut data = bench::Data::of(&guests, &played.facts, origin.clock);
     data.count_others(|file| played.results.text(file));
+    data.count_exits(&guests, &played.facts, |file| played.results.bytes(file));
     budgets.extend(bench::budgets(&stages, &data));
     let t0_uncertainty_ns = offset.map(ClockOffset::uncertainty_ns);
     Findings {

@@ -73,12 +73,17 @@ impl Archive {
         self.entries.get(path)
     }
 
-    /// The contents of a file as text.
-    pub fn text(&self, path: &str) -> Option<String> {
+    /// The contents of a file.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
         match self.entries.get(path) {
-            Some(Entry::File { bytes, .. }) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            Some(Entry::File { bytes, .. }) => Some(bytes),
             _ => None,
         }
+    }
+
+    /// The contents of a file as text.
+    pub fn text(&self, path: &str) -> Option<String> {
+        self.bytes(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     /// All paths with what is there, sorted.

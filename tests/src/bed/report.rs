@@ -206,7 +206,7 @@ pub struct DownLine {
 }
 
 /// One stage of a course.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stage {
     /// How many were timed.
     pub n: usize,

@@ -109,6 +109,16 @@ impl Session {
         }
     }
 
+    /// dom0's `xentrace`, as a file of a job; nothing on a host that is a dom0 itself, whose processor
+    /// may tell other reasons than the bed's.
+    pub fn tracer(&self) -> Vec<(String, PathBuf)> {
+        let of_packages = |packages: &Packages| {
+            let program = format!("usr/lib/xen-{}/bin/xentrace", packages.manifest.xen);
+            ("programs/xentrace".to_string(), packages.tree.join(program))
+        };
+        self.machine.iter().map(|(_, packages)| of_packages(packages)).collect()
+    }
+
     /// Plays one run and works out what it shows; the guests' consoles go to its folder.
     pub fn play(
         &self,

@@ -98,9 +98,12 @@ fn runs(
 ) -> Outcome<Judgement> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let mut wishes = wishes(options, &session.layout);
-    if options.scenario() == bench::ROLE {
-        let comparators = session.comparators(progress, limit)?;
-        wishes.iter_mut().for_each(|wish| wish.job.files.clone_from(&comparators));
+    if options.scenario().starts_with(bench::ROLE) {
+        let mut files = session.tracer();
+        if options.scenario() == bench::ROLE {
+            files.extend(session.comparators(progress, limit)?);
+        }
+        wishes.iter_mut().for_each(|wish| wish.job.files.clone_from(&files));
     }
     let played = play_all(&session, &wishes, options.jobs_in_force(), progress, limit);
     progress.finish();

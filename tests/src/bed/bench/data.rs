@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::exits::{self, Exits, Traced};
+use super::links::{self, Links};
 use super::{ROLE, asked};
+use crate::bed::facts::Fact;
 use crate::bed::guest::Guest;
 use crate::bed::options::Clock;
 
@@ -64,15 +67,19 @@ pub struct Data {
     pub asked: BTreeMap<String, f64>,
     /// In one domain: the fewest nanoseconds where it was done several times.
     pub alone: Vec<Alone>,
+    /// A connect where its back has many links.
+    pub links: Vec<Links>,
+    /// How often a domain leaves its processor to Xen.
+    pub exits: Vec<Exits>,
 }
 
 /// Nanoseconds of an instruction where the clock counts them (`-icount shift=1`).
 const NS_OF_INSTRUCTION: f64 = 2.0;
 
 impl Data {
-    /// What the images printed.
-    pub fn of(guests: &[Guest], clock: Clock) -> Data {
-        let mut data = Data::default();
+    /// What the images printed, and the scenario said of them.
+    pub fn of(guests: &[Guest], facts: &[Fact], clock: Clock) -> Data {
+        let mut data = Data { links: links::rows(guests, facts, clock), ..Data::default() };
         if clock == Clock::Counted {
             for fact in guests.iter().flat_map(|guest| guest.of("vchan-stream")) {
                 let number = |key: &str| fact.number(key).unwrap_or(0);
@@ -119,6 +126,20 @@ impl Data {
     /// Counts what the comparators asked of the daemon in what it wrote down of that, by file.
     pub fn count_others(&mut self, log_of: impl Fn(&str) -> Option<String>) {
         self.asked = asked::per_cycle(log_of);
+    }
+
+    /// Counts the exits in the traces that dom0 has made, by file, of the domains that the scenario
+    /// named.
+    pub fn count_exits<'a>(
+        &mut self,
+        guests: &[Guest],
+        facts: &[Fact],
+        trace_of: impl Fn(&str) -> Option<&'a [u8]>,
+    ) {
+        let traced = facts.iter().find(|fact| fact.word == "traced");
+        self.exits = traced
+            .and_then(|fact| Traced::of(guests, fact))
+            .map_or(Vec::new(), |traced| exits::rows(traced, trace_of));
     }
 
     fn alone(&self, name: &str) -> Option<&Alone> {

@@ -3,7 +3,8 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use super::{Data, hypercalls_but_waits};
+use super::links::{growth, requests_more};
+use super::{Data, Exits, hypercalls_but_waits};
 use crate::bed::report::{Counts, Stage};
 
 /// One row.
@@ -133,6 +134,13 @@ pub fn goals(stages: &BTreeMap<String, Stage>, data: &Data) -> Vec<Goal> {
             Some(250.0),
             None,
         ),
+        row(
+            "first instruction to first doorbell, exits",
+            "",
+            data.exits.iter().find(|row| row.stage == "boot").map(Exits::each),
+            Some(12.0),
+            Some(6.0),
+        ),
         row("our share of T0 to channel up", "%", share(), Some(5.0), Some(1.0)),
         row(
             "1 byte there and back through the ring / ping-pong",
@@ -184,6 +192,20 @@ pub fn goals(stages: &BTreeMap<String, Stage>, data: &Data) -> Vec<Goal> {
             tail("connect").zip(tail("read")).map(|(ours, theirs)| ours / theirs),
             Some(2.0),
             Some(1.2),
+        ),
+        row(
+            "requests a connect with up to 32 links on one back, beyond one's",
+            "",
+            requests_more(&data.links),
+            Some(0.0),
+            Some(0.0),
+        ),
+        row(
+            "connect's growth with up to 32 links against RT's own",
+            "x",
+            growth(&data.links, "connect"),
+            Some(1.2),
+            Some(1.0),
         ),
     ]
 }

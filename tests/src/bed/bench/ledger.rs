@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Links;
 use crate::bed::report::{Counted, Stage};
 
 /// What one side may spend in one stage of a cycle, on the average.
@@ -97,24 +98,47 @@ pub fn overspent(stages: &BTreeMap<String, Stage>) -> Vec<String> {
     found
 }
 
-impl Allowance {
-    fn over(&self, counted: &Counted) -> Vec<String> {
-        let n = counted.n;
-        let mut found = Vec::new();
-        let mut check = |what: &str, count: u64, allowed: u64| {
-            if count > allowed * n + SLACK {
-                found.push(format!("{what}: {count} in {n} cycles, {allowed} each are allowed"));
+/// The same of requests alone, where one back has many links: a connect asks for as much as with one.
+/// Beyond the average each link may have a beat that falls due in the middle, a WRITE and a READ.
+pub fn overspent_among(rows: &[Links]) -> Vec<String> {
+    let mut found = Vec::new();
+    for row in rows {
+        for allowance in ALLOWANCES.iter().filter(|allowance| allowance.stage != "data") {
+            let (stage, side) = (allowance.stage, allowance.side);
+            let place = format!("{stage}, {side}, {} links", row.links);
+            let counted = row.stages.get(stage).and_then(|stage| stage.sides.get(side));
+            match counted.filter(|counted| counted.n > SLACK) {
+                Some(counted) => {
+                    let over = allowance.over_requests(counted, SLACK + row.links);
+                    found.extend(over.into_iter().map(|what| format!("{place}: {what}")));
+                }
+                None => found.push(format!("{place}: not measured")),
             }
-        };
-        let counts = &counted.counts;
-        for (name, count) in &counts.xs_requests {
+        }
+    }
+    found
+}
+
+impl Allowance {
+    fn over_requests(&self, counted: &Counted, slack: u64) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, count) in &counted.counts.xs_requests {
             let allowed = match name.as_str() {
                 "READ" => self.requests.0,
                 "WRITE" => self.requests.1,
                 _ => 0,
             };
-            check(name, *count, allowed);
+            found.extend(excess(name, *count, allowed, counted.n, slack));
         }
+        found
+    }
+
+    fn over(&self, counted: &Counted) -> Vec<String> {
+        let mut found = self.over_requests(counted, SLACK);
+        let mut check = |what: &str, count: u64, allowed: u64| {
+            found.extend(excess(what, count, allowed, counted.n, SLACK));
+        };
+        let counts = &counted.counts;
         check("doorbells", counts.doorbells.unwrap_or(0), self.doorbells);
         for (name, count) in &counts.hypercalls {
             if name == "sched.poll" {
@@ -127,6 +151,12 @@ impl Allowance {
         check("wake-ups", wake_ups, self.wake_ups);
         found
     }
+}
+
+/// In words, where more was counted in `n` cycles than is allowed for each.
+fn excess(what: &str, count: u64, allowed: u64, n: u64, slack: u64) -> Option<String> {
+    (count > allowed * n + slack)
+        .then(|| format!("{what}: {count} in {n} cycles, {allowed} each are allowed"))
 }
 
 #[cfg(test)]
@@ -183,6 +213,17 @@ mod tests {
         counts(&mut stages, "data", "be").hypercalls.insert("evtchn.status".into(), N);
         counts(&mut stages, "data", "fe").xs_requests.insert("DIRECTORY".into(), N);
         assert_eq!(overspent(&stages).len(), 4);
+    }
+
+    #[test]
+    fn a_request_more_among_many_links_is_named_and_a_hypercall_is_not() {
+        let mut row = Links { links: 8, stages: thrifty() };
+        counts(&mut row.stages, "connect", "be").hypercalls.insert("evtchn.status".into(), 9 * N);
+        assert_eq!(overspent_among(core::slice::from_ref(&row)), Vec::<String>::new());
+        *counts(&mut row.stages, "connect", "be").xs_requests.get_mut("READ").expect("READs") += N;
+        assert_eq!(overspent_among(core::slice::from_ref(&row)).len(), 1);
+        row.stages.remove("disconnect");
+        assert_eq!(overspent_among(&[row]).len(), 3);
     }
 
     #[test]

@@ -7,8 +7,10 @@
 mod asked;
 pub mod comparators;
 mod data;
+mod exits;
 mod goals;
 pub mod ledger;
+mod links;
 pub mod page;
 
 use core::fmt::Write;
@@ -23,12 +25,23 @@ use super::stats::Spread;
 use super::timeline::ClockOffset;
 
 pub use data::{Alone, Data, Streamed};
+pub use exits::Exits;
 pub use goals::{Goal, Limit, goals};
+pub use links::Links;
 
 /// The image, the scenario and the command.
 pub const ROLE: &str = "bench";
 /// Cycles unless told: with a thousand the 99.9th percentile is the second longest.
 pub const CYCLES: u32 = 1000;
+
+/// From this number on the scenario's domains of the image are others than the pairs that are timed:
+/// one back with many fronts, and those whose exits are traced (tests/dom0/scenarios/bench-pairs.sh).
+const UNTIMED: u64 = 100;
+
+/// Whether it is one of a pair that is timed.
+fn is_timed(guest: &Guest) -> bool {
+    guest.role == ROLE && guest.incarnation < UNTIMED
+}
 
 /// Stages whose counts the image prints.
 const COUNTED_STAGES: [&str; 4] = ["up", "connect", "data", "disconnect"];
@@ -41,7 +54,7 @@ pub fn stages(
     clock: Clock,
 ) -> BTreeMap<String, Stage> {
     let mut stages = BTreeMap::new();
-    let of_image = || guests.iter().filter(|guest| guest.role == ROLE);
+    let of_image = || guests.iter().filter(|guest| is_timed(guest));
     if of_image().next().is_none() {
         return stages;
     }
@@ -168,7 +181,7 @@ impl Buckets {
 /// The counts of one stage on both sides, of the pairs that went through cycles.
 fn sides(guests: &[Guest], stage: &str) -> BTreeMap<&'static str, Counted> {
     let mut sides = BTreeMap::new();
-    for guest in guests.iter().filter(|guest| guest.role == ROLE) {
+    for guest in guests.iter().filter(|guest| is_timed(guest)) {
         // A pair that tried one connection out has one connect, one disconnect and much else.
         let is_cycle = |fact: &&Fact| {
             let cycles = fact.number("n").unwrap_or(0);
@@ -210,7 +223,7 @@ fn spans(guests: &[Guest], offset: Option<ClockOffset>) -> BTreeMap<String, Stag
     let to_doorbell = |guest: &Guest| moment(guest, "first-doorbell")?.checked_sub(t1(guest)?);
     let to_up = |guest: &Guest| moment(guest, "up")?.checked_sub(moment(guest, "introduced")?);
     // A front has rested and read before its driver began.
-    let backs = of_role(ROLE).filter(|guest| guest.of("hist").next().is_none());
+    let backs = guests.iter().filter(|guest| is_timed(guest) && guest.of("hist").next().is_none());
     let durations: [(&str, Vec<u64>); 4] = [
         ("xl create", of_role("hello").filter_map(whole).collect()),
         ("xl create to T1", of_role("hello").filter_map(to_first).collect()),
@@ -269,6 +282,8 @@ pub fn table(findings: &Findings) -> String {
         );
     }
     show_data(&mut text, &findings.data);
+    links::show(&mut text, &findings.data.links);
+    exits::show(&mut text, &findings.data.exits);
     text
 }
 

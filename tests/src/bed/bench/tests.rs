@@ -136,14 +136,64 @@ fn data_is_compared_with_the_fastest_copy() {
     results.file("bench.1.console", Mode::Data, console.as_bytes().to_vec());
     let facts = Fact::all("@J", JOB);
     let guests = Guest::all(&Played { facts, results, wall_s: 0.0, kept: None });
-    let data = Data::of(&guests, Clock::Counted);
+    let data = Data::of(&guests, &[], Clock::Counted);
     assert_eq!(data.per_cent_of_copy("stream", 2.0), Some(80.0));
     // 200 ns a message are 100 instructions, half of them a side's.
     assert_eq!(data.instructions_a_side("message"), Some(50.0));
     assert_eq!(data.notified_a_ring_full(1, 4096), Some(0.5));
     let rates: Vec<Option<f64>> = data.streams.iter().map(Streamed::megabytes_a_second).collect();
     assert_eq!(rates, [Some(17_920.0)]);
-    let data = Data::of(&guests, Clock::Real);
+    let data = Data::of(&guests, &[], Clock::Real);
     assert!(data.alone.is_empty());
     assert_eq!(data.streams[0].ns, None);
+}
+
+/// A measured front among many: what it timed and counted.
+fn measured_among(read_ns: u64, connect_ns: u64) -> String {
+    format!(
+        "@T hist name=read n=1 sum_ns={read_ns} min_ns={read_ns} max_ns={read_ns}\n\
+         @T bucket name=read lo={read_ns} hi={read_ns} n=1\n\
+         @T hist name=connect n=1 sum_ns={connect_ns} min_ns={connect_ns} max_ns={connect_ns}\n\
+         @T bucket name=connect lo={connect_ns} hi={connect_ns} n=1\n\
+         @T counts stage=connect n=10 xs.WRITE=10\n"
+    )
+}
+
+#[test]
+fn a_row_for_each_number_of_links_stands_apart_from_the_timed_pairs() {
+    let back = "\
+        @T served links_up=1 cycles=10\n\
+        @T counts stage=connect n=10 xs.READ=10\n\
+        @T served links_up=2 cycles=10\n\
+        @T counts stage=connect n=10 xs.READ=20 xs.WRITE=1\n\
+        @T counts stage=total n=1 xs.READ=99\n";
+    let job = "\
+        @J domain role=bench n=100 domid=1 t0=5 done=9\n\
+        @J domain role=bench n=133 domid=2 t0=5 done=9\n\
+        @J links n=1 front=133 back=100\n\
+        @J domain role=bench n=134 domid=4 t0=5 done=9\n\
+        @J links n=2 front=134 back=100\n";
+    let mut results = Archive::new();
+    let consoles = [
+        ("bench.100", back.to_string()),
+        ("bench.133", measured_among(100, 500)),
+        ("bench.134", measured_among(110, 660)),
+    ];
+    for (name, text) in consoles {
+        results.file(&format!("{name}.console"), Mode::Data, text.into_bytes());
+    }
+    let played = Played { facts: Fact::all("@J", job), results, wall_s: 0.0, kept: None };
+    let guests = Guest::all(&played);
+    assert!(stages(&guests, &played.facts, None, Clock::Counted).is_empty());
+
+    let data = Data::of(&guests, &played.facts, Clock::Counted);
+    let told: Vec<_> = data
+        .links
+        .iter()
+        .map(|row| (row.links, row.median("connect"), row.requests("connect")))
+        .collect();
+    assert_eq!(told, [(1, Some(500.0), Some(2.0)), (2, Some(660.0), Some(3.1))]);
+    // Six READs instead of five.
+    assert_eq!(links::growth(&data.links, "connect"), Some(1.2));
+    assert_eq!(links::requests_more(&data.links), Some(1.1));
 }

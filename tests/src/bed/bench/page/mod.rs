@@ -1,7 +1,9 @@
 //! report.html: everything that `bench` measured on one page that needs nothing else, and the raw
 //! figures beside it.
 
+mod exits;
 mod histograms;
+mod links;
 mod svg;
 mod waterfall;
 
@@ -89,6 +91,9 @@ fn render(runs: &[Run<'_>]) -> String {
     }
     for run in runs {
         counts_table(&mut page, run);
+        let (daemon, data) = (xenstored(run.daemon), &run.findings.data);
+        exits::section(&mut page, daemon, &data.exits);
+        links::section(&mut page, daemon, &data.links);
         data_section(&mut page, run);
         times_table(&mut page, run);
     }
@@ -290,8 +295,7 @@ fn counts_table(page: &mut String, run: &Run<'_>) {
     }
     page.push_str(
         "</table><p class=\"note\">A wake-up with nothing to do is a deadline: the front's rests \
-         between two stages are among them. VM exits other than hypercalls, and events that told \
-         nothing new, are not counted.</p>",
+         between two stages are among them. Events that told nothing new are not counted.</p>",
     );
 }
 

@@ -2,7 +2,7 @@
 //! clock is Xen's, one for both.
 
 use super::svg::{Anchor, Svg, span};
-use crate::bed::bench::ROLE;
+use crate::bed::bench::is_timed;
 use crate::bed::guest::Guest;
 
 /// Something that was done or happened.
@@ -54,7 +54,7 @@ const LABEL_ROWS: usize = 5;
 /// The drawing; none where the marks of such a scene are not there.
 pub(super) fn draw(guests: &[Guest], scene: Scene) -> Option<String> {
     let (begin, end) = scene.ends();
-    let with_cycles = |guest: &&Guest| guest.role == ROLE && guest.of("mark").next().is_some();
+    let with_cycles = |guest: &&Guest| is_timed(guest) && guest.of("mark").next().is_some();
     let is_front = |guest: &Guest| guest.of("hist").next().is_some();
     let front = marks(guests.iter().filter(with_cycles).find(|guest| is_front(guest))?);
     let back = marks(guests.iter().filter(with_cycles).find(|guest| !is_front(guest))?);

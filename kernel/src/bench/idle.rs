@@ -1,0 +1,37 @@
+//! A front whose link is up and that connects never: one of many on one back, while another one is
+//! measured.
+
+use channel::event::Event;
+use channel::{Instant, LinkId};
+
+use super::{MarkedFront, marks};
+use crate::Verdict;
+use crate::job::{ImageDriver, Job, Pumped};
+use crate::platform::XenPlatform;
+
+/// Such a front.
+pub(super) struct Idle;
+
+impl Job for Idle {
+    type Side = MarkedFront;
+
+    fn handle_event(&mut self, _: LinkId, _: &Event<'_>, _: &mut XenPlatform<MarkedFront>) {}
+
+    fn wish(&mut self, _: &mut ImageDriver, _: &mut XenPlatform<MarkedFront>, _: bool) {}
+
+    fn pump(&mut self, _: &mut XenPlatform<MarkedFront>) -> Pumped {
+        Pumped::Dry
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::NEVER
+    }
+
+    fn print_counts(&self, _: &ImageDriver) {
+        marks::print_first_doorbell();
+    }
+
+    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+        ordered.then(|| Verdict::success("was there"))
+    }
+}

@@ -1,0 +1,46 @@
+//! How often the images leave their processor to Xen, and why: a table.
+
+use core::fmt::Write;
+use std::collections::BTreeSet;
+
+use super::not_measured;
+use super::svg::escape;
+use crate::bed::bench::Exits;
+
+/// The part of the page for one daemon.
+pub(super) fn section(page: &mut String, daemon: &str, rows: &[Exits]) {
+    let _ = write!(page, "<h2>Exits to Xen, {daemon}</h2>");
+    if rows.is_empty() {
+        page.push_str(&not_measured("exits"));
+        return;
+    }
+    let reasons: BTreeSet<&String> = rows.iter().flat_map(|row| row.reasons.keys()).collect();
+    page.push_str("<table><tr><th>one, on the average</th><th>all</th>");
+    for reason in &reasons {
+        let _ = write!(page, "<th>{}</th>", escape(reason));
+    }
+    page.push_str("</tr>");
+    for row in rows {
+        let side = if row.side == "fe" { "front" } else { "back" };
+        let _ = write!(
+            page,
+            "<tr><td>{}, {side} (n = {})</td><td>{:.1}</td>",
+            escape(&row.stage),
+            row.n,
+            row.each()
+        );
+        for reason in &reasons {
+            let count = row.reasons.get(*reason).map_or("-".to_string(), |count| {
+                format!("{:.1}", *count as f64 / row.n.max(1) as f64)
+            });
+            let _ = write!(page, "<td>{count}</td>");
+        }
+        page.push_str("</tr>");
+    }
+    page.push_str(
+        "</table><p class=\"note\">From Xen's own trace, of a boot and a pair of their own: tracing \
+         takes time, so nothing is timed meanwhile. A boot is counted from the first guest instruction \
+         to the first doorbell for xenstored, that one included. A stage of a cycle has the front's rest \
+         behind it in it, which is one sched_op.</p>",
+    );
+}
