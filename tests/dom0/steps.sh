@@ -63,7 +63,7 @@ living() {
         alive "$name" && echo "$name"
     done
 }
-domid_of() { cat "out/$1.domid"; }
+domid_of() { read -r domid <"out/$1.domid" && echo "$domid"; }
 
 # Only "there" (0) and "not there" (1) are answers: a tool that did not get so far is asked again.
 # Under the real clock programs of dom0 were seen to end by a signal or in their loader.
@@ -203,17 +203,17 @@ link_names() {
 
 # wait_line NAME COUNT PATTERN: until NAME's console has COUNT lines that match.
 wait_line() {
-    log=$(console_of "$1") left=$((PATIENCE_S * 10))
+    left=$((PATIENCE_S * 10)) state=alive
     while :; do
-        # The state before the console, so that a last line is not missed.
-        state=gone
-        ! alive "$1" || state=alive
-        log=$(console_of "$1")
-        [ "$(grep -c -e "$3" "$log" 2>/dev/null)" -lt "$2" ] 2>/dev/null || return 0
+        found=$(count "$1" "$3")
+        [ "${found:-0}" -lt "$2" ] || return 0
         [ $state = alive ] || fail "ended-early-$1" "$1 ended before line $2 of: $3"
         left=$((left - 1))
         [ $left -gt 0 ] || fail "waited-too-long-for-$1" "no line $2 of: $3"
-        sleep 0.1
+        # To ask xenstored costs more than to look: once a second will do. What has ended is looked at
+        # once more, so that its last line is not missed.
+        [ $((left % 10)) -ne 0 ] || alive "$1" || state=gone
+        [ $state = gone ] || sleep 0.1
     done
 }
 
