@@ -14,7 +14,7 @@ use crate::sim::chance::Chance;
 use crate::sim::clock::Clock;
 use crate::sim::machine::Machine;
 use crate::sim::page::Page;
-use crate::sim::xen::{SimPages, Xen};
+use crate::sim::xen::{SimPages, Sizes, Xen};
 
 /// Acts of one input at most.
 const ACTS_MAX: u32 = 100;
@@ -30,8 +30,8 @@ const BACK: u16 = 6;
 /// If an end breaks a rule.
 pub fn check(input: &[u8]) {
     let mut chance = Chance::from_bytes(input);
-    let xen = Xen::new();
-    let machine = |domid| Machine::new(&xen, xen.create(domid), domid, Clock::new(0, 0, 0));
+    let xen = Xen::new(Sizes::FEW);
+    let machine = |domid| Machine::new(&xen, xen.create(domid), domid, Clock::new(0, 0, 0), 1);
     let (mut front, mut back) = (machine(FRONT), machine(BACK));
     let terms = Terms {
         epoch: Epoch(chance.wide().to_le_bytes()),
@@ -43,10 +43,7 @@ pub fn check(input: &[u8]) {
     let opened = FrontConnection::open(set, DomId(BACK), &terms, table, quarantine);
     let mut granting = opened.expect("an empty table has room");
     let refs: Vec<GrantRef> = granting.refs().collect();
-    let switchboard = back.mapper.switchboard();
-    let view = |run: &grant::SlotRun| switchboard.view(run.first() as usize, run.count());
-    let mapped = BackConnection::map(&mut back.window, &mut back.mapper, DomId(FRONT), &refs, view);
-    let mut mapping = mapped.expect("an honest offer can be mapped");
+    let mut mapping = back.window.map(DomId(FRONT), &refs).expect("an honest offer can be mapped");
     let page = xen.shared_pages(front.life).remove(0);
 
     let announced = line(&page);
@@ -68,7 +65,7 @@ pub fn check(input: &[u8]) {
             act(&mut chance, &page, &announced, &mut granting, &mut mapping);
         }
     }
-    mapping.unmap(&mut back.window, &mut back.mapper).expect("nothing refuses it");
+    back.window.unmap(mapping).expect("nothing refuses it");
     let released = granting.release(&mut front.table, &mut front.quarantine);
     assert!(matches!(released, Released::Freed(_)), "nobody maps it any more");
     assert_eq!(xen.mapped_pages(back.life), 0);

@@ -76,9 +76,9 @@ impl World {
         if ends.iter().any(|place| self.places[*place].life.is_none()) {
             return;
         }
-        let name = self.params.links[link].name;
+        let name = self.params.links[link].name.clone();
         let domids = ends.map(|place| self.places[place].domid);
-        let homes = domids.map(|domid| link_home(domid, name));
+        let homes = domids.map(|domid| link_home(domid, &name));
         let mut job = VecDeque::from([Request::Number(homes.clone())]);
         for (own, peer) in [(0, 1), (1, 0)] {
             let (home, owner, peer) = (&homes[own], domids[own], domids[peer]);
@@ -109,7 +109,7 @@ impl World {
             core::str::from_utf8(&id).ok().and_then(|id| id.trim_end_matches('\0').parse().ok());
         let id: u32 = id.expect("the daemon gives numbers");
         for place in self.ends(link) {
-            let home = link_home(self.places[place].domid, self.params.links[link].name);
+            let home = link_home(self.places[place].domid, &self.params.links[link].name);
             let read = format!("{home}/box\0");
             let _ = self.store.request(Kind::Read, id, read.as_bytes(), now_ns);
         }
@@ -187,7 +187,7 @@ impl World {
 
     /// Writes, removes or litters a link's mailbox from outside.
     pub fn meddle(&mut self, place: usize, link: usize, how: Meddling) {
-        let home = link_home(self.places[place].domid, self.params.links[link].name);
+        let home = link_home(self.places[place].domid, &self.params.links[link].name);
         let (kind, payload) = match how {
             Meddling::Remove => (Kind::Remove, format!("{home}/box\0")),
             Meddling::Garbage => (Kind::Write, format!("{home}/box\0T1 nonsense 7")),

@@ -3,11 +3,11 @@
 //! Step the driver; take every event; say what the users want; move data; look when to wake up.
 //! That is docs/protocol.md §1 and the loop of `kernel/src/job`, with the world in place of Xen.
 
-use channel::driver::Driver;
+use channel::driver::{AddError, Driver};
 use channel::link::{Link, Settings};
-use channel::{Duration, Instant, LinkName, Role};
+use channel::{Duration, Instant, LinkId, LinkName, Role};
 
-use super::machine::{LINKS, Machine};
+use super::machine::Machine;
 use super::mutants::{Twist, twisted};
 use super::oracle::{Oracle, Saved};
 use super::platform::SimPlatform;
@@ -18,9 +18,12 @@ use super::world::World;
 /// keep it busy without end.
 const LOOPS_MAX: u32 = 2000;
 
+/// The shipped driver, with a place for each link of the domain.
+pub type SimDriver = Driver<Vec<Link>>;
+
 /// A domain's program and machine.
 pub struct Guest {
-    driver: Box<Driver<[Link; LINKS]>>,
+    driver: Box<SimDriver>,
     /// What the domain has.
     pub machine: Machine,
     users: Vec<User>,
@@ -29,7 +32,7 @@ pub struct Guest {
 
 /// A domain's program, put away.
 pub struct Snapshot {
-    driver: Box<Driver<[Link; LINKS]>>,
+    driver: Box<SimDriver>,
     users: Vec<User>,
     books: Vec<Saved>,
     shown_ns: u64,
@@ -57,7 +60,8 @@ impl core::fmt::Debug for Guest {
 impl Guest {
     /// The program for a place, not yet started.
     pub fn new(world: &mut World, place: usize, machine: Machine) -> Self {
-        let mut driver = Box::new(Driver::default());
+        let links = world.links_at(place);
+        let mut driver = Box::new(Driver::new(vec![Link::VACANT; links]));
         let mut users = Vec::new();
         let mut guest_links = Vec::new();
         let settings = Settings {
@@ -153,8 +157,24 @@ impl Guest {
         deadline.min(self.driver.deadline())
     }
 
+    /// Adds a link to its driver: there are no more places than it had links from the beginning.
+    ///
+    /// # Errors
+    /// See [`AddError`].
+    pub fn add_link(
+        &mut self,
+        name: LinkName,
+        role: Role,
+        settings: Settings,
+        world: &mut World,
+        place: usize,
+    ) -> Result<LinkId, AddError> {
+        let mut platform = SimPlatform { world, machine: &mut self.machine, place };
+        self.driver.add_link(name, role, settings, &mut platform)
+    }
+
     /// Its driver.
-    pub fn driver(&self) -> &Driver<[Link; LINKS]> {
+    pub fn driver(&self) -> &SimDriver {
         &self.driver
     }
 
@@ -166,7 +186,7 @@ impl Guest {
 
 /// Takes every event to its user; how many there were.
 fn take_events(
-    driver: &mut Driver<[Link; LINKS]>,
+    driver: &mut SimDriver,
     users: &mut [User],
     platform: &mut SimPlatform<'_>,
 ) -> usize {

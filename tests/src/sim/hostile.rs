@@ -37,10 +37,10 @@ impl World {
         if [hostile, victim].iter().any(|place| self.places[*place].life.is_none()) {
             return;
         }
-        let name = self.params.links[link].name;
+        let name = self.params.links[link].name.clone();
         let (own, other) = (self.places[hostile].domid, self.places[victim].domid);
-        let theirs = format!("{}/box", link_home(other, name));
-        let mine = format!("{}/box", link_home(own, name));
+        let theirs = format!("{}/box", link_home(other, &name));
+        let mine = format!("{}/box", link_home(own, &name));
         let value = |path: &str| {
             let node = self.store.tree().node(path);
             node.map(|node| node.value.clone()).unwrap_or_default()

@@ -102,12 +102,12 @@ impl World {
         let shown_ns = snapshot.as_ref().map_or(anywhere_ns, Snapshot::shown_ns);
         let fast_ppm = self.chances.timing.between(0, 400) as i64 - 200;
         let clock = Clock::new(shown_ns, self.now_ns(), fast_ppm);
-        let machine = Machine::new(&self.xen, life, domid, clock);
+        let machine = Machine::new(&self.xen, life, domid, clock, self.links_at(place));
         self.store.introduce(domid, machine.ring.page().clone(), self.now_ns());
+        self.settle(place, domid);
         let home = &mut self.places[place];
         home.life = Some(life);
         home.domid = domid;
-        home.turn_at_ns = u64::MAX;
         home.paused_until_ns = 0;
         home.store_rang = false;
         (home.restart_due, home.suspend_due) = (None, None);
@@ -179,7 +179,7 @@ impl World {
         }
         self.xen.destroy(life);
         self.places[place].guest = None;
-        self.places[place].turn_at_ns = u64::MAX;
+        self.vacate(place);
         self.trace.note([129, u64::from(domid), self.now_ns()]);
         self.trace.line(self.now_ns(), format_args!("place {place}: domain {domid} is gone"));
         let mut left = vec![Part::HomeRemoved, Part::DaemonHears, Part::XenFinishes];

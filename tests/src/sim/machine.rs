@@ -4,18 +4,15 @@
 //! These books belong to the domain and outlive an endpoint that is restarted in place.
 
 use channel::{DomId, LinkId};
-use grant::{
-    BackConnection, FrontConnection, GrantTable, PageSet, Quarantine, SharedPages, Window,
-};
+use grant::{BackConnection, FrontConnection, GrantTable, PageSet, Quarantine, SharedPages};
 use xenbus::{RingPage, RingWord};
 
 use super::clock::Clock;
 use super::mutants::{Twist, twisted};
 use super::page::Page;
-use super::xen::{Entries, Holdings, Life, SimPages, WINDOW_SLOTS, WindowMapper, Xen};
+use super::slots::Slots;
+use super::xen::{Entries, Holdings, Life, SimPages, Xen};
 
-/// Links that a simulated domain may have.
-pub const LINKS: usize = 3;
 /// Page sets that may be in use or in quarantine together. Few, so that a full quarantine happens.
 pub const PAGE_SETS_MAX: usize = 4;
 
@@ -90,11 +87,9 @@ pub struct Machine {
     /// Pages that are free, with their frames.
     pub spare: Vec<PageSet<SimPages>>,
     /// Slots for foreign pages.
-    pub window: Window<WINDOW_SLOTS>,
-    /// Who maps into them.
-    pub mapper: WindowMapper,
+    pub window: Slots,
     /// Per link.
-    pub ends: [End; LINKS],
+    pub ends: Vec<End>,
     /// A fault: the next port is refused.
     pub refuse_port: bool,
     /// A twist: connections that are unmapped with the next turn.
@@ -102,8 +97,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A fresh domain's.
-    pub fn new(xen: &Xen, life: Life, domid: u16, clock: Clock) -> Self {
+    /// A fresh domain's, which has so many links.
+    pub fn new(xen: &Xen, life: Life, domid: u16, clock: Clock, links: usize) -> Self {
         Machine {
             xen: xen.clone(),
             life,
@@ -113,9 +108,8 @@ impl Machine {
             table: GrantTable::new(xen.entries(life)),
             quarantine: Quarantine::new(),
             spare: Vec::new(),
-            window: Window::new(),
-            mapper: xen.window(life),
-            ends: Default::default(),
+            window: Slots::new(xen, life),
+            ends: core::iter::repeat_with(End::default).take(links).collect(),
             refuse_port: false,
             late: Vec::new(),
         }
@@ -149,7 +143,7 @@ impl Machine {
     /// A twist: unmaps what should have been unmapped a turn ago.
     pub fn unmap_late(&mut self) {
         for connection in self.late.drain(..) {
-            let _ = connection.unmap(&mut self.window, &mut self.mapper);
+            let _ = self.window.unmap(connection);
         }
     }
 

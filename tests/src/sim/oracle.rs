@@ -131,6 +131,10 @@ pub struct Oracle {
     liars: bool,
     /// Nothing happens that could end a session.
     calm: bool,
+    /// But that of these links.
+    troubled: BTreeSet<usize>,
+    /// Ends that were told that the daemon refused them something for want of quota.
+    over_quota: Vec<(usize, Side)>,
 }
 
 /// Sessions kept: what a late side may still come up in. More than a side can be late for, since
@@ -218,6 +222,21 @@ impl Oracle {
         self.calm = calm;
     }
 
+    /// From now on sessions of this link may end even while all is calm.
+    pub fn expect_trouble(&mut self, link: usize) {
+        self.troubled.insert(link);
+    }
+
+    /// The daemon refused an end something for want of quota.
+    pub fn over_quota(&mut self, link: usize, side: Side) {
+        self.over_quota.push((link, side));
+    }
+
+    /// Takes the ends that were told so.
+    pub fn take_over_quota(&mut self) -> Vec<(usize, Side)> {
+        core::mem::take(&mut self.over_quota)
+    }
+
     /// A side was told that its session ended, and that so many messages are unknown. `breach` if
     /// the reason given is the peer's breach of the protocol.
     pub fn down(&mut self, link: usize, side: Side, unknown: usize, breach: bool) {
@@ -225,7 +244,7 @@ impl Oracle {
             return;
         }
         assert!(
-            !self.calm,
+            !self.calm || self.troubled.contains(&link),
             "G5: a session ended, and nobody has died, hung or been introduced anew"
         );
         assert!(!breach, "an honest peer was found to break the protocol");

@@ -1,17 +1,21 @@
 //! What one seed decides before anything happens: who is there, how fast everything is, how much
 //! traffic, which faults. Swarm testing: extremes are drawn as often as the ordinary.
 
+use std::rc::Rc;
+
 use channel::limits::BEATS_MISSED_LEAST;
 
 use super::chance::Chance;
 use super::clock::{MS, SECOND};
 use super::store::Flavour;
+use super::store::limits::Quotas;
+use super::xen::Sizes;
 
 /// A link of the world: its name and the places of its two ends.
 #[derive(Clone, Debug)]
 pub struct LinkPlan {
     /// Its name.
-    pub name: &'static str,
+    pub name: Rc<str>,
     /// The frontend's place.
     pub front: usize,
     /// The backend's place.
@@ -63,6 +67,10 @@ pub struct Params {
     pub load: Load,
     /// The daemon.
     pub flavour: Flavour,
+    /// What it lets a domain have.
+    pub quotas: Quotas,
+    /// How much of everything Xen gives a domain.
+    pub sizes: Sizes,
     /// Places for domains: each holds one life after the other.
     pub places: usize,
     /// Links.
@@ -85,6 +93,9 @@ pub struct Params {
     pub dom0_ns: Span,
     /// How long a domain takes to boot.
     pub boot_ns: Span,
+    /// Domains whose time has come have a turn at the next multiple of this: whatever else is due
+    /// until then is done in the same turn.
+    pub slack_ns: u64,
     /// How long a dead domain's place stays empty.
     pub vacant_ns: Span,
     /// Most bytes that the daemon moves at once.
@@ -134,6 +145,8 @@ impl Params {
         Params {
             load,
             flavour: *chance.pick(&[Flavour::C, Flavour::Ocaml]),
+            quotas: Quotas::default(),
+            sizes: Sizes::FEW,
             hostile: (chance.below(4) == 0).then(|| chance.below(places as u32) as usize),
             places,
             links,
@@ -145,6 +158,7 @@ impl Params {
             request_ns,
             dom0_ns: *chance.pick(&[(MS / 10, MS), (MS, 20 * MS), (MS, slow(300 * MS, 4))]),
             boot_ns: *chance.pick(&[(MS, 10 * MS), (MS, slow(2 * SECOND, 1))]),
+            slack_ns: 1,
             vacant_ns: (0, beat_ns * *chance.pick(&[1, 4, 20])),
             chunk,
             interleave_ppm: *chance.pick(&[0, 50_000, 500_000]),
@@ -215,7 +229,7 @@ fn request_ns(daemon_ns: Span, doorbell_ns: Span, chunk: Span) -> u64 {
 }
 
 fn draw_topology(chance: &mut Chance, load: Load) -> (usize, Vec<LinkPlan>) {
-    let plan = |number: usize, front, back| LinkPlan { name: NAMES[number], front, back };
+    let plan = |number: usize, front, back| LinkPlan { name: NAMES[number].into(), front, back };
     let kind = match load {
         Load::Flood => 0,
         Load::Ordinary => chance.below(6),

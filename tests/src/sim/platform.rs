@@ -9,7 +9,7 @@ use channel::platform::{
     PortState, PrepareError, QuarantineState, Released, Terms, VerifyError,
 };
 use channel::{DomId, Epoch, EpochSource, GrantRef, Instant, LinkId, Number, Platform, Port, Step};
-use grant::{BackConnection, Closing, FrontConnection, Notify, OpenRefusal, ring_bytes};
+use grant::{Closing, FrontConnection, Notify, OpenRefusal, ring_bytes};
 
 use super::machine::{GuestRing, Machine};
 use super::mutants::{Twist, twisted};
@@ -139,15 +139,8 @@ impl Platform for SimPlatform<'_> {
         for (place, r) in refs.iter_mut().zip(offered) {
             *place = grant::GrantRef(r.0);
         }
-        let switchboard = machine.mapper.switchboard();
-        let connection = BackConnection::map(
-            &mut machine.window,
-            &mut machine.mapper,
-            grant::DomId(peer.0),
-            &refs[..offered.len()],
-            |run| switchboard.view(run.first() as usize, run.count()),
-        )
-        .map_err(|error| match error {
+        let mapped = machine.window.map(grant::DomId(peer.0), &refs[..offered.len()]);
+        let connection = mapped.map_err(|error| match error {
             grant::MapError::PageCount { .. } | grant::MapError::WindowFull { .. } => {
                 MapError::NoRoom
             }
@@ -202,7 +195,7 @@ impl Platform for SimPlatform<'_> {
                 machine.late.push(connection);
                 Ok(())
             }
-            Some(connection) => connection.unmap(&mut machine.window, &mut machine.mapper),
+            Some(connection) => machine.window.unmap(connection),
             None => Ok(()),
         };
         machine.close_port(link);
@@ -279,7 +272,7 @@ impl Platform for SimPlatform<'_> {
         let before = (machine.quarantine.state().pages + machine.window.stuck()) as u32;
         let spare = &mut machine.spare;
         let after = machine.quarantine.sweep(&mut machine.table, |set| spare.push(set));
-        let _ = machine.window.sweep(&mut machine.mapper);
+        let _ = machine.window.sweep();
         let pages = (after.pages + machine.window.stuck()) as u32;
         QuarantineState { pages, freed: before - pages }
     }

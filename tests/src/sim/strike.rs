@@ -123,8 +123,8 @@ impl World {
         let guest = self.places[place].guest.as_mut().map(|guest| &mut guest.machine);
         let Some(machine) = machine.or(guest) else { return };
         match what {
-            0 => machine.mapper.fail_next(MapFailure::Map),
-            1 => machine.mapper.fail_next(MapFailure::Unmap),
+            0 => machine.window.fail_next(MapFailure::Map),
+            1 => machine.window.fail_next(MapFailure::Unmap),
             _ => machine.refuse_port = true,
         }
     }

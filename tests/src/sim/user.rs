@@ -4,15 +4,13 @@
 //! The frontend's user leads: connect, send so many bytes and get as many back, disconnect, rest.
 //! The backend's answers byte for byte, and sometimes asks for the end.
 
-use channel::driver::Driver;
 use channel::endpoint::SendError;
-use channel::event::{Breach, DownReason, Event};
-use channel::link::Link;
+use channel::event::{Breach, DownReason, Event, Notice};
 use channel::register::Seq;
 use channel::{Instant, LinkId, Platform, Step};
 use grant::{Readiness, TransferError, Wish};
 
-use super::machine::LINKS;
+use super::guest::SimDriver;
 use super::oracle::Side;
 use super::platform::SimPlatform;
 
@@ -145,6 +143,7 @@ impl User {
                 let until = Instant::from_nanoseconds(now.nanoseconds() + rest_ns);
                 self.phase = Phase::Resting { until };
             }
+            Event::Notice(Notice::Quota) => oracle.over_quota(link, side),
             Event::Waiting | Event::Introduced { .. } | Event::Notice(_) => {}
         }
     }
@@ -179,11 +178,7 @@ impl User {
     }
 
     /// Says to the driver what the user wants; when it wants to look again.
-    pub fn want(
-        &mut self,
-        driver: &mut Driver<[Link; LINKS]>,
-        platform: &mut SimPlatform<'_>,
-    ) -> Instant {
+    pub fn want(&mut self, driver: &mut SimDriver, platform: &mut SimPlatform<'_>) -> Instant {
         if self.session.is_none() {
             return Instant::NEVER;
         }
@@ -192,7 +187,7 @@ impl User {
 
     fn want_connection(
         &mut self,
-        driver: &mut Driver<[Link; LINKS]>,
+        driver: &mut SimDriver,
         platform: &mut SimPlatform<'_>,
     ) -> Instant {
         let now = platform.now();
@@ -227,7 +222,7 @@ impl User {
         if platform.world.users_leave || self.broken {
             return true;
         }
-        if platform.world.users_rest {
+        if platform.world.is_at_rest(self.link) {
             return false;
         }
         let all = self.side == Side::Front && self.received >= self.total;
@@ -235,13 +230,9 @@ impl User {
     }
 
     /// Sends what is due; when the next is.
-    fn send_some(
-        &mut self,
-        driver: &mut Driver<[Link; LINKS]>,
-        platform: &mut SimPlatform<'_>,
-    ) -> Instant {
+    fn send_some(&mut self, driver: &mut SimDriver, platform: &mut SimPlatform<'_>) -> Instant {
         let now = platform.now();
-        if platform.world.users_rest || platform.world.users_leave {
+        if platform.world.is_at_rest(self.link) || platform.world.users_leave {
             return Instant::NEVER;
         }
         if self.burst == 0 && now >= self.burst_at {
@@ -432,7 +423,7 @@ impl User {
         let place = platform.place;
         world.trace.note([160 + kind, detail, now_ns * 64 + (place * 8 + self.link) as u64]);
         if world.trace.is_kept() {
-            let name = world.params.links[self.link].name;
+            let name = world.params.links[self.link].name.clone();
             let side = self.side;
             match event {
                 Event::Message(message) | Event::Unknown(message) => {

@@ -8,7 +8,7 @@
 
 use core::cmp::Ordering;
 use core::panic::AssertUnwindSafe;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::panic::{catch_unwind, resume_unwind};
 
 use channel::{Epoch, LinkId, Step};
@@ -84,6 +84,10 @@ pub struct World {
     /// The time at which some domain further down the stack must go on.
     go_on_by_ns: u64,
     daemon_at_ns: u64,
+    /// Places whose turn is planned, by its time.
+    turns: BTreeSet<(u64, usize)>,
+    /// Places by the numbers of the domains that live there.
+    homes: BTreeMap<u16, usize>,
     /// What the seed decided.
     pub params: Params,
     /// Choices.
@@ -104,10 +108,14 @@ pub struct World {
     pub trace: Trace,
     /// Users start nothing new and keep their connections.
     pub users_rest: bool,
+    /// But those of this link do not rest.
+    pub restless: Option<usize>,
     /// Users end their connections and start nothing new.
     pub users_leave: bool,
     /// The place of a domain that lies.
     pub hostile: Option<usize>,
+    /// Links whose front dies as an end of them reaches a step: after how many more.
+    pub doomed: BTreeMap<usize, u32>,
     /// Vacant places stay vacant.
     pub hold_creations: bool,
     /// Pages that ever went into quarantine.
@@ -121,7 +129,11 @@ const NEVER: u64 = u64::MAX;
 impl World {
     /// The world of these choices, before anything has happened in it.
     pub fn new(choices: Choices<'_>, mask: Mask, trace: Trace) -> Self {
-        let params = Params::draw(&mut choices.stream(Stream::Params));
+        Self::of(Params::draw(&mut choices.stream(Stream::Params)), choices, mask, trace)
+    }
+
+    /// A world whose parameters were not drawn.
+    pub fn of(params: Params, choices: Choices<'_>, mask: Mask, trace: Trace) -> Self {
         let chances = Chances {
             timing: choices.stream(Stream::Timing),
             users: choices.stream(Stream::Users),
@@ -131,7 +143,7 @@ impl World {
             None => Company::Honest,
             Some(_) => Company::Hostile,
         };
-        let mut store = Daemon::new(params.flavour);
+        let mut store = Daemon::with_quotas(params.flavour, params.quotas);
         if trace.is_kept() {
             store.keep_journal();
         }
@@ -141,17 +153,21 @@ impl World {
             order: 0,
             go_on_by_ns: NEVER,
             daemon_at_ns: NEVER,
+            turns: BTreeSet::new(),
+            homes: BTreeMap::new(),
             store,
             places: (0..params.places).map(|_| Place::default()).collect(),
             oracle: Oracle::new(params.links.len()),
             dom0: Dom0::default(),
             faults: Faults::new(choices.stream(Stream::Faults), mask, company),
-            xen: Xen::new(),
+            xen: Xen::new(params.sizes),
             hostile: params.hostile,
             params,
             chances,
             trace,
             users_rest: false,
+            restless: None,
+            doomed: BTreeMap::new(),
             users_leave: false,
             hold_creations: false,
             quarantined: 0,
@@ -209,8 +225,28 @@ impl World {
 
     /// Gives a domain a turn by then.
     pub fn turn_by(&mut self, place: usize, at_ns: u64) {
-        let home = &mut self.places[place];
-        home.turn_at_ns = home.turn_at_ns.min(at_ns);
+        self.turn_at(place, at_ns.min(self.places[place].turn_at_ns));
+    }
+
+    /// Plans a domain's next turn for then, and no other.
+    fn turn_at(&mut self, place: usize, at_ns: u64) {
+        let old_ns = core::mem::replace(&mut self.places[place].turn_at_ns, at_ns);
+        self.turns.remove(&(old_ns, place));
+        if at_ns < NEVER {
+            self.turns.insert((at_ns, place));
+        }
+    }
+
+    /// A domain lives at a place now, and has no turn yet.
+    pub fn settle(&mut self, place: usize, domid: u16) {
+        self.homes.insert(domid, place);
+        self.turn_at(place, NEVER);
+    }
+
+    /// The domain at a place is gone.
+    pub fn vacate(&mut self, place: usize) {
+        self.homes.remove(&self.places[place].domid);
+        self.turn_at(place, NEVER);
     }
 
     /// Lets everything happen that is planned until `until_ns`, and lets the time come.
@@ -237,12 +273,12 @@ impl World {
     fn run_one(&mut self, until_ns: u64) -> bool {
         let mut next_ns = self.daemon_at_ns;
         let mut next_place = None;
-        for (number, place) in self.places.iter().enumerate() {
-            // Who is in the middle of a turn, further down the stack, looks again by itself.
-            if place.turn_at_ns < next_ns && place.guest.is_some() {
-                next_ns = place.turn_at_ns;
-                next_place = Some(number);
-            }
+        // Who is in the middle of a turn, further down the stack, looks again by itself.
+        let is_there = |turn: &&(u64, usize)| self.places[turn.1].guest.is_some();
+        if let Some((at_ns, place)) = self.turns.iter().find(is_there)
+            && *at_ns < next_ns
+        {
+            (next_ns, next_place) = (*at_ns, Some(*place));
         }
         let from_heap = self.planned.peek().is_some_and(|planned| planned.at_ns <= next_ns);
         if from_heap {
@@ -303,12 +339,13 @@ impl World {
 
     /// A domain's turn.
     fn turn(&mut self, place: usize) {
-        let home = &mut self.places[place];
-        home.turn_at_ns = NEVER;
-        if home.paused_until_ns > self.now_ns {
-            home.turn_at_ns = home.paused_until_ns;
+        let paused_until_ns = self.places[place].paused_until_ns;
+        if paused_until_ns > self.now_ns {
+            self.turn_at(place, paused_until_ns);
             return;
         }
+        self.turn_at(place, NEVER);
+        let home = &mut self.places[place];
         let mut guest = home.guest.take().expect("only who is there has a turn");
         let woken = core::mem::take(&mut home.store_rang);
         let turned = catch_unwind(AssertUnwindSafe(|| guest.turn(self, place, woken)));
@@ -318,9 +355,12 @@ impl World {
             Err(payload) if payload.is::<Died>() => return,
             Err(payload) => resume_unwind(payload),
         };
-        let home = &mut self.places[place];
-        home.guest = Some(guest);
-        home.turn_at_ns = home.turn_at_ns.min(deadline_ns).max(self.now_ns + 1);
+        self.places[place].guest = Some(guest);
+        // A deadline that never comes is no multiple of anything.
+        let slack_ns = self.params.slack_ns;
+        let due_ns = deadline_ns.checked_next_multiple_of(slack_ns).unwrap_or(deadline_ns);
+        let at_ns = self.places[place].turn_at_ns.min(due_ns).max(self.now_ns + 1);
+        self.turn_at(place, at_ns);
         if let Some(how) = self.places[place].suspend_due.take() {
             self.suspend(place, how);
         }
@@ -341,7 +381,7 @@ impl World {
 
     /// The place where a domain number lives.
     pub fn place_of(&self, domid: u16) -> Option<usize> {
-        self.places.iter().position(|place| place.life.is_some() && place.domid == domid)
+        self.homes.get(&domid).copied()
     }
 
     /// The domain at `place` has reached a step in the middle of its turn. It may not return.
@@ -349,7 +389,7 @@ impl World {
         let link = self.places[place].links[link.index()];
         self.trace.note([3 + step as u64, (place * 8 + link) as u64, self.now_ns]);
         if self.trace.is_kept() {
-            let (name, word) = (self.params.links[link].name, step.word());
+            let (name, word) = (self.params.links[link].name.clone(), step.word());
             self.trace.line(self.now_ns, format_args!("place {place} link {name} reached {word}"));
         }
         if step == Step::DisconnectedSent {
@@ -359,12 +399,28 @@ impl World {
             let wait_ns = self.chances.timing.between(1000, 3 * MS);
             self.go_on(wait_ns);
         }
+        self.doom(link);
         if let Some(fault) = self.faults.at_step(step) {
             self.strike(fault, place, link, Some(machine));
         }
         if self.places[place].life != Some(machine.life) {
             resume_unwind(Box::new(Died));
         }
+    }
+
+    /// Counts a step of a link whose front is doomed, and kills it after the last.
+    fn doom(&mut self, link: usize) {
+        let Some(left) = self.doomed.get_mut(&link) else { return };
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            self.doomed.remove(&link);
+            self.kill(self.params.links[link].front);
+        }
+    }
+
+    /// Whether the users of a link start nothing new and keep their connection.
+    pub fn is_at_rest(&self, link: usize) -> bool {
+        self.users_rest && self.restless != Some(link)
     }
 
     /// Lets the world go on while a domain stands still in the middle of its turn. Its events wait.
@@ -375,6 +431,11 @@ impl World {
         self.spread_rings();
         self.run_until(until_ns);
         self.go_on_by_ns = outer_ns;
+    }
+
+    /// How many links end at a place.
+    pub fn links_at(&self, place: usize) -> usize {
+        self.params.links.iter().filter(|plan| [plan.front, plan.back].contains(&place)).count()
     }
 
     /// The two ends of a link: places of front and back.
@@ -410,7 +471,8 @@ impl World {
     pub fn note_fault(&mut self, fault: Fault, place: usize, link: usize) {
         self.trace.note([64 + fault as u64, (place * 8 + link) as u64, self.now_ns]);
         if self.trace.is_kept() {
-            let (number, name) = (self.faults.decided() - 1, self.params.links[link].name);
+            let number = self.faults.decided() - 1;
+            let name = self.params.links[link].name.clone();
             let word = fault.word();
             self.trace.line(
                 self.now_ns,

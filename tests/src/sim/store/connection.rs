@@ -158,6 +158,12 @@ impl Connection {
         }
     }
 
+    /// Whether a pass of the daemon has anything to do here.
+    pub fn has_work(&self) -> bool {
+        let has_something = !self.queue.is_empty() || !self.delayed.is_empty() || self.has_input();
+        !self.ignored && has_something
+    }
+
     /// Whether request bytes wait in the ring. Bad indices count, so that they are looked at.
     pub fn has_input(&self) -> bool {
         self.page.as_ref().is_some_and(|page| ring::waiting(page) != Ok(0))

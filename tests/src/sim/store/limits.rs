@@ -4,6 +4,21 @@
 
 /// quota_nb_entry_per_domain (C, core.c) and quota-maxentity (oxenstored.conf).
 pub const NODES_MAX: i64 = 1000;
+
+/// The quotas that an administrator may have raised: `xenstore-control quota set`, or the daemon's
+/// options and configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Nodes of a domain, instead of [`NODES_MAX`].
+    pub nodes: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Quotas { nodes: NODES_MAX }
+    }
+}
+
 /// quota_nb_watch_per_domain (C); the check is `>`, so one more is let through.
 pub const WATCHES_MAX_C: usize = 128;
 /// quota-maxwatch (oxenstored.conf); likewise.

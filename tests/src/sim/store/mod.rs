@@ -30,6 +30,7 @@ use c::limiter::WriteLimiter;
 use c::view::KnownDomain;
 use causes::Causes;
 use connection::{Connection, Outgoing};
+use limits::Quotas;
 use permissions::{DOMAIN_ZERO, Permissions};
 use transaction::Log;
 use tree::{ChildOrder, Node, Tree};
@@ -88,6 +89,7 @@ enum LiveUpdate {
 #[derive(Clone, Debug)]
 pub struct Daemon {
     flavour: Flavour,
+    quotas: Quotas,
     tree: Tree,
     /// Changes so far (C).
     generation: u64,
@@ -118,6 +120,11 @@ pub struct Daemon {
 impl Daemon {
     /// A daemon that has just started, with the directories that the toolstack relies on.
     pub fn new(flavour: Flavour) -> Self {
+        Self::with_quotas(flavour, Quotas::default())
+    }
+
+    /// The same, with other quotas than the defaults.
+    pub fn with_quotas(flavour: Flavour, quotas: Quotas) -> Self {
         let order = match flavour {
             Flavour::C => ChildOrder::Creation,
             Flavour::Ocaml => ChildOrder::Name,
@@ -133,6 +140,7 @@ impl Daemon {
         }
         Daemon {
             flavour,
+            quotas,
             tree,
             generation: 1,
             connections: vec![Connection::new(DOMAIN_ZERO, None)],

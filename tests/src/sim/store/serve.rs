@@ -31,7 +31,7 @@ impl Daemon {
         }
         let mut served = Served { busy: false, wake_ns: self.live_update_deadline() };
         for at in 0..self.connections.len() {
-            if self.connections[at].page.is_none() || self.connections[at].ignored {
+            if self.connections[at].page.is_none() || !self.connections[at].has_work() {
                 continue;
             }
             let moved = match self.flavour {

@@ -72,6 +72,7 @@ impl Daemon {
                 generation: &mut self.generation,
                 domains: &self.domains,
                 who: DOMAIN_ZERO,
+                nodes_max: self.quotas.nodes,
                 debits: 0,
             };
             let fires = view.remove_subtree(&path).expect("its parent is there");
@@ -86,7 +87,9 @@ impl Daemon {
     fn remove_owned_ocaml(&mut self, domain: u16) {
         let mut log = Log::default();
         while let Some(path) = self.first_owned(domain) {
-            let mut work = Work { tree: &mut self.tree, log: &mut log, who: DOMAIN_ZERO };
+            let nodes_max = self.quotas.nodes;
+            let (tree, log) = (&mut self.tree, &mut log);
+            let mut work = Work { tree, log, who: DOMAIN_ZERO, nodes_max };
             work.take_subtree(&path);
             log.renewed.push(split(&path).0.into());
         }

@@ -4,7 +4,7 @@
 //! without a word; a send to nobody succeeds. Xenstore's own port is not here: the world carries
 //! its events.
 
-use super::{Being, Life, PORTS, State, Xen};
+use super::{Being, Life, State, Xen};
 
 /// What a port is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Xen {
         let mut state = self.0.borrow_mut();
         let own = state.domains[life.0].domid;
         let other = state.alive(peer).ok_or(BindError::Refused)?;
-        if remote == 0 || remote as usize >= PORTS {
+        if remote == 0 || remote as usize >= state.sizes.ports {
             return Err(BindError::Refused);
         }
         if state.port(other, remote).end != (End::Unbound { domid: own }) {
@@ -142,7 +142,7 @@ impl Xen {
     /// Sets the pending bit of every open port of a domain, for nothing.
     pub fn ring_spuriously(&self, life: Life) {
         let mut state = self.0.borrow_mut();
-        for port in 1..PORTS as u32 {
+        for port in 1..state.sizes.ports as u32 {
             if state.port(life, port).is_open() {
                 state.ring(life, port);
             }
@@ -184,11 +184,12 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sizes;
     use super::*;
 
     #[test]
     fn a_bind_rings_for_nothing_and_a_close_says_nothing() {
-        let xen = Xen::new();
+        let xen = Xen::new(Sizes::FEW);
         let (front, back) = (xen.create(1), xen.create(2));
         let offered = xen.allocate_port(front, 2).expect("free");
         assert_eq!(xen.bind(back, 1, offered + 1), Err(BindError::Refused));
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_reused_number_may_take_up_a_port_that_was_left_open() {
-        let xen = Xen::new();
+        let xen = Xen::new(Sizes::FEW);
         let (front, back) = (xen.create(1), xen.create(2));
         let offered = xen.allocate_port(front, 2).expect("free");
         xen.bind(back, 1, offered).expect("open for it");

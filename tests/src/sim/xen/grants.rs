@@ -13,7 +13,7 @@ use grant::{
 
 use super::super::mutants::{Twist, twisted};
 use super::pages::SimPages;
-use super::{Being, Frame, GRANT_ENTRIES, Life, Mapping, State, WINDOW_SLOTS, Xen};
+use super::{Being, Frame, GRANT_ENTRIES, Life, Mapping, State, Xen};
 
 /// A domain's own grant table.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ type Switch = Rc<Cell<bool>>;
 pub struct Switchboard {
     xen: Xen,
     life: Life,
-    switches: Rc<RefCell<[Option<Switch>; WINDOW_SLOTS]>>,
+    switches: Rc<RefCell<Vec<Option<Switch>>>>,
 }
 
 /// Which operation of a window fails once.
@@ -61,7 +61,7 @@ impl Xen {
 
     /// The window of a domain.
     pub fn window(&self, life: Life) -> WindowMapper {
-        let switches = Rc::new(RefCell::new([const { None }; WINDOW_SLOTS]));
+        let switches = Rc::new(RefCell::new(vec![None; self.sizes().slots]));
         let switchboard = Switchboard { xen: self.clone(), life, switches };
         WindowMapper {
             xen: self.clone(),
@@ -285,10 +285,11 @@ impl Mapper for WindowMapper {
 mod tests {
     use grant::SharedPages;
 
+    use super::super::Sizes;
     use super::*;
 
     fn pair() -> (Xen, Life, Life) {
-        let xen = Xen::new();
+        let xen = Xen::new(Sizes::FEW);
         let front = xen.create(1);
         let back = xen.create(2);
         (xen, front, back)

@@ -24,10 +24,22 @@ pub struct Life(pub usize);
 
 /// Entries of each grant table. Few, so that references come round again soon.
 pub const GRANT_ENTRIES: u32 = 40;
-/// Slots of each window for foreign pages. Few, so that slots come round again soon.
-pub const WINDOW_SLOTS: usize = 12;
-/// Ports of each domain, number 0 is none. Few, so that numbers come round again soon.
-pub const PORTS: usize = 10;
+
+/// How much of what connections take a domain has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Slots of its window for foreign pages.
+    pub slots: usize,
+    /// Its ports, number 0 included, which is none.
+    pub ports: usize,
+}
+
+impl Sizes {
+    /// Few, so that slots and numbers come round again soon.
+    pub const FEW: Self = Sizes { slots: 12, ports: 10 };
+    /// A slot and a port for each of 1,024 links and some more.
+    pub const MANY: Self = Sizes { slots: 1100, ports: 1100 };
+}
 
 /// Whether a domain is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +92,9 @@ struct Domain {
     ports: Vec<events::Port>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    sizes: Sizes,
     frames: Vec<Frame>,
     domains: Vec<Domain>,
     next_handle: u32,
@@ -110,13 +123,25 @@ pub struct Counts {
 }
 
 /// The hypervisor. Cloning shares it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Xen(Rc<RefCell<State>>);
 
 impl Xen {
     /// A machine without domains but domain 0.
-    pub fn new() -> Self {
-        Xen::default()
+    pub fn new(sizes: Sizes) -> Self {
+        Xen(Rc::new(RefCell::new(State {
+            sizes,
+            frames: Vec::new(),
+            domains: Vec::new(),
+            next_handle: 0,
+            counts: Counts::default(),
+            rung: Vec::new(),
+        })))
+    }
+
+    /// What each domain has.
+    pub fn sizes(&self) -> Sizes {
+        self.0.borrow().sizes
     }
 
     /// Whether a number could be given to a new domain.
@@ -131,13 +156,14 @@ impl Xen {
     pub fn create(&self, domid: u16) -> Life {
         let mut state = self.0.borrow_mut();
         assert!(state.present(domid).is_none(), "domain {domid} exists");
+        let Sizes { slots, ports } = state.sizes;
         state.domains.push(Domain {
             domid,
             being: Being::Alive,
             memory: Vec::new(),
             entries: vec![Entry::default(); GRANT_ENTRIES as usize],
-            window: vec![None; WINDOW_SLOTS],
-            ports: vec![events::Port::CLOSED; PORTS],
+            window: vec![None; slots],
+            ports: vec![events::Port::CLOSED; ports],
         });
         Life(state.domains.len() - 1)
     }
@@ -148,7 +174,7 @@ impl Xen {
         let mut state = self.0.borrow_mut();
         assert!(state.domains[life.0].being == Being::Alive, "a domain dies once");
         state.domains[life.0].being = Being::Ending;
-        for port in 1..PORTS {
+        for port in 1..state.sizes.ports {
             state.close(life, port as u32);
         }
     }
@@ -158,7 +184,7 @@ impl Xen {
     pub fn finish(&self, life: Life) {
         let mut state = self.0.borrow_mut();
         assert!(state.domains[life.0].being == Being::Ending, "finished once, after destroyed");
-        for slot in 0..WINDOW_SLOTS {
+        for slot in 0..state.sizes.slots {
             state.unmap(life, slot);
         }
         let pinned = state.is_pinned(life);

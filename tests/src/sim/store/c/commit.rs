@@ -4,7 +4,6 @@
 //! changed ones then replace the live ones, and their events are fired, in the order of touching.
 
 use super::super::Daemon;
-use super::super::limits::NODES_MAX;
 use super::super::transaction::{Overlay, Scope};
 use super::super::wire::Errno;
 use super::operations::Fire;
@@ -19,7 +18,7 @@ impl Daemon {
         }
         if overlay.created && unprivileged {
             for (owner, more) in &overlay.charges {
-                if *owner != 0 && self.tree.charged(*owner) + more >= NODES_MAX {
+                if *owner != 0 && self.tree.charged(*owner) + more >= self.quotas.nodes {
                     return Err(Errno::Enospc);
                 }
             }

@@ -5,7 +5,7 @@
 //! waits for 20 s is given up. Each counts against the request that caused it.
 
 use super::super::Daemon;
-use super::super::connection::Outgoing;
+use super::super::connection::{Outgoing, Watch};
 use super::super::limits::EVENT_TIMEOUT_NS_C;
 use super::super::permissions::{Access, DOMAIN_ZERO, Permissions};
 use super::super::transaction::Scope;
@@ -18,16 +18,16 @@ impl Daemon {
     /// Sends the events of `fire`. `causer` is the connection whose request it was, if that counts.
     pub(in super::super) fn fire_c(&mut self, fire: &Fire, causer: Option<usize>) {
         for at in 0..self.connections.len() {
-            if self.connections[at].watches.is_empty() || !self.may_see(at, fire) {
+            let is_hit = |watch: &Watch| match fire.scope {
+                Scope::Exact => *fire.path == *watch.path,
+                Scope::Above => is_at_or_below(&fire.path, &watch.path),
+            };
+            let watches = &self.connections[at].watches;
+            if !watches.iter().any(is_hit) || !self.may_see(at, fire) {
                 continue;
             }
             for watch in 0..self.connections[at].watches.len() {
-                let watched = &*self.connections[at].watches[watch].path;
-                let hit = match fire.scope {
-                    Scope::Exact => *fire.path == *watched,
-                    Scope::Above => is_at_or_below(&fire.path, watched),
-                };
-                if hit {
+                if is_hit(&self.connections[at].watches[watch]) {
                     self.queue_event_c(at, watch, &fire.path, causer);
                 }
             }

@@ -3,7 +3,7 @@
 //! Each returns the events that it causes in [`Fire`]s; whoever called sends them, before the
 //! reply, as C xenstored does.
 
-use super::super::limits::{NODES_MAX, PERMISSIONS_MAX_C};
+use super::super::limits::PERMISSIONS_MAX_C;
 use super::super::permissions::{DOMAIN_ZERO, Permissions};
 use super::super::transaction::Scope;
 use super::super::tree::{Node, child_path, split};
@@ -91,7 +91,7 @@ impl View<'_> {
                 self.tree.charged(self.who) + if self.overlay.is_none() { count as i64 } else { 0 };
             let children = below.map_or(0, |below| split(below).1.len() + 1);
             let bytes = record_bytes(entries, if count == 0 { value.len() } else { 0 }, children);
-            let over_quota = self.who != DOMAIN_ZERO && charged >= NODES_MAX;
+            let over_quota = self.who != DOMAIN_ZERO && charged >= self.nodes_max;
             if over_quota || is_too_large(self.who, bytes) {
                 if count > 0 || !over_quota {
                     self.fail();

@@ -110,6 +110,7 @@ impl Daemon {
             generation: &mut self.generation,
             domains: &self.domains,
             who: connection.domain,
+            nodes_max: self.quotas.nodes,
             debits: 0,
         };
         let absolute = |path: &str| connection.absolute(path);

@@ -96,6 +96,8 @@ pub(crate) struct View<'a> {
     pub(crate) domains: &'a [KnownDomain],
     /// Who asks.
     pub(crate) who: u16,
+    /// Nodes that a domain may have.
+    pub(crate) nodes_max: i64,
     /// Node writes to be charged to the write-rate limit.
     pub(crate) debits: u32,
 }

@@ -114,7 +114,8 @@ impl Daemon {
         let mut tree = self.tree.clone();
         let mut log = Log::default();
         for recorded in &snapshot.recorded {
-            let mut work = Work { tree: &mut tree, log: &mut log, who: connection.domain };
+            let (who, nodes_max) = (connection.domain, self.quotas.nodes);
+            let mut work = Work { tree: &mut tree, log: &mut log, who, nodes_max };
             let mut reply = Vec::new();
             let answer = operate(
                 &mut work,

@@ -3,7 +3,7 @@
 //! Unlike C xenstored it tells anybody that a node is absent; a new node belongs to its *parent's*
 //! owner, who is charged for it; and a value may fill the whole size quota.
 
-use super::super::limits::{NODE_BYTES_MAX, NODES_MAX, PATH_BYTES_MAX_OCAML};
+use super::super::limits::{NODE_BYTES_MAX, PATH_BYTES_MAX_OCAML};
 use super::super::permissions::{Access, DOMAIN_ZERO, Permissions};
 use super::super::transaction::{Change, Changed, Log};
 use super::super::tree::{Node, Tree, split};
@@ -17,6 +17,8 @@ pub(crate) struct Work<'a> {
     pub(crate) log: &'a mut Log,
     /// Who asks.
     pub(crate) who: u16,
+    /// Nodes that a domain may have.
+    pub(crate) nodes_max: i64,
 }
 
 /// Whether `who` may do `wanted` under these permissions.
@@ -44,7 +46,7 @@ impl Work<'_> {
 
     fn check_quota(&self, path: &str) -> Result<(), Errno> {
         let owner = self.deepest(path).permissions.owner();
-        let full = owner != DOMAIN_ZERO && self.tree.charged(owner) >= NODES_MAX;
+        let full = owner != DOMAIN_ZERO && self.tree.charged(owner) >= self.nodes_max;
         if full && self.who != DOMAIN_ZERO { Err(Errno::Equota) } else { Ok(()) }
     }
 

@@ -113,7 +113,8 @@ impl Daemon {
                 unreachable!("oxenstored takes snapshots")
             };
             let snapshot = &mut **snapshot;
-            let mut work = Work { tree: &mut snapshot.tree, log: &mut snapshot.log, who };
+            let (tree, log) = (&mut snapshot.tree, &mut snapshot.log);
+            let mut work = Work { tree, log, who, nodes_max: self.quotas.nodes };
             let result = operate(&mut work, header, payload, &connection.home, reply);
             let answer = result.map(|()| reply.clone());
             snapshot.recorded.push(Recorded { header, payload: payload.to_vec(), answer });
@@ -124,7 +125,8 @@ impl Daemon {
         log.renewed.clear();
         log.read_at = None;
         log.written_at = None;
-        let mut work = Work { tree: &mut self.tree, log: &mut log, who };
+        let nodes_max = self.quotas.nodes;
+        let mut work = Work { tree: &mut self.tree, log: &mut log, who, nodes_max };
         let result = operate(&mut work, header, payload, &connection.home, reply);
         self.note_renewed(&log);
         let mut due = core::mem::take(&mut self.due);
