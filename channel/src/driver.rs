@@ -314,7 +314,8 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     /// A link, to ask it for its state.
     pub fn link(&self, link: LinkId) -> Option<&Link> {
-        self.links().find(|candidate| candidate.id == link)
+        // Its number is its place.
+        self.links.as_ref().get(..self.used)?.get(link.index())
     }
 
     /// The links, in the order in which they were added.
