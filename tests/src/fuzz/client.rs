@@ -32,11 +32,19 @@ const WORDS: [RingWord; 7] = [
     RingWord::Error,
 ];
 
-/// One input.
+/// Which request a packet that the client hands up answers; none where it is an event.
+pub fn answered(incoming: &Incoming<'_>) -> Option<RequestId> {
+    match incoming {
+        Incoming::Reply { id, .. } => Some(*id),
+        Incoming::Event(_) => None,
+    }
+}
+
+/// One input. `told` is what is made of a packet: [`answered`], or a broken one.
 ///
 /// # Panics
 /// If the client breaks a rule.
-pub fn check(input: &[u8]) {
+pub fn check(input: &[u8], told: impl Fn(&Incoming<'_>) -> Option<RequestId>) {
     let mut chance = Chance::from_bytes(input);
     let mut page = Guarded(GuestRing::new(Page::new()));
     let mut client = Client::new();
@@ -70,7 +78,7 @@ pub fn check(input: &[u8]) {
             }
         }
         let ended = client.ended();
-        let packets = drain(&mut client, &mut page, &mut waiting);
+        let packets = drain(&mut client, &mut page, &mut waiting, &told);
         if ended.is_some() {
             assert_eq!((client.ended(), packets), (ended, 0), "once ended, it stays so");
             assert!(!client.doorbell_due(), "and is quiet");
@@ -83,12 +91,17 @@ pub fn check(input: &[u8]) {
 }
 
 /// Takes all packets; how many they were.
-fn drain(client: &mut Client, page: &mut Guarded, waiting: &mut BTreeSet<u32>) -> usize {
+fn drain(
+    client: &mut Client,
+    page: &mut Guarded,
+    waiting: &mut BTreeSet<u32>,
+    told: impl Fn(&Incoming<'_>) -> Option<RequestId>,
+) -> usize {
     let mut packets = 0;
     while let Some(incoming) = client.advance(page) {
         packets += 1;
         assert!(packets <= PACKETS_MAX, "no more packets than a ring holds");
-        if let Incoming::Reply { id, .. } = incoming {
+        if let Some(id) = told(&incoming) {
             assert!(waiting.remove(&id.number()), "one answer to what was asked");
         }
     }

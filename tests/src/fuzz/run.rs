@@ -9,8 +9,9 @@ use bolero::check;
 use channel::Number;
 use channel::message::Control;
 use channel::register::Register;
-use grant::SharedPages;
+use grant::{BackConnection, SharedPages, VerifyError};
 use xenbus::decoder::Decoder;
+use xenbus::{Errno, Incoming, Refusal};
 
 use crate::fuzz;
 use crate::sim::xen::SimPages;
@@ -41,7 +42,10 @@ fn packets() {
 
 #[test]
 fn client() {
-    check!(name = "client").with_max_len(1024).with_iterations(5_000).for_each(fuzz::client::check);
+    check!(name = "client")
+        .with_max_len(1024)
+        .with_iterations(5_000)
+        .for_each(|input: &[u8]| fuzz::client::check(input, fuzz::client::answered));
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn connection() {
     check!(name = "connection")
         .with_max_len(512)
         .with_iterations(3_000)
-        .for_each(fuzz::connection::check);
+        .for_each(|input: &[u8]| fuzz::connection::check(input, BackConnection::verify));
 }
 
 #[test]
@@ -66,7 +70,8 @@ fn world() {
 }
 
 /// What the fuzzers are worth: each of these is broken in one rare case, which must be found within
-/// the bound of the sound one.
+/// the bound of the sound one. The twin of `world` is a test program of its own,
+/// `tests/tests/broken_world.rs`: what breaks a whole world breaks all worlds of a process.
 mod broken {
     use super::*;
 
@@ -97,6 +102,28 @@ mod broken {
         check!().with_max_len(256).with_iterations(20_000).for_each(|input: &[u8]| {
             fuzz::packets::check(input, |decoder, bytes| match decoder.feed(bytes) {
                 (16, progress) if bytes.len() == 17 => (17, progress),
+                other => other,
+            });
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "test failed")]
+    fn a_client_that_does_not_say_whom_a_refusal_for_now_answers() {
+        check!().with_max_len(1024).with_iterations(5_000).for_each(|input: &[u8]| {
+            fuzz::client::check(input, |incoming| match incoming {
+                Incoming::Reply { result: Err(Refusal::Errno(Errno::Eagain)), .. } => None,
+                other => fuzz::client::answered(other),
+            });
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "test failed")]
+    fn a_back_that_bears_any_ring_size() {
+        check!().with_max_len(512).with_iterations(3_000).for_each(|input: &[u8]| {
+            fuzz::connection::check(input, |back, terms| match back.verify(terms) {
+                Err(VerifyError::RingBytes { .. }) => Ok(()),
                 other => other,
             });
         });
