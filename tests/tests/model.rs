@@ -2,12 +2,11 @@
 //! every state, and each of the sixteen wrong readings of docs/protocol.md is found out, one test
 //! for each with its number. Larger bounds are for the command `check-model`.
 
-use core::cell::RefCell;
-use std::collections::HashSet;
+#[path = "model/alike.rs"]
+mod alike;
 
-use tests::model::key::Key;
-use tests::model::session::world::{Sameness, UNBOUNDED};
-use tests::model::{Finding, Kind, Model, Outcome, Wrong, check, connection, session};
+use tests::model::session::world::{MESSAGES_UNBOUNDED, UNBOUNDED};
+use tests::model::{Finding, Outcome, Wrong, check, connection, session};
 
 /// More states than any search here needs.
 const LIMIT: usize = 4_000_000;
@@ -51,53 +50,26 @@ fn three_messages_each_way_arrive_in_order_and_once() {
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
-fn worlds_that_are_called_alike_behave_alike() {
-    for (messages, faults) in [(1, 0), (0, 1)] {
-        let mut model = session::Broken::Nothing.model();
-        (model.bounds.messages, model.bounds.faults) = (messages, faults);
-        let alike = check(&model, LIMIT, |_| {});
-        assert_right(&alike);
-        model.bounds.sameness = Sameness::Equal;
-        let every = Listed { session: model, alike: RefCell::default() };
-        let outcome = check(&every, LIMIT, |_| {});
-        assert_right(&outcome);
-        assert!(outcome.states > alike.states);
-        // From one world of each kind the search has come to every kind that it comes to from all.
-        assert_eq!(every.alike.into_inner().len(), alike.states);
-    }
+fn any_number_of_messages_each_way_arrive_in_order_and_once() {
+    let mut model = session::Broken::Nothing.model();
+    model.bounds.messages = MESSAGES_UNBOUNDED;
+    assert_right(&check(&model, LIMIT, |_| {}));
 }
 
-/// A search that tells all worlds apart, and keeps a list of those that it would call alike.
-struct Listed {
-    session: session::Session,
-    alike: RefCell<HashSet<Key>>,
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+fn two_endpoints_come_up_after_any_number_of_restarts_and_false_verdicts() {
+    let mut model = session::Broken::Nothing.model();
+    model.bounds.faults = UNBOUNDED;
+    assert_right(&check(&model, LIMIT, |_| {}));
 }
 
-impl Model for Listed {
-    type World = session::world::World;
-    type Step = session::step::Step;
-
-    fn first(&self) -> Self::World {
-        self.session.first()
-    }
-    fn possible(&self, world: &Self::World) -> Vec<Self::Step> {
-        self.session.possible(world)
-    }
-    fn apply(&self, world: &mut Self::World, step: Self::Step) -> Result<Kind, Wrong> {
-        self.session.apply(world, step)
-    }
-    fn key(&self, world: &mut Self::World) -> Key {
-        let mut alike = self.session;
-        alike.bounds.sameness = Sameness::Alike;
-        self.alike.borrow_mut().insert(alike.key(&mut world.clone()));
-        self.session.key(world)
-    }
-    fn is_settled(&self, world: &Self::World) -> bool {
-        self.session.is_settled(world)
-    }
-    fn told(&self, world: &Self::World) -> String {
-        self.session.told(world)
-    }
+#[test]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+fn two_endpoints_come_up_after_any_number_of_deaths_of_one() {
+    let mut model = session::Broken::Nothing.model();
+    model.bounds.crashes = [UNBOUNDED, 0];
+    assert_right(&check(&model, LIMIT, |_| {}));
 }
 
 #[test]

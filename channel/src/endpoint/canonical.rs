@@ -2,23 +2,35 @@
 //! bring to light again is put to rest.
 
 use super::{Endpoint, Phase, Said, Seq};
+use crate::epoch::Epoch;
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// An endpoint that answers every input as this one does, now and later, but for
     /// [`Endpoint::stored`], which it asks nobody for. Two endpoints that differ only in what is
     /// past have the same one.
+    ///
+    /// `returns` tells of an epoch whether a register from it may still be read, now or later. One
+    /// from which nothing will come need not be remembered by an endpoint that is not up.
     #[must_use]
-    pub fn canonical(&self) -> Self {
+    pub fn canonical(&self, returns: impl Fn(Epoch) -> bool) -> Self {
         let is_down = self.phase == Phase::Down;
         let mut canonical = self.clone();
         canonical.stored = Seq::NONE;
-        // What landed is looked at when the session begins: a hello in this epoch.
-        canonical.written = self.written.filter(|said| is_down && said.from == self.my);
-        // So is what is under way. Of any other, only the epoch counts, when its answer comes.
-        canonical.writing = self.writing.map(|said| match is_down && said.from == self.my {
-            true => said,
+        canonical.peer = self.peer.filter(|peer| !is_down || returns(*peer));
+        // What landed is looked at when the session begins: a hello in this epoch, to the peer that
+        // is then read.
+        let is_hello = |said: &Said| is_down && said.from == self.my;
+        let is_to_somebody = |said: &Said| said.to.is_some_and(&returns);
+        canonical.written = self.written.filter(|said| is_hello(said) && is_to_somebody(said));
+        // So is what is under way. Of any other, only whether it is of this epoch counts, when its
+        // answer comes.
+        canonical.writing = self.writing.map(|said| match is_hello(&said) {
+            true => Said { to: said.to.filter(|to| returns(*to)), ..said },
             false => Said {
-                from: said.from,
+                from: match said.from == self.my {
+                    true => self.my,
+                    false => Epoch::from_bits(!self.my.bits()),
+                },
                 to: None,
                 ack: Seq::NONE,
                 first: Seq::NONE,
@@ -31,5 +43,17 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             canonical.owed = (limit as u8, 0);
         }
         canonical
+    }
+
+    /// The same endpoint with its own messages counted from `own` and the peer's from `peers`, but
+    /// for what the messages themselves say. No rule looks at a number but to compare it with
+    /// another of the same session.
+    #[must_use]
+    pub fn counted_from(&self, own: Seq, peers: Seq) -> Self {
+        let mut counted = self.clone();
+        counted.sent.0 = self.sent.0.wrapping_sub(own.0);
+        counted.acked.0 = self.acked.0.wrapping_sub(own.0);
+        counted.delivered.0 = self.delivered.0.wrapping_sub(peers.0);
+        counted
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use tests::model::connection::{self, Connection};
-use tests::model::session::world::UNBOUNDED;
+use tests::model::session::world::{MESSAGES_UNBOUNDED, UNBOUNDED};
 use tests::model::session::{self, Granting, Sameness, Session};
 use tests::model::{Finding, Model, Outcome, check};
 
@@ -26,8 +26,8 @@ struct Options {
 enum What {
     /// Two endpoints: guarantees 1 to 3, up in the end, no endless writing.
     Session {
-        /// Messages that each user sends in each session.
-        #[arg(long, default_value_t = 0)]
+        /// Messages that each user sends in each session, or `any` number.
+        #[arg(long, default_value = "0", value_parser = messages)]
         messages: u32,
         /// Requests that the daemon cannot do just now, and mailboxes removed, in all.
         #[arg(long, default_value_t = 0)]
@@ -38,7 +38,8 @@ enum What {
         /// Let an answer to a READ arrive after a later one's, which no daemon does.
         #[arg(long)]
         overtaking: bool,
-        /// Tell worlds apart by what no endpoint looks at any more, too: many more states.
+        /// Tell worlds apart by what no endpoint looks at any more, too, and try steps before they
+        /// make a difference: many more states.
         #[arg(long)]
         every_difference: bool,
         #[command(flatten)]
@@ -82,6 +83,13 @@ impl Faults {
             return ([UNBOUNDED; 2], UNBOUNDED);
         }
         ([self.front_crashes, self.back_crashes], self.faults)
+    }
+}
+
+fn messages(text: &str) -> Result<u32, String> {
+    match text {
+        "any" => Ok(MESSAGES_UNBOUNDED),
+        _ => text.parse().map_err(|_| "a number, or `any`".into()),
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Kind {
     Passing,
     /// An event: need not happen, needs no time.
     Event,
+    /// Likewise, and a WRITE goes out by it.
+    EventWrites,
     /// A user's wish or a fault: need not happen, and not for ever.
     Free,
 }
@@ -91,7 +93,8 @@ impl Graph {
         (0..self.states()).find_map(|state| {
             self.of(state)
                 .find(|(target, kind)| {
-                    *kind == Kind::Writes && component[*target] == component[state]
+                    matches!(kind, Kind::Writes | Kind::EventWrites)
+                        && component[*target] == component[state]
                 })
                 .map(|(target, _)| (state as u32, target as u32))
         })
@@ -101,7 +104,7 @@ impl Graph {
     /// linear graph algorithms", 1972), without recursion.
     fn components(&self) -> Vec<u32> {
         const NONE: u32 = u32::MAX;
-        let is_still = |kind| matches!(kind, Kind::Still | Kind::Writes | Kind::Event);
+        let is_still = |kind| !matches!(kind, Kind::Passing | Kind::Free);
         let count = self.states();
         let mut order = vec![NONE; count];
         let mut low = vec![NONE; count];
@@ -157,7 +160,7 @@ impl Graph {
         before[from as usize] = from;
         while let Some(state) = due.pop_front().filter(|state| *state != to) {
             for (target, kind) in self.of(state as usize) {
-                let is_still = matches!(kind, Kind::Still | Kind::Writes | Kind::Event);
+                let is_still = !matches!(kind, Kind::Passing | Kind::Free);
                 if is_still && before[target] == u32::MAX {
                     before[target] = state;
                     due.push_back(target as u32);

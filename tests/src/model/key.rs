@@ -9,9 +9,11 @@
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
+use channel::Epoch;
 use channel::endpoint::TIMERS;
+use channel::register::Seq;
 
-use super::letter::{Letter, MESSAGE_BYTES, epoch_of};
+use super::letter::{ENCODED_BYTES, Letter, epoch_of, number_of};
 
 /// Names a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,8 @@ pub enum Form {
 pub struct Ear {
     sum: u128,
     form: Form,
+    /// From where the messages of a session are counted: from whom, to whom, after which.
+    counts: Vec<(Epoch, Epoch, Seq)>,
     /// Epochs in the order of first hearing; their place is their new name.
     names: Vec<u128>,
     /// The last byte, held back: see `write_usize`.
@@ -64,7 +68,19 @@ const START: u128 = 0x243f_6a88_85a3_08d3_1319_8a2e_0370_7344;
 impl Ear {
     /// Nothing heard yet.
     pub fn new(form: Form) -> Self {
-        Self { sum: START, form, names: Vec::with_capacity(16), held: None, is_number: false }
+        let (counts, names) = (Vec::new(), Vec::with_capacity(16));
+        Self { sum: START, form, counts, names, held: None, is_number: false }
+    }
+
+    /// Nothing heard yet; the messages of these sessions are counted from there.
+    pub fn counting(form: Form, counts: &[(Epoch, Epoch, Seq)]) -> Self {
+        Self { counts: counts.to_vec(), ..Self::new(form) }
+    }
+
+    /// From where the messages from the one to the other are counted.
+    pub fn count(&self, from: Epoch, to: Epoch) -> Seq {
+        let count = self.counts.iter().find(|count| (count.0, count.1) == (from, to));
+        count.map_or(Seq::NONE, |count| count.2)
     }
 
     /// What was heard, and the smallest epoch that was not: as good as one that never was.
@@ -112,13 +128,15 @@ impl Ear {
 
     /// Messages in register form: ` 3:` and three characters, two of which are epochs.
     pub fn messages(&mut self, bytes: &[u8]) {
-        for message in bytes.chunks_exact(MESSAGE_BYTES + 3) {
+        for message in bytes.chunks_exact(ENCODED_BYTES) {
             if message[0] == 0 {
                 break;
             }
-            self.epoch(epoch_of(message[3]));
-            self.epoch(epoch_of(message[4]));
-            self.fold(u128::from(message[5]));
+            let (from, to) = (epoch_of(message[3]), epoch_of(message[4]));
+            let count = self.count(Epoch::from_bits(from), Epoch::from_bits(to));
+            self.epoch(from);
+            self.epoch(to);
+            self.fold(u128::from(number_of(message[5]).wrapping_sub(count.0)));
         }
         self.fold(0x2000);
     }
@@ -128,12 +146,16 @@ impl Ear {
         let Some(letter) = letter else { return self.fold(0x3000) };
         let header = letter.header();
         self.epoch(header.from.bits());
+        let (mut theirs, mut own) = (Seq::NONE, Seq::NONE);
         match header.to {
-            Some(to) => self.epoch(to.bits()),
+            Some(to) => {
+                self.epoch(to.bits());
+                (theirs, own) = (self.count(to, header.from), self.count(header.from, to));
+            }
             None => self.fold(0x3001),
         }
-        self.fold(u128::from(header.ack.0));
-        self.fold(u128::from(header.first.0));
+        self.fold(u128::from(header.ack.0.wrapping_sub(theirs.0)));
+        self.fold(u128::from(header.first.0.wrapping_sub(own.0)));
         self.write(letter.messages());
     }
 }

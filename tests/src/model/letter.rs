@@ -5,10 +5,13 @@
 use std::rc::Rc;
 
 use channel::Epoch;
-use channel::register::{Header, Register};
+use channel::register::{Header, Register, Seq};
 
 /// Bytes of a message: the sender's epoch, the receiver's, and the number, one character each.
 pub const MESSAGE_BYTES: usize = 3;
+
+/// Bytes of a message in a register: a blank, its length and a colon go before it.
+pub const ENCODED_BYTES: usize = MESSAGE_BYTES + 3;
 
 /// The first character that may stand for a number: printable, and no digit, blank or colon.
 const ZERO: u8 = b'A';
@@ -50,6 +53,37 @@ impl Letter {
         &self.0.messages
     }
 
+    /// A letter that says from whom it is, and nothing else.
+    ///
+    /// # Panics
+    /// Never: it is a register.
+    pub fn signature(from: Epoch) -> Self {
+        let header = Header { from, to: None, ack: Seq::NONE, beat: 0, first: Seq(1) };
+        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
+        let length = Register { header, count: 0, messages: &[] }.emit(&mut out);
+        Self::new(&out[..length])
+    }
+
+    /// Whether it is such a letter.
+    pub fn is_signature(&self) -> bool {
+        let Header { to, ack, first, .. } = self.header();
+        (to, ack, first) == (None, Seq::NONE, Seq(1)) && self.messages().is_empty()
+    }
+
+    /// The same letter without its first messages, so many of them, under the same header.
+    #[must_use]
+    pub fn without(&self, count: u32) -> Self {
+        let gone = (count as usize * ENCODED_BYTES).min(self.messages().len());
+        if gone == 0 {
+            return self.clone();
+        }
+        let messages = &self.messages()[gone..];
+        let count = (messages.len() / ENCODED_BYTES) as u8;
+        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
+        let length = Register { header: self.header(), count, messages }.emit(&mut out);
+        Self::new(&out[..length])
+    }
+
     /// The same letter with another header.
     #[must_use]
     pub fn with(&self, header: Header) -> Self {
@@ -68,6 +102,11 @@ pub fn message(from: Epoch, to: Epoch, number: u32) -> [u8; MESSAGE_BYTES] {
 /// The epoch that a message's character stands for.
 pub fn epoch_of(character: u8) -> u128 {
     u128::from(character.wrapping_sub(ZERO))
+}
+
+/// The number that a message's character stands for.
+pub fn number_of(character: u8) -> u32 {
+    u32::from(character.wrapping_sub(ZERO))
 }
 
 fn character(number: u128) -> u8 {

@@ -119,7 +119,8 @@ pub fn apply(
         }
     };
     Ok(match kind {
-        Kind::Still | Kind::Event if writes => Kind::Writes,
+        Kind::Still if writes => Kind::Writes,
+        Kind::Event if writes => Kind::EventWrites,
         kind => kind,
     })
 }

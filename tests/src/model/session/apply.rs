@@ -13,7 +13,7 @@ use super::super::graph::Kind;
 use super::super::letter::{Letter, message};
 use super::broken::{Broken, Source};
 use super::step::{Step, What};
-use super::world::{End, Flight, Granting, Mailbox, SIDES, Seen, Side, World, spend};
+use super::world::{Bounds, End, Flight, Granting, Mailbox, SIDES, Seen, Side, World, spend};
 
 /// The moment at which everything happens.
 const NOW: Instant = Instant::START;
@@ -25,21 +25,27 @@ const NOW: Instant = Instant::START;
 pub fn apply(
     world: &mut World,
     step: Step,
-    granting: Granting,
+    bounds: &Bounds,
     broken: Broken,
 ) -> Result<Kind, Wrong> {
     let is_write = step.what == What::Submit(Wish::Write);
     do_step(world, step, broken)?;
-    let is_written = matches!(world.at(step.side).flights.front(), Some(Flight::WriteDone(_)));
-    if step.what == What::Serve && is_written && granting == Granting::AtOnce {
+    while bounds.granting == Granting::AtOnce && is_written(world, step.side) {
         do_step(world, Step { what: What::Answer, ..step }, broken)?;
     }
-    let writes = is_write || (granting == Granting::AtOnce && grant(world, step.side, broken));
+    let writes =
+        is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side, broken));
     check_acknowledged(world)?;
     Ok(match step.kind() {
-        Kind::Still | Kind::Event if writes => Kind::Writes,
+        Kind::Still if writes => Kind::Writes,
+        Kind::Event if writes => Kind::EventWrites,
         kind => kind,
     })
+}
+
+/// Whether the oldest answer is a WRITE's.
+fn is_written(world: &World, side: Side) -> bool {
+    matches!(world.at(side).flights.front(), Some(Flight::WriteDone(_)))
 }
 
 /// Grants every wish, and says whether a WRITE was among them.
@@ -59,12 +65,20 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
         What::Start => start(world, side),
         What::Crash => crash(world, side),
         What::Serve => serve(world, side),
+        What::ServeWrite => serve_write(world, side),
+        What::ServeWriteAfterRead => {
+            serve(world, side.other());
+            serve_write(world, side);
+        }
         What::Busy => busy(world, side),
         What::Vanish => {
             spend(&mut world.upsets);
             world.at_mut(side).mailbox = None;
         }
-        What::StaleLands => {
+        What::StaleLands | What::StaleLandsAfterRead => {
+            if step.what == What::StaleLandsAfterRead {
+                serve(world, side.other());
+            }
             let stale = world.at_mut(side).stale.take();
             if let Some(mailbox) = world.at_mut(side.other()).mailbox.as_mut() {
                 mailbox.value = stale;
@@ -89,9 +103,7 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
 /// they fit. One that keeps its epoch would be found out by that alone, and not by what it
 /// delivers; so it is told of no such answer.
 fn hide_outcomes(world: &mut World, side: Side) {
-    while world.at(side).flights.iter().any(|flight| matches!(flight, Flight::Write(_))) {
-        serve(world, side);
-    }
+    serve_write(world, side);
     for flight in &mut world.at_mut(side).flights {
         if let Flight::WriteDone(outcome) = flight {
             *outcome = WriteOutcome::Later;
@@ -158,6 +170,13 @@ fn serve(world: &mut World, side: Side) {
     };
     if let Some(flight) = oldest_asked(world, side) {
         *flight = done;
+    }
+}
+
+/// Everything that was asked for up to the WRITE.
+fn serve_write(world: &mut World, side: Side) {
+    while world.at(side).flights.iter().any(|flight| matches!(flight, Flight::Write(_))) {
+        serve(world, side);
     }
 }
 
@@ -262,8 +281,16 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
     if step.what == What::Time && rests {
         open(world, step.side);
     }
+    if let Some(Flight::Read) = world.at(step.side).flights.front()
+        && matches!(step.what, What::Answer | What::AnswerAfterHint)
+    {
+        serve(world, step.side);
+    }
     let place = world.at_mut(step.side);
     let Some(end) = place.end.as_mut() else { return };
+    if step.what == What::AnswerAfterHint {
+        end.handle_hint();
+    }
     let is_timeout = matches!(step.what, What::Verdict | What::FalseVerdict);
     let mut source = match broken {
         Broken::KeepsEpoch if is_timeout => Source::again(end),
@@ -284,7 +311,7 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
             // Back-pressure is an answer too: nothing happens then.
             let _ = end.send(&text);
         }
-        What::Answer => match place.flights.pop_front() {
+        What::Answer | What::AnswerAfterHint => match place.flights.pop_front() {
             Some(Flight::ReadDone(seen)) => {
                 answer_read(end, &seen, &mut source, broken);
             }

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod broken;
 mod key;
+mod normal;
 pub mod step;
 pub mod world;
 
@@ -40,11 +41,11 @@ impl Model for Session {
     }
 
     fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply::apply(world, step, self.bounds.granting, self.broken)
+        apply::apply(world, step, &self.bounds, self.broken)
     }
 
     fn key(&self, world: &mut World) -> Key {
-        key::key(world, self.bounds.sameness)
+        key::key(world, &self.bounds)
     }
 
     fn is_settled(&self, world: &World) -> bool {

@@ -30,8 +30,14 @@ pub enum What {
     Submit(Wish),
     /// The daemon does the oldest request that it has not done.
     Serve,
-    /// The oldest answer arrives.
+    /// The daemon does everything asked for up to the WRITE.
+    ServeWrite,
+    /// Likewise, and does a READ of the mailbox that the WRITE goes to just before.
+    ServeWriteAfterRead,
+    /// The oldest answer arrives. A READ that was not done is done now.
     Answer,
+    /// Likewise, and a watch event just before.
+    AnswerAfterHint,
     /// The oldest answer, a READ's, is held up, and later ones may overtake it.
     HeldUp,
     /// It arrives instead of a later one.
@@ -48,6 +54,8 @@ pub enum What {
     Hint,
     /// The daemon does a WRITE of an earlier life.
     StaleLands,
+    /// Likewise, and a READ of that mailbox is done just before.
+    StaleLandsAfterRead,
     /// The domain dies.
     Crash,
     /// The endpoint is restarted in place.
@@ -67,8 +75,9 @@ impl Step {
     pub const fn kind(self) -> Kind {
         match self.what {
             What::Submit(_) | What::Serve | What::Answer | What::Take => Kind::Still,
+            What::ServeWrite | What::ServeWriteAfterRead => Kind::Still,
             What::Start | What::Introduce(_) | What::Time | What::Verdict => Kind::Passing,
-            What::Hint => Kind::Event,
+            What::Hint | What::AnswerAfterHint => Kind::Event,
             _ => Kind::Free,
         }
     }
@@ -85,7 +94,10 @@ impl fmt::Display for Step {
             What::Submit(Wish::Permit) => "SET_PERMS done",
             What::Submit(Wish::Mend) => "MKDIR done",
             What::Serve => "daemon does the request",
+            What::ServeWrite => "daemon does the WRITE",
+            What::ServeWriteAfterRead => "daemon does the peer's READ, then the WRITE",
             What::Answer => "answer arrives",
+            What::AnswerAfterHint => "watch event, then answer arrives",
             What::HeldUp => "answer is held up",
             What::Overtaken => "answer that was held up arrives",
             What::Time => "timer fires",
@@ -94,6 +106,7 @@ impl fmt::Display for Step {
             What::Send => "user sends",
             What::Hint => "watch event",
             What::StaleLands => "WRITE of an earlier life lands",
+            What::StaleLandsAfterRead => "WRITE of an earlier life lands, after the peer's READ",
             What::Crash => "domain dies",
             What::Restart => "restart in place",
             What::FalseVerdict => "false verdict",
@@ -112,6 +125,9 @@ pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
         let mut add = |what| steps.push(Step { side, what });
         if world.at(side).stale.is_some() {
             add(What::StaleLands);
+            if bounds.is_lazy() && is_read_next(world, side.other()) {
+                add(What::StaleLandsAfterRead);
+            }
         }
         match world.end(side) {
             None => add(What::Start),
@@ -125,9 +141,21 @@ pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
     steps
 }
 
+/// Whether the daemon's next request of this side is a READ.
+fn is_read_next(world: &World, side: Side) -> bool {
+    let mut asked = world.at(side).flights.iter().filter(|flight| is_asked(flight));
+    matches!(asked.next(), Some(Flight::Read))
+}
+
+fn is_asked(flight: &Flight) -> bool {
+    matches!(flight, Flight::Read | Flight::Write(_))
+}
+
 fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(What)) {
+    if bounds.is_lazy() {
+        return of_lazy_store(world, side, add);
+    }
     let place = world.at(side);
-    let is_asked = |flight: &Flight| matches!(flight, Flight::Read | Flight::Write(_));
     if place.flights.iter().any(is_asked) {
         add(What::Serve);
         if world.upsets > 0 {
@@ -143,6 +171,25 @@ fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(Wha
             (Some(Flight::ReadDone(Seen::Letter(_))), Some(_)) => add(What::Overtaken),
             _ => {}
         }
+    }
+}
+
+/// See [`Bounds::is_lazy`].
+fn of_lazy_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
+    let flights = &world.at(side).flights;
+    if flights.iter().any(|flight| matches!(flight, Flight::Write(_))) {
+        add(What::ServeWrite);
+        if is_read_next(world, side.other()) {
+            add(What::ServeWriteAfterRead);
+        }
+    }
+    match flights.front() {
+        Some(Flight::Read | Flight::ReadDone(_)) => {
+            add(What::Answer);
+            add(What::AnswerAfterHint);
+        }
+        Some(Flight::WriteDone(_)) => add(What::Answer),
+        Some(Flight::Write(_)) | None => {}
     }
 }
 
@@ -162,7 +209,10 @@ fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut 
     if end.is_up() && end.sent().0 < bounds.messages {
         add(What::Send);
     }
-    add(What::Hint);
+    let is_reading = |flight: &Flight| matches!(flight, Flight::Read | Flight::ReadDone(_));
+    if !(bounds.is_lazy() && world.at(side).flights.iter().any(is_reading)) {
+        add(What::Hint);
+    }
     let is_silent = broken == Broken::SilentWhileUp && end.is_up();
     if end.deadline() != channel::Instant::NEVER && !is_silent {
         add(What::Time);

@@ -17,6 +17,10 @@ pub type End = Endpoint<2, 16>;
 /// so there is an end of states all the same.
 pub const UNBOUNDED: u8 = u8::MAX;
 
+/// So many messages in each session: any number. What is acknowledged is not counted any more, so
+/// there is an end of states even so.
+pub const MESSAGES_UNBOUNDED: u32 = u32::MAX;
+
 /// Counts one crash or fault.
 pub fn spend(left: &mut u8) {
     if *left != UNBOUNDED {
@@ -52,15 +56,27 @@ pub enum Sameness {
     Equal,
     /// Those, too, that differ only in what no endpoint looks at any more: what a register that is
     /// addressed to an earlier life says, what it says again, and what an endpoint remembers of an
-    /// epoch that has ended.
+    /// epoch that has ended. And no step is tried earlier than it makes a difference: see
+    /// [`Bounds::is_lazy`].
     Alike,
+}
+
+impl Bounds {
+    /// Whether a READ is done only just before somebody changes the mailbox, or when its answer
+    /// arrives, and a watch event that finds a READ under way comes only with that answer. Until then
+    /// nothing depends on either, which is tested too. Where the daemon may be busy, or answers
+    /// overtake each other, more does.
+    pub fn is_lazy(&self) -> bool {
+        self.sameness == Sameness::Alike && self.upsets == 0 && !self.is_overtaking
+    }
 }
 
 /// When what an endpoint wishes goes to the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Granting {
-    /// At once, as the driver does it while its ring has room. The answer to a WRITE that nothing
-    /// is waiting before arrives at once too; a READ is still old when it arrives.
+    /// At once, as the driver does it while its ring has room. The answer to a WRITE arrives at once
+    /// too, or with the answer to a READ that it waits behind: a driver takes in all answers that
+    /// there are before it does anything else. A READ is still old when it arrives.
     AtOnce,
     /// At any time, as if the ring were full now and then; so do all answers. Many more states.
     AnyTime,
