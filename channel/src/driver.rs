@@ -146,6 +146,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     // What the user wants.
 
+    /// The places for links, to make more of them before they are needed.
+    pub const fn places(&mut self) -> &mut L {
+        &mut self.links
+    }
+
     /// Adds a link. It begins with the next [`Driver::step`].
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use grant::GrantTable;
 
 use crate::boot::start_info::Boot;
 use crate::grants::{GrantFrames, WindowMapper};
+use crate::hypercall;
 use crate::options::Options;
 use crate::store::StoreAccess;
 
@@ -13,8 +14,6 @@ use crate::store::StoreAccess;
 pub struct Machine {
     /// The image's name.
     pub image: &'static str,
-    /// This domain's number.
-    pub domid: u16,
     /// The options of the command line.
     pub options: Options,
     /// xenstore.
@@ -27,6 +26,11 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// This domain's number, by an exit; `None` where Xen does not tell it.
+    pub fn domid(&self) -> Option<u16> {
+        hypercall::domid()
+    }
+
     /// RAM of the domain, KiB.
     pub fn memory_kib(&self) -> u64 {
         self.boot.ram_bytes() / 1024

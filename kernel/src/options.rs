@@ -6,9 +6,11 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
+use alloc::vec::Vec;
+
 use crate::console::Level;
 use channel::{LinkName, Step};
-use heapless::{String, Vec};
+use heapless::String;
 
 /// Most links of one image: 2 MiB of memory hold as many, 1,024 bytes of command line their names
 /// if they are short, and one SCHEDOP_poll their ports.
@@ -60,8 +62,8 @@ pub enum Role {
 /// The options, each with its default.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `link=a,b`: the links of this image. Default: none.
-    pub links: Vec<LinkName, LINKS_MAX>,
+    /// `link=a,b`: the links of this image, at most [`LINKS_MAX`]. Default: none.
+    pub links: Vec<LinkName>,
     /// `cycles=20`: connections before the frontend ends; 0: until it is shut down.
     pub cycles: u32,
     /// `bytes=1048576`: bytes that a cycle moves each way.
@@ -312,15 +314,15 @@ fn names(list: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Names separated by commas, each once.
-fn links(value: &str) -> Option<Vec<LinkName, LINKS_MAX>> {
+/// Names separated by commas, each once. There are at most [`LINKS_MAX`]: the caller has looked.
+fn links(value: &str) -> Option<Vec<LinkName>> {
     let mut links = Vec::new();
     for name in names(value) {
         let name = LinkName::new(name.as_bytes()).ok()?;
         if links.contains(&name) {
             return None;
         }
-        links.push(name).ok()?;
+        links.push(name);
     }
     Some(links)
 }

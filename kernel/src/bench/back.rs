@@ -25,10 +25,8 @@ const MEASURED: LinkId = LinkId(0);
 
 /// The back of a measurement.
 pub(super) struct Back {
-    /// Links that are up.
-    up: u32,
-    /// The measured front is gone, with so many links up until then, itself among them.
-    left: Option<u32>,
+    /// The measured front is gone, and what it has cost was not told yet.
+    left: bool,
     cycles: u32,
     done: u32,
     connected: bool,
@@ -46,8 +44,7 @@ impl Back {
     /// Serves one link.
     pub(super) fn new(options: &Options, driver: &ImageDriver) -> Back {
         Back {
-            up: 0,
-            left: None,
+            left: false,
             cycles: options.cycles,
             done: 0,
             connected: false,
@@ -82,8 +79,8 @@ impl Back {
     }
 
     /// What the measured front has cost.
-    fn tell(&self, up: u32, driver: &ImageDriver) {
-        trace!("served links_up={up} cycles={}", self.done);
+    fn tell(&self, driver: &ImageDriver) {
+        trace!("served cycles={}", self.done);
         self.stages.print(driver);
     }
 }
@@ -92,11 +89,6 @@ impl Job for Back {
     type Side = MarkedBack;
 
     fn handle_event(&mut self, link: LinkId, event: &Event<'_>, _: &mut XenPlatform<MarkedBack>) {
-        match *event {
-            Event::Up { .. } => self.up += 1,
-            Event::Down { .. } => self.up -= 1,
-            _ => {}
-        }
         if link != MEASURED {
             return;
         }
@@ -115,16 +107,17 @@ impl Job for Back {
             }
             Event::Down { .. } => {
                 self.connected = false;
-                self.left = Some(self.up + 1);
+                self.left = true;
             }
             _ => {}
         }
     }
 
     fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>, leaving: bool) {
-        if let Some(up) = self.left.take_if(|_| !leaving) {
-            self.tell(up, driver);
+        if self.left && !leaving {
+            self.tell(driver);
             (self.stages, self.ending, self.done) = (Stages::new(driver), None, 0);
+            self.left = false;
         }
         let counts = driver.counts();
         let quiet = counts.requests_total() == counts.replies;
@@ -161,7 +154,7 @@ impl Job for Back {
     }
 
     fn print_counts(&self, driver: &ImageDriver) {
-        self.tell(self.left.unwrap_or(self.up), driver);
+        self.tell(driver);
         marks::print();
     }
 

@@ -8,7 +8,7 @@ use kernel::{Machine, Verdict};
 kernel::entry!(main);
 
 fn main(mut machine: Machine) -> Verdict {
-    kernel::say!(Info, "hello from domain {}", machine.domid);
+    kernel::say!(Info, "hello, {} KiB are mine", machine.memory_kib());
     let mut room = [0; 64];
     match machine.store.blocking().read("name", &mut room) {
         Ok(name) => {

@@ -14,7 +14,7 @@ use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::idt::{Entry, HandlerFunc};
 use x86_64::structures::tss::TaskStateSegment;
 
-use super::exceptions::{EXCEPTIONS, exception_stub, unexpected_stub, upcall_stub};
+use super::exceptions::{EXCEPTIONS, exception_stub, upcall_stub};
 use super::raw::Raw;
 use crate::events::UPCALL_VECTOR;
 use crate::singleton::Singleton;
@@ -23,8 +23,10 @@ use crate::singleton::Singleton;
 const IST_STACK_BYTES: usize = 8 * 1024;
 /// Interrupt stacks.
 const IST_STACKS: usize = 4;
-/// Vectors of x86.
-const VECTORS: usize = 256;
+/// Gates: the exceptions', and the upcall's behind them. Whatever else is raised finds none, which is
+/// a general-protection exception whose error code names the vector.
+const GATES: usize = EXCEPTIONS + 1;
+const _: () = assert!(UPCALL_VECTOR as usize == EXCEPTIONS);
 
 /// Non-maskable interrupt.
 const NMI: usize = 2;
@@ -46,9 +48,9 @@ struct Tables {
 static TABLES: Singleton<Tables> =
     Singleton::new(Tables { gdt: GlobalDescriptorTable::new(), tss: TaskStateSegment::new() });
 
-/// The interrupt descriptor table. Not initialised here: an empty gate is not all zeroes, and 4 KiB
-/// of it would lie in the image's file.
-static IDT: Singleton<MaybeUninit<[Gate; VECTORS]>> = Singleton::new(MaybeUninit::uninit());
+/// The interrupt descriptor table. Not initialised here: an empty gate is not all zeroes, and would lie
+/// in the image's file.
+static IDT: Singleton<MaybeUninit<[Gate; GATES]>> = Singleton::new(MaybeUninit::uninit());
 
 /// Builds and loads the three tables.
 pub(super) fn load() {
@@ -64,15 +66,14 @@ pub(super) fn load() {
     unsafe { CS::set_reg(code) };
     // SAFETY: the selector of the task state segment that was just loaded.
     unsafe { load_tss(tss) };
-    let idt = IDT.take().write([Gate::missing(); VECTORS]);
+    let idt = IDT.take().write([Gate::missing(); GATES]);
     for (vector, gate) in idt.iter_mut().enumerate() {
         let (handler, stack) = match vector {
             NMI => (exception_stub(vector), 1),
             DOUBLE_FAULT => (exception_stub(vector), 2),
             MACHINE_CHECK => (exception_stub(vector), 3),
             _ if vector < EXCEPTIONS => (exception_stub(vector), 0),
-            _ if vector == usize::from(UPCALL_VECTOR) => (upcall_stub(), 0),
-            _ => (unexpected_stub(), 0),
+            _ => (upcall_stub(), 0),
         };
         // SAFETY: the address of a stub that ends in `iretq` or never returns.
         let options = unsafe { gate.set_handler_addr(VirtAddr::new(handler)) };
@@ -81,7 +82,7 @@ pub(super) fn load() {
         unsafe { options.set_stack_index(stack) };
     }
     let pointer = DescriptorTablePointer {
-        limit: (size_of::<[Gate; VECTORS]>() - 1) as u16,
+        limit: (size_of::<[Gate; GATES]>() - 1) as u16,
         base: VirtAddr::from_ptr(&raw const *idt),
     };
     // SAFETY: a complete table that lives in a static.

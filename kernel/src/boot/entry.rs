@@ -103,10 +103,11 @@ global_asm!(
     "mov cr3, eax",
     "mov eax, {cr4}",
     "mov cr4, eax",
+    // What it was is nothing to go by, and reading it an exit.
     "mov ecx, {efer}",
-    "rdmsr",
-    "or eax, {efer_lme}",
+    "mov eax, {efer_lme}",
     "or eax, ebx",
+    "xor edx, edx",
     "wrmsr",
     "mov eax, {cr0}",
     "mov cr0, eax",

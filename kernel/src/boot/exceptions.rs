@@ -17,8 +17,6 @@ use crate::hypercall::sched::{self, ShutdownReason};
 pub(super) const EXCEPTIONS: usize = 32;
 /// Bytes from one exception's stub to the next: two pushes of a byte and a jump.
 const STUB_BYTES: usize = 9;
-/// The vector that the stub of all others reports.
-const UNEXPECTED: u64 = 256;
 
 /// What the stubs leave on the stack, lowest address first.
 #[repr(C)]
@@ -53,9 +51,6 @@ global_asm!(
     "jmp tether_exception",
     ".set tether_vector, tether_vector + 1",
     ".endr",
-    "tether_unexpected_stub:",
-    "push 0",
-    "push {unexpected}",
     "tether_exception:",
     "push rax",
     "push rbx",
@@ -89,7 +84,6 @@ global_asm!(
     ".popsection",
     stub_bytes = const STUB_BYTES,
     exceptions = const EXCEPTIONS,
-    unexpected = const UNEXPECTED,
     shared_info = const WINDOW_BASE,
     report = sym report,
 );
@@ -97,7 +91,6 @@ global_asm!(
 unsafe extern "C" {
     // The labels above. Only their addresses mean anything.
     static tether_exception_stubs: u8;
-    static tether_unexpected_stub: u8;
     static tether_upcall_stub: u8;
 }
 
@@ -105,11 +98,6 @@ unsafe extern "C" {
 pub(super) fn exception_stub(vector: usize) -> u64 {
     assert!(vector < EXCEPTIONS);
     (&raw const tether_exception_stubs).addr() as u64 + (vector * STUB_BYTES) as u64
-}
-
-/// Address of the stub of vectors that nothing should raise.
-pub(super) fn unexpected_stub() -> u64 {
-    (&raw const tether_unexpected_stub).addr() as u64
 }
 
 /// Address of the event upcall's stub.
@@ -128,7 +116,6 @@ fn name(vector: u64) -> &'static str {
         13 => "general protection",
         14 => "page fault",
         18 => "machine check",
-        UNEXPECTED => "unexpected interrupt",
         _ => "exception",
     }
 }

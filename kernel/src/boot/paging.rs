@@ -36,8 +36,10 @@ const ENTRIES: usize = 512;
 pub(crate) const WINDOW_BASE: u64 = 4 << 30;
 /// Bytes of the window.
 pub(crate) const WINDOW_BYTES: u64 = 1 << 30;
-/// The processor must have this many physical address bits for the window.
-pub(crate) const WINDOW_ADDRESS_BITS: u32 = 33;
+/// Physical address bits that the window takes. Nobody is asked for them, which would cost an exit:
+/// every domain with PAE, and so with long mode, has 36 or more (xen/arch/x86/cpuid.c,
+/// recalculate_cpuid_policy).
+const WINDOW_ADDRESS_BITS: u32 = 33;
 /// RAM above this is not mapped and not used.
 pub(crate) const RAM_MAPPED_BYTES: u64 = 1 << 30;
 /// Xen's special pages and the local APIC lie between these addresses.
@@ -99,38 +101,44 @@ pub(crate) fn window_address(slot: u32) -> u64 {
     address
 }
 
-/// One entry of one table.
-fn entry(table: usize, index: usize) -> &'static AtomicU64 {
+/// The entries of one table.
+fn entries(table: usize) -> &'static [AtomicU64; ENTRIES] {
     assert!(table < TABLES);
-    assert!(index < ENTRIES);
-    let at = PAGE_TABLES.address() + (table * TABLE_BYTES + index * 8) as u64;
+    let at = PAGE_TABLES.address() as usize + table * TABLE_BYTES;
     // SAFETY:
-    // 1. The address lies within the static page tables and is a multiple of 8.
-    // 2. The processor may set accessed and dirty bits in it at any time: hence an atomic.
-    unsafe { AtomicU64::from_ptr(ptr::with_exposed_provenance_mut(at as usize)) }
+    // 1. The address is that of a whole one of the static page tables.
+    // 2. The processor may set accessed and dirty bits in it at any time: hence atomics.
+    unsafe { &*ptr::with_exposed_provenance(at) }
 }
 
 /// Splits the first 2 MiB into small pages with the rights of what lies there. Execution is forbidden
 /// everywhere else already, by `entry.rs`; not so where the processor has no such bit.
 pub(super) fn refine() {
-    let no_execute = entry(HIGH, 0).load(Ordering::Relaxed) & NO_EXECUTE;
-    let text = (&raw const __image_start).addr() as u64..(&raw const __text_end).addr() as u64;
-    let rodata = text.end..(&raw const __rodata_end).addr() as u64;
-    for index in 0..ENTRIES {
-        let address = (index * TABLE_BYTES) as u64;
-        let rights = if address == 0 || address == STACK.address() {
-            0
-        } else if text.contains(&address) || address == hypercall::page_address() {
-            PRESENT
-        } else if rodata.contains(&address) {
-            PRESENT | no_execute
-        } else {
-            PRESENT | WRITABLE | no_execute
-        };
-        entry(SMALL, index).store(address | rights, Ordering::Relaxed);
+    let no_execute = entries(HIGH)[0].load(Ordering::Relaxed) & NO_EXECUTE;
+    let page = |address: u64| address as usize / PAGE_BYTES;
+    let text =
+        page((&raw const __image_start).addr() as u64)..page((&raw const __text_end).addr() as u64);
+    let rodata = text.end..page((&raw const __rodata_end).addr() as u64);
+    let hypercalls = page(hypercall::page_address());
+    let guard = page(STACK.address());
+    // Everything is data but what is not. Nobody looks at this table before it is whole.
+    let parts = [
+        (0..ENTRIES, PRESENT | WRITABLE | no_execute),
+        (text, PRESENT),
+        (rodata, PRESENT | no_execute),
+        (hypercalls..hypercalls + 1, PRESENT),
+        (guard..guard + 1, 0),
+        (0..1, 0),
+    ];
+    for (pages, rights) in parts {
+        let mut entry = (pages.start * PAGE_BYTES) as u64 | rights;
+        for place in &entries(SMALL)[pages] {
+            place.store(entry, Ordering::Relaxed);
+            entry += PAGE_BYTES as u64;
+        }
     }
     let small = PAGE_TABLES.address() + (SMALL * TABLE_BYTES) as u64;
-    entry(LOW, 0).store(small | PRESENT | WRITABLE, Ordering::Release);
+    entries(LOW)[0].store(small | PRESENT | WRITABLE, Ordering::Release);
     let (frame, flags) = Cr3::read();
     // SAFETY: the same tables, which still map all code, data and stack where they were; the
     // write only makes the processor forget the coarse translations.

@@ -43,8 +43,9 @@ fn resume() -> Result<NewLife, Refusal> {
     events::forget_ports();
     console::attach(console::Ring::find()?);
     let store = StoreRing::find()?;
-    let domid = hypercall::domid_from_cpuid().ok_or(NO_DOMAIN_NUMBER)?;
-    let grants = GrantFrames::place(GRANT_ENTRIES)?;
+    let domid = hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?;
+    let grants = GrantFrames::of(GRANT_ENTRIES);
+    grants.place()?;
     if let Err(errno) = events::announce_obedience() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }

@@ -1,19 +1,19 @@
 //! The order of boot, and the end of the run.
 //!
 //! Each step needs the ones before it and nothing else. A step that fails ends the run with one
-//! line that names it: an image that cannot do its work must say so, not try.
+//! line that names it: an image that cannot do its work must say so, not try. What the first request
+//! to xenstored can do without comes later (`job::settle`, and the console's ring with its first line).
 
 use grant::GrantTable;
 
 use super::descriptors;
-use super::paging::{self, WINDOW_ADDRESS_BITS, WINDOW_BASE, WINDOW_BYTES};
-use super::start_info::{self, Boot};
+use super::paging::{self, WINDOW_BASE, WINDOW_BYTES};
+use super::start_info::{self, Boot, CommandLine};
 use crate::abi::PAGE_BYTES;
-use crate::cpu;
 use crate::grants::{GrantFrames, WindowMapper};
 use crate::hypercall::sched;
 use crate::machine::Machine;
-use crate::options::{self, Options};
+use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::store::{StoreAccess, StoreRing};
 use crate::verdict::Verdict;
@@ -21,10 +21,10 @@ use crate::{clock, console, heap, hypercall, pages, random, shared_info, trace};
 
 /// Entries of the grant table that are placed: one for each of 400 links (the most at default
 /// quotas, docs/protocol.md §12) and the reserved ones, which is one frame.
-pub(super) const GRANT_ENTRIES: u32 = 512;
+pub(crate) const GRANT_ENTRIES: u32 = 512;
 
-/// Neither CPUID nor xenstore tells this domain's number.
-pub(super) const NO_DOMAIN_NUMBER: Refusal = Refusal::of("own-domain-number-unknown");
+/// Xen's CPUID leaf does not tell this domain's number.
+pub(crate) const NO_DOMAIN_NUMBER: Refusal = Refusal::of("own-domain-number-unknown");
 
 #[cfg(feature = "image")]
 unsafe extern "Rust" {
@@ -44,29 +44,25 @@ fn tether_image_name() -> &'static str {
 /// Where the assembly of [`super::entry`] arrives, on the image's stack.
 pub(super) extern "C" fn start(start_info: u32) -> ! {
     descriptors::load();
-    let verdict = match prepare(start_info) {
-        Ok(boot) => run(boot),
+    let mut line = CommandLine::new();
+    let verdict = match prepare(start_info, &mut line) {
+        Ok(boot) => run(boot, &line),
         Err(refusal) => Verdict::error(refusal),
     };
     finish(&verdict)
 }
 
 /// All that an image needs before it has options.
-fn prepare(start_info: u32) -> Result<Boot, Refusal> {
-    hypercall::establish()?;
+fn prepare(start_info: u32, line: &mut CommandLine) -> Result<Boot, Refusal> {
+    hypercall::fill()?;
     paging::refine();
-    let boot = start_info::read(start_info)?;
-    let bits = cpu::physical_address_bits();
-    if bits < WINDOW_ADDRESS_BITS {
-        // Too few for the window.
-        return Err(Refusal::number("physical-address-bits", bits.into()));
-    }
+    let boot = start_info::read(start_info, line)?;
     if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
         return Err(Refusal::of("memory-map-reaches-into-the-window-at-4-gib"));
     }
     shared_info::place()?;
     shared_info::mask_all();
-    console::attach(console::Ring::find()?);
+    console::expect_ring();
     divide_memory(&boot)?;
     if clock::now_ns() == 0 {
         return Err(Refusal::of("xen-gives-no-time"));
@@ -95,22 +91,16 @@ fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
 }
 
 /// Options, store, and the image's own part.
-fn run(boot: Boot) -> Verdict {
-    let line = boot.command_line.clone();
-    let options = match Options::parse(&line) {
+fn run(boot: Boot, line: &CommandLine) -> Verdict {
+    let options = match Options::parse(line) {
         Ok(options) => options,
         Err(error) => return Verdict::error(error),
     };
     console::set_level(options.log);
     match connect(boot, options) {
         Ok(machine) => {
-            trace!(
-                "boot image={} domid={} t1_ns={} mem_kib={}",
-                machine.image,
-                u32::from(machine.domid),
-                clock::entry_ns(),
-                machine.memory_kib()
-            );
+            let memory_kib = machine.memory_kib();
+            console::greet(console::Greeting { image: machine.image, memory_kib });
             tether_main(machine)
         }
         Err(refusal) => Verdict::error(refusal),
@@ -121,21 +111,10 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
     let ring = StoreRing::find()?;
     // Any number will do; its low half is as random as the rest.
     let first_request_id = random::draw()? as u32;
-    let mut store = StoreAccess::start(ring, first_request_id);
-    let domid = match hypercall::domid_from_cpuid() {
-        Some(domid) => domid,
-        None => domid_from_store(&mut store).ok_or(NO_DOMAIN_NUMBER)?,
-    };
-    let grants = GrantTable::new(GrantFrames::place(GRANT_ENTRIES)?);
+    let store = StoreAccess::start(ring, first_request_id);
+    let grants = GrantTable::new(GrantFrames::of(GRANT_ENTRIES));
     let image = tether_image_name();
-    Ok(Machine { image, domid, options, store, grants, mapper: WindowMapper::default(), boot })
-}
-
-fn domid_from_store(store: &mut StoreAccess) -> Option<u16> {
-    let mut room = [0; 8];
-    let value = store.blocking().read("domid", &mut room).ok()?;
-    let number = options::number(core::str::from_utf8(value).ok()?, 0..=u16::MAX.into())?;
-    u16::try_from(number).ok()
+    Ok(Machine { image, options, store, grants, mapper: WindowMapper::default(), boot })
 }
 
 /// Says the verdict, waits until it has been read, and switches off.

@@ -31,12 +31,10 @@ pub(crate) struct Region {
     pub(crate) ram: bool,
 }
 
-/// What was copied.
+/// What was copied, the command line apart.
 pub(crate) struct Boot {
     /// `StartInfo::version`.
     pub(crate) version: u32,
-    /// The command line.
-    pub(crate) command_line: CommandLine,
     /// The memory map, in Xen's order.
     pub(crate) memory_map: Vec<Region, MEMORY_MAP_ENTRIES_MAX>,
 }
@@ -62,8 +60,9 @@ impl Boot {
     }
 }
 
-/// Reads and checks the start info at the address that Xen passed in `ebx`.
-pub(super) fn read(address: u32) -> Result<Boot, Refusal> {
+/// Reads and checks the start info at the address that Xen passed in `ebx`; the command line goes into
+/// `line`, which is empty.
+pub(super) fn read(address: u32, line: &mut CommandLine) -> Result<Boot, Refusal> {
     let info: StartInfo = copy(u64::from(address))?;
     if info.magic != MAGIC {
         return Err(Refusal::hex("start-info-magic", info.magic.into()));
@@ -71,7 +70,7 @@ pub(super) fn read(address: u32) -> Result<Boot, Refusal> {
     if info.version < VERSION_WITH_MEMORY_MAP {
         return Err(Refusal::number("start-info-version", info.version.into()));
     }
-    let command_line = command_line(info.cmdline_paddr)?;
+    command_line(info.cmdline_paddr, line)?;
     // Empty, or longer than any known.
     let bad_map = Refusal::number("memory-map-entries", info.memmap_entries.into());
     let mut memory_map = Vec::new();
@@ -85,18 +84,17 @@ pub(super) fn read(address: u32) -> Result<Boot, Refusal> {
     if memory_map.is_empty() {
         return Err(bad_map);
     }
-    Ok(Boot { version: info.version, command_line, memory_map })
+    Ok(Boot { version: info.version, memory_map })
 }
 
-fn command_line(at: u64) -> Result<CommandLine, Refusal> {
-    let mut line = CommandLine::new();
+fn command_line(at: u64, line: &mut CommandLine) -> Result<(), Refusal> {
     if at == 0 {
-        return Ok(line);
+        return Ok(());
     }
     for offset in 0..=COMMAND_LINE_BYTES_MAX as u64 {
         let byte: u8 = copy(at.saturating_add(offset))?;
         if byte == 0 {
-            return Ok(line);
+            return Ok(());
         }
         if !byte.is_ascii() || line.push(char::from(byte)).is_err() {
             break;

@@ -29,6 +29,7 @@ use bench::{Bench, NONE, WORK};
 use case::{Case, Needs, Under};
 use xenbus::{Errno, Request};
 
+use crate::boot::start::NO_DOMAIN_NUMBER;
 use crate::counts::Totals;
 use crate::options::Role;
 use crate::{Machine, Outcome, Verdict, clock, selftest, store, trace};
@@ -64,7 +65,8 @@ pub fn run(mut machine: Machine) -> Verdict {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
-    let Machine { domid, options, store, .. } = machine;
+    let Some(domid) = machine.domid() else { return Verdict::error(NO_DOMAIN_NUMBER) };
+    let Machine { options, store, .. } = machine;
     let mut bench = Bench::new(store, domid);
     if let Err(Wrong { step, expected, got }) = second::prepare(&mut bench) {
         return Verdict::error(format_args!("{step} expected {expected} got {got}"));

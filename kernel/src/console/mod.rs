@@ -8,7 +8,8 @@ use core::fmt::{self, Write};
 
 use spin::Mutex;
 
-use crate::hypercall::event_channel::Port;
+use crate::clock;
+use crate::hypercall::{self, event_channel::Port};
 
 mod early;
 mod lines;
@@ -21,18 +22,67 @@ pub(crate) use ring::Ring;
 /// The output of the image.
 struct Console {
     ring: Option<Ring>,
+    /// The ring is to be found when it is first needed.
+    is_expected: bool,
+    /// The first line, not written yet.
+    greeting: Option<Greeting>,
 }
 
-static CONSOLE: Mutex<Console> = Mutex::new(Console { ring: None });
+static CONSOLE: Mutex<Console> =
+    Mutex::new(Console { ring: None, is_expected: false, greeting: None });
+
+/// What an image says of itself: its first line, `@T boot`.
+pub(crate) struct Greeting {
+    pub(crate) image: &'static str,
+    pub(crate) memory_kib: u64,
+}
+
+impl Console {
+    /// The ring. It is found, and the image introduced, the first time that it is wanted. Where Xen does
+    /// not tell of one, all goes on as before it was expected.
+    fn ring(&mut self) -> Option<&mut Ring> {
+        if core::mem::take(&mut self.is_expected) {
+            match Ring::find() {
+                Ok(ring) => self.ring = Some(ring),
+                Err(refusal) => self.write_words(format_args!("{refusal}\n")),
+            }
+        }
+        if let Some(Greeting { image, memory_kib }) = self.greeting.take() {
+            // Who cannot do without a number of its own says so itself.
+            let domid = hypercall::domid().map_or(0, u32::from);
+            let t1_ns = clock::entry_ns();
+            self.write_words(format_args!(
+                "@T boot image={image} domid={domid} t1_ns={t1_ns} mem_kib={memory_kib}\n"
+            ));
+        }
+        self.ring.as_mut()
+    }
+
+    fn write_words(&mut self, words: fmt::Arguments<'_>) {
+        // This writer never fails.
+        let _ = self.write_fmt(words);
+    }
+}
 
 impl Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        match &mut self.ring {
+        match self.ring() {
             Some(ring) => ring.write(text.as_bytes()),
             None => early::write(text.as_bytes()),
         }
         Ok(())
     }
+}
+
+/// From now on there is a ring to be found, which takes two hypercalls: when the first line is written,
+/// or the image goes to sleep.
+pub(crate) fn expect_ring() {
+    CONSOLE.lock().is_expected = true;
+}
+
+/// This is to be the first line.
+pub(crate) fn greet(greeting: Greeting) {
+    CONSOLE.lock().greeting = Some(greeting);
 }
 
 /// From now on output goes to this ring.
@@ -46,18 +96,18 @@ pub(crate) fn attach(mut ring: Ring) {
 
 /// Takes what was typed, as far as it fits; how many bytes.
 pub fn read(into: &mut [u8]) -> usize {
-    CONSOLE.lock().ring.as_mut().map_or(0, |ring| ring.read(into))
+    CONSOLE.lock().ring().map_or(0, |ring| ring.read(into))
 }
 
-/// The port that the console daemon rings; none before the ring is attached.
+/// The port that the console daemon rings; none where there is no ring.
 pub fn port() -> Option<Port> {
-    CONSOLE.lock().ring.as_ref().map(Ring::port)
+    CONSOLE.lock().ring().map(|ring| ring.port())
 }
 
 /// Rings the console daemon if something was written since the last time. Called before the image
 /// waits: one doorbell for all lines since.
 pub(crate) fn flush() {
-    if let Some(ring) = &mut CONSOLE.lock().ring {
+    if let Some(ring) = CONSOLE.lock().ring() {
         ring.flush();
     }
 }
@@ -65,7 +115,7 @@ pub(crate) fn flush() {
 /// Waits (bounded) until the daemon has read everything: the last thing before power-off or a
 /// suspension, after which nobody would be asked for the rest.
 pub(crate) fn drain() {
-    if let Some(ring) = &mut CONSOLE.lock().ring {
+    if let Some(ring) = CONSOLE.lock().ring() {
         ring.drain();
     }
 }
@@ -83,7 +133,11 @@ pub(crate) struct Emergency {
 
 impl Emergency {
     pub(crate) fn open() -> Emergency {
-        Emergency { console: CONSOLE.try_lock() }
+        let mut console = CONSOLE.try_lock();
+        if let Some(console) = &mut console {
+            console.ring();
+        }
+        Emergency { console }
     }
 
     /// Writes bytes.

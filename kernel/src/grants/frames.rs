@@ -3,7 +3,7 @@
 //! Version-1 entries, eight bytes each (xen/include/public/grant_table.h, `grant_entry_v1`). Xen
 //! sets and clears two flag bits at any time, so flags are only ever accessed atomically.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use grant::{DomId, GrantEntries, GrantRef};
 
@@ -22,31 +22,49 @@ pub(super) const FRAMES_MAX: u32 = 64;
 /// Entries in a frame.
 const ENTRIES_PER_FRAME: u32 = (PAGE_BYTES / ENTRY_BYTES) as u32;
 
-/// The placed part of the grant table.
+/// Whether they have been placed in the window.
+static PLACED: AtomicBool = AtomicBool::new(false);
+
+/// The part of the grant table that lies in the window, once it was placed there: until then nothing is
+/// granted, and every entry looks as if it were in use.
 pub struct GrantFrames {
     table: Untyped,
     entries: u32,
 }
 
 impl GrantFrames {
-    /// Places enough frames for `wanted` entries. Called once in each life of the domain: a restored
-    /// one has a new, empty table.
-    ///
-    /// # Errors
-    /// As Xen says, also where it allows this domain fewer frames.
+    /// Enough frames for `wanted` entries.
     ///
     /// # Panics
     /// If that is no frame, or more than [`FRAMES_MAX`].
-    pub(crate) fn place(wanted: u32) -> Result<GrantFrames, GrantError> {
-        grant_table::choose_version_1()?;
+    pub(crate) fn of(wanted: u32) -> GrantFrames {
         let frames = wanted.div_ceil(ENTRIES_PER_FRAME);
         assert!((1..=FRAMES_MAX).contains(&frames));
-        for frame in 0..frames {
+        let table = paging::window(FIRST_SLOT, frames as usize);
+        GrantFrames { table, entries: frames * ENTRIES_PER_FRAME }
+    }
+
+    /// Has Xen place them. Called once in each life of the domain: a restored one has a new, empty
+    /// table.
+    ///
+    /// # Errors
+    /// As Xen says, also where it allows this domain fewer frames.
+    pub(crate) fn place(&self) -> Result<(), GrantError> {
+        grant_table::choose_version_1()?;
+        for frame in 0..self.entries / ENTRIES_PER_FRAME {
             let address = paging::window_address(FIRST_SLOT + frame);
             memory::place(XenPage::GrantFrame(frame), address).map_err(GrantError::Hypercall)?;
         }
-        let table = paging::window(FIRST_SLOT, frames as usize);
-        Ok(GrantFrames { table, entries: frames * ENTRIES_PER_FRAME })
+        PLACED.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Has Xen place them, unless it has done so: whoever grants first asks for it.
+    ///
+    /// # Errors
+    /// As [`Self::place`].
+    pub(crate) fn place_once(&self) -> Result<(), GrantError> {
+        if PLACED.load(Ordering::Relaxed) { Ok(()) } else { self.place() }
     }
 
     fn at(&self, r: GrantRef, field: usize) -> usize {

@@ -44,12 +44,15 @@ pub(super) type Problem = &'static str;
 
 impl<S: Side> Pair<S> {
     pub(super) fn new(machine: Machine) -> Result<Self, Problem> {
-        let Machine { domid, options, store, grants, mapper, .. } = machine;
+        let Machine { options, store, grants, mapper, .. } = machine;
         let [name] = options.links[..] else {
             return Err("hostile takes one link: link=NAME");
         };
         let StoreAccess { ring, client } = store;
-        let mut xen = XenPlatform::new(domid, ring, grants, mapper, Stops::new(None, None));
+        let mut xen = XenPlatform::new(ring, grants, mapper, Stops::new(None, None));
+        if xen.make_ready().is_err() {
+            return Err("Xen does not place the grant table, or tell the domain's number");
+        }
         xen.add_link(name);
         let mut driver = Box::new(ImageDriver::new(vec![Link::vacant()]));
         if driver.add_link(name, S::ROLE, Settings::DEFAULT, &mut xen).is_err() {

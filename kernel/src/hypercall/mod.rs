@@ -1,7 +1,7 @@
 //! Hypercalls: the page they go through, typed wrappers one file a family, and a count of each.
 //!
-//! The page is filled by Xen: it is poisoned first and checked afterwards, so that a hypervisor
-//! that did nothing is found out before the first call, not by it.
+//! The page is filled by Xen, and checked afterwards: it begins as zeroes, so a hypervisor that did
+//! nothing is found out before the first call, not by it.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -87,7 +87,7 @@ fn call<T: Argument>(what: Counted, op: u32, command: u32, argument: &mut T) -> 
     count(what);
     let address = (&raw mut *argument).expose_provenance() as u64;
     // SAFETY:
-    // 1. The page was filled by Xen and checked (`establish`), before any wrapper can be reached.
+    // 1. The page was filled by Xen and checked (`fill`), before any wrapper can be reached.
     // 2. Xen accesses no memory but `argument`, which outlives the call (pointers inside it are
     //    the wrapper's affair), and memory is mapped at the address that the pointer holds.
     // 3. No red zone: images are compiled without (`.cargo/image.toml`).
@@ -99,11 +99,8 @@ fn call<T: Argument>(what: Counted, op: u32, command: u32, argument: &mut T) -> 
 #[repr(C, align(4096))]
 struct Page(UnsafeCell<[u8; PAGE_BYTES]>);
 
-// SAFETY: written only by `establish`'s one call and by Xen during it; executed afterwards.
+// SAFETY: written by Xen alone, when `fill` asks for it; executed afterwards.
 unsafe impl Sync for Page {}
-
-/// What the page holds before Xen fills it: `hlt`, so that a call through it would stand out.
-const POISON: u8 = 0xf4;
 
 /// The symbol that xen-sys calls through.
 #[unsafe(no_mangle)]
@@ -126,7 +123,7 @@ pub(crate) fn xen_leaves() -> Option<u32> {
 static XEN_LEAVES: AtomicU32 = AtomicU32::new(0);
 
 /// This domain's number as CPUID gives it; `None` where Xen does not. To be called after [`fill`].
-pub(crate) fn domid_from_cpuid() -> Option<u16> {
+pub(crate) fn domid() -> Option<u16> {
     let leaf = cpu::cpuid(XEN_LEAVES.load(Ordering::Relaxed) + HVM_LEAF);
     if leaf.eax & HVM_DOMID_PRESENT == 0 {
         return None;
@@ -141,18 +138,12 @@ pub(crate) fn page_is_filled() -> bool {
     let at = xen_sys::__HYPERVISOR_sched_op as usize * STUB_BYTES;
     // SAFETY: within the page; nothing writes it now.
     let first = unsafe { stub.wrapping_add(at).read_volatile() };
-    first != POISON
+    // No instruction that a stub could begin with is a zero.
+    first != 0
 }
 
-/// Has Xen fill the hypercall page, and checks that it did. Runs before paging takes the right to
-/// write the page away.
-pub(crate) fn establish() -> Result<(), Refusal> {
-    // SAFETY: our own page, not executable yet, in which nobody else is interested.
-    unsafe { HYPERCALL_PAGE.0.get().cast::<u8>().write_bytes(POISON, PAGE_BYTES) };
-    fill()
-}
-
-/// Has Xen fill the hypercall page. Xen writes guest memory whatever the guest's page tables say;
+/// Has Xen fill the hypercall page, and checks that it did. Xen writes guest memory whatever the
+/// guest's page tables say;
 /// in a restored domain it may be another Xen, whose calls are made otherwise.
 pub(crate) fn fill() -> Result<(), Refusal> {
     let base = xen_leaves().ok_or(Refusal::of("no-xen-leaves-in-cpuid"))?;

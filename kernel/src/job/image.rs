@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use channel::link::Link;
 use channel::{Duration, Settings};
 
-use super::{Cycles, ImageDriver, Job, Service, run};
+use super::{Cycles, ImageDriver, Job, Service, run, settle};
 use crate::options::Options;
 use crate::platform::{Side, Stops, XenPlatform};
-use crate::{Machine, Verdict, events, heap, selftest};
+use crate::{Machine, Verdict, heap, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> Verdict {
@@ -32,21 +32,20 @@ pub(crate) fn image<J: Job>(
     if machine.options.links.is_empty() {
         return Verdict::error("no link: name one with link=");
     }
-    if let Err(errno) = events::announce_obedience() {
-        crate::say!(Warn, "xl shutdown will not work: {errno}");
-    }
-    let Machine { domid, options, store, grants, mapper, .. } = machine;
+    let Machine { options, store, grants, mapper, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
-    let mut xen: XenPlatform<J::Side> = XenPlatform::new(domid, store.ring, grants, mapper, stops);
+    let mut xen: XenPlatform<J::Side> = XenPlatform::new(store.ring, grants, mapper, stops);
     xen.limit_page_sets(usize::from(options.page_sets));
-    let places = match places(&options) {
-        Ok(places) => places,
-        Err(name) => {
-            let problem = "is one too many for this domain's memory";
-            return Verdict::error(format_args!("link {name} {problem}"));
-        }
-    };
-    let mut driver = Box::new(ImageDriver::new(places));
+    let mut driver = Box::new(ImageDriver::new(Vec::new()));
+    // The first requests are about no link: xenstored has them while all else is made ready.
+    driver.step(&mut xen);
+    if let Err(refusal) = settle(&mut xen) {
+        return Verdict::error(refusal);
+    }
+    if let Err(name) = make_places(driver.places(), &options) {
+        let problem = "is one too many for this domain's memory";
+        return Verdict::error(format_args!("link {name} {problem}"));
+    }
     for name in &options.links {
         xen.add_link(*name);
         let added = driver.add_link(*name, J::Side::ROLE, settings(&options), &mut xen);
@@ -59,14 +58,13 @@ pub(crate) fn image<J: Job>(
 }
 
 /// A place for each link, or the name of the first one for which there is no memory.
-fn places(options: &Options) -> Result<Vec<Link>, &str> {
-    let mut places = Vec::new();
+fn make_places<'a>(places: &mut Vec<Link>, options: &'a Options) -> Result<(), &'a str> {
     if places.try_reserve_exact(options.links.len()).is_err() {
         let fitting = heap::bytes_free() / size_of::<Link>();
         return Err(options.links.get(fitting).map_or("", |name| name.as_str()));
     }
     places.extend(options.links.iter().map(|_| Link::vacant()));
-    Ok(places)
+    Ok(())
 }
 
 fn settings(options: &Options) -> Settings {

@@ -27,7 +27,7 @@ use crate::Verdict;
 use crate::boot::resume;
 use crate::platform::{Side, XenPlatform};
 use crate::refusal::Refusal;
-use crate::{clock, heap, trace};
+use crate::{clock, events, heap, trace};
 use unload::{Then, Unload};
 
 /// The driver of an image.
@@ -147,6 +147,15 @@ pub fn run<J: Job>(
             driver.woke();
         }
     }
+}
+
+/// Makes ready what the first requests to xenstored did without, while it has them.
+fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
+    xen.make_ready()?;
+    if let Err(errno) = events::announce_obedience() {
+        crate::say!(Warn, "xl shutdown will not work: {errno}");
+    }
+    Ok(())
 }
 
 /// Suspends the domain; on return it may be another one, and every link starts over.

@@ -11,7 +11,9 @@ mod front;
 mod stops;
 mod storm;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::LazyCell;
 use core::marker::PhantomData;
 
 use channel::platform::{
@@ -25,12 +27,15 @@ use grant::{BackConnection, FrontConnection, GrantTable, Notify, PageSet, Quaran
 
 use xenbus::blocking::Port as _;
 
+use crate::abi::DOMID_SELF;
 use crate::boot::resume::NewLife;
+use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER};
 use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
 use crate::hypercall::event_channel::{self, Status};
 use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
+use crate::refusal::Refusal;
 use crate::store::StoreRing;
-use crate::{clock, events, random};
+use crate::{clock, events, hypercall, random};
 
 pub use stops::Stops;
 use storm::Meter;
@@ -111,14 +116,16 @@ enum Connection<'a> {
 
 /// This domain, as the driver sees it.
 pub struct XenPlatform<S> {
+    /// [`DOMID_SELF`] until [`Self::make_ready`].
     domid: DomId,
     store: StoreRing,
     table: GrantTable<GrantFrames>,
-    quarantine: Quarantine<OwnPages, PAGE_SETS_MAX>,
+    /// Made by [`Self::make_ready`], as the window is: both are large.
+    quarantine: LazyCell<Box<Quarantine<OwnPages, PAGE_SETS_MAX>>>,
     spare: Vec<PageSet<OwnPages>>,
     /// Page sets that there may be, at most [`PAGE_SETS_MAX`].
     page_sets: usize,
-    window: Window<WINDOW_SLOTS>,
+    window: LazyCell<Box<Window<WINDOW_SLOTS>>>,
     mapper: WindowMapper,
     ends: Vec<End>,
     stops: Stops,
@@ -130,20 +137,19 @@ pub struct XenPlatform<S> {
 impl<S: Side> XenPlatform<S> {
     /// Takes over what the links of this domain will need. Nothing is granted or mapped yet.
     pub fn new(
-        domid: u16,
         store: StoreRing,
         table: GrantTable<GrantFrames>,
         mapper: WindowMapper,
         stops: Stops,
     ) -> Self {
         Self {
-            domid: DomId(domid),
+            domid: DomId(DOMID_SELF),
             store,
             table,
-            quarantine: Quarantine::new(),
+            quarantine: LazyCell::new(|| Box::new(Quarantine::new())),
             spare: Vec::new(),
             page_sets: PAGE_SETS_MAX,
-            window: Window::new(),
+            window: LazyCell::new(|| Box::new(Window::new())),
             mapper,
             ends: Vec::new(),
             stops,
@@ -151,6 +157,18 @@ impl<S: Side> XenPlatform<S> {
             released: ReleaseTimes::default(),
             side: PhantomData,
         }
+    }
+
+    /// Makes ready what links will need: the domain's number, the grant table and the books.
+    ///
+    /// # Errors
+    /// Xen does not tell the number, or does not place the grant table.
+    pub(crate) fn make_ready(&mut self) -> Result<(), Refusal> {
+        self.domid = DomId(hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?);
+        GrantFrames::of(GRANT_ENTRIES).place_once()?;
+        LazyCell::force(&self.quarantine);
+        LazyCell::force(&self.window);
+        Ok(())
     }
 
     /// No more page sets than this are made, at most [`PAGE_SETS_MAX`]. Called before any is.

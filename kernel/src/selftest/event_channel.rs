@@ -3,7 +3,7 @@
 //! Binding sets the new end pending without anybody having sent: the one spurious event that
 //! everything here must expect.
 
-use super::failed::{Failed, hold, hypercall};
+use super::failed::{Failed, hold, hypercall, own_number};
 use crate::events::{self, Woken};
 use crate::hypercall::event_channel::{self, Status};
 use crate::machine::Machine;
@@ -12,8 +12,9 @@ use crate::machine::Machine;
 const WAIT_NS: u64 = 1_000_000_000;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
-    let ours = hypercall("alloc-unbound", event_channel::alloc_unbound(machine.domid))?;
-    let theirs = hypercall("bind", event_channel::bind_interdomain(machine.domid, ours));
+    let own = own_number(machine)?;
+    let ours = hypercall("alloc-unbound", event_channel::alloc_unbound(own))?;
+    let theirs = hypercall("bind", event_channel::bind_interdomain(own, ours));
     let result = theirs.and_then(|theirs| {
         let result = converse(ours, theirs);
         hypercall("close", event_channel::close(theirs))?;

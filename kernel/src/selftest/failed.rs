@@ -8,6 +8,7 @@ use core::fmt;
 use xenbus::blocking::StoreError;
 
 use crate::hypercall::Errno;
+use crate::machine::Machine;
 
 /// What should have held, in words joined by dashes.
 pub(super) struct Failed(&'static str);
@@ -35,6 +36,11 @@ impl Failed {
 /// `Ok` if it holds.
 pub(super) fn hold(what: &'static str, holds: bool) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err(Failed::not(what)) }
+}
+
+/// The domain's number, which Xen should tell.
+pub(super) fn own_number(machine: &Machine) -> Result<u16, Failed> {
+    machine.domid().ok_or(Failed::not("own-domain-number"))
 }
 
 /// Names what the store was to do when it failed.

@@ -6,7 +6,7 @@
 
 use grant::{DomId, EndError, SharedPages, Window};
 
-use super::failed::{Failed, hold};
+use super::failed::{Failed, hold, own_number};
 use crate::grants::ForeignPages;
 use crate::machine::Machine;
 use crate::pages::Pages;
@@ -19,8 +19,8 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     page.memory().store(0, MARK);
     let frame = page.frame(0);
     page.sacrifice();
+    let peer = DomId(own_number(machine)?);
     let table = &mut machine.grants;
-    let peer = DomId(machine.domid);
     let reference = table.grant(peer, frame).map_err(|_| Failed::not("grant"))?;
     let mut window: Window<1> = Window::new();
     let run = window

@@ -4,15 +4,15 @@
 
 use grant::{DomId, EndError};
 
-use super::failed::{Failed, hold};
+use super::failed::{Failed, hold, own_number};
 use crate::machine::Machine;
 use crate::pages::Pages;
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
+    let peer = DomId(own_number(machine)?);
     let table = &mut machine.grants;
     let before = table.active().count();
-    let peer = DomId(machine.domid);
     let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
     hold("grant-active", table.active().count() == before + 1)?;
     hold("grant-ended", table.end(reference).is_ok())?;

@@ -25,9 +25,12 @@ mod store_watch;
 
 use failed::Failed;
 
+use crate::boot::start::GRANT_ENTRIES;
 use crate::counts::Totals;
+use crate::grants::GrantFrames;
 use crate::machine::Machine;
 use crate::options::Selftest;
+use crate::refusal::Refusal;
 use crate::trace;
 use crate::verdict::Verdict;
 
@@ -60,11 +63,14 @@ const DIRECTORY: &str = "data/selftest";
 
 /// Runs the tests as the options say. `Some` means that the run is over, with this verdict.
 pub fn run(machine: &mut Machine) -> Option<Verdict> {
-    let boot = Totals::now(machine.store.client.counts());
-    trace!("counts stage=boot n=1{boot}");
     if machine.options.selftest == Selftest::Off {
         return None;
     }
+    if let Err(error) = GrantFrames::of(GRANT_ENTRIES).place_once() {
+        return Some(Verdict::error(Refusal::from(error)));
+    }
+    let boot = Totals::now(machine.store.client.counts());
+    trace!("counts stage=boot n=1{boot}");
     let mut failed = 0_u32;
     for (name, test) in TESTS {
         let start = crate::clock::now_ns();

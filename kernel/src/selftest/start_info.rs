@@ -1,4 +1,4 @@
-//! The start info: a version with a memory map, and the command line that was parsed.
+//! The start info: a version with a memory map.
 //!
 //! Magic and version were checked before anything could be printed; this says what was found.
 
@@ -9,6 +9,5 @@ use crate::machine::Machine;
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let boot = &machine.boot;
     crate::say!(Debug, "start info version {}, {} regions", boot.version, boot.memory_map.len());
-    hold("version", boot.version >= VERSION_WITH_MEMORY_MAP)?;
-    hold("command-line-ascii", boot.command_line.is_ascii())
+    hold("version", boot.version >= VERSION_WITH_MEMORY_MAP)
 }

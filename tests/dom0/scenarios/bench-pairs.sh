@@ -42,13 +42,20 @@ lab() {
 MANY=100 TRACED=200
 
 # many: one back with N links up for each N of LINKS, all fronts but one idle; that one is timed as
-# those of a pair are, its READs included, and ends.
+# those of a pair are, its READs included, and ends. The back of 1 has no more than one, the back of the
+# others as many as there will be.
 many() {
     [ -n "$LINKS" ] || return 0
     shared="selftest=off beat_ms=60000"
-    back=bench.$MANY up=1
-    create bench $MANY "role=second cycles=$LINKS_CYCLES link=$(link_names "${LINKS##* }") $shared"
+    serving=$((MANY + 90)) up=1
+    create bench $serving "role=second cycles=$LINKS_CYCLES link=l1 $shared"
     for links in $LINKS; do
+        if [ "$links" -gt 1 ] && [ $serving -ne $MANY ]; then
+            shutdown bench.$serving
+            serving=$MANY
+            create bench $MANY "role=second cycles=$LINKS_CYCLES link=$(link_names "${LINKS##* }") $shared"
+        fi
+        back=bench.$serving
         while [ $up -lt "$links" ]; do
             up=$((up + 1))
             create bench $((MANY + up)) "role=first kind=idle link=l$up $shared"
@@ -59,7 +66,7 @@ many() {
         number=$((MANY + ${LINKS##* } + links))
         create bench $number "role=first link=l1 bytes=64 cycles=$LINKS_CYCLES $shared"
         introduce bench.$number $back l1
-        echo "@J links n=$links front=$number back=$MANY"
+        echo "@J links n=$links front=$number back=$serving"
         sleep $((5 + LINKS_CYCLES / 60))
         quiet_line bench.$number '@T verdict=' 2
         wait_end bench.$number

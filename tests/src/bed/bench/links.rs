@@ -27,28 +27,30 @@ pub(super) fn rows(guests: &[Guest], facts: &[Fact], clock: Clock) -> Vec<Links>
     let of_number = |number: Option<u64>| {
         guests.iter().find(|guest| guest.role == super::ROLE && Some(guest.incarnation) == number)
     };
+    // How many rows each back has had.
+    let mut served: BTreeMap<u64, usize> = BTreeMap::new();
     let told = facts.iter().filter(|fact| fact.word == "links");
     told.filter_map(|fact| {
         let links = fact.number("n")?;
         let front = of_number(fact.number("front"))?;
         let back = of_number(fact.number("back"))?;
-        Some(Links { links, stages: stages(front, back, links, clock) })
+        let rows = served.entry(back.incarnation).or_default();
+        *rows += 1;
+        Some(Links { links, stages: stages(front, back, *rows, clock) })
     })
     .collect()
 }
 
-fn stages(front: &Guest, back: &Guest, links: u64, clock: Clock) -> BTreeMap<String, Stage> {
+/// What a front has timed and counted, and what its back, whose `nth` one it was, has counted.
+fn stages(front: &Guest, back: &Guest, nth: usize, clock: Clock) -> BTreeMap<String, Stage> {
     let mut stages = BTreeMap::new();
     for name in front.of("hist").map(|fact| fact.text("name")) {
         let timed = Buckets::of(core::iter::once(front), name);
         stages.insert(name.to_string(), timed.stage(clock));
     }
-    // A back tells what each of its fronts has cost when it has gone.
-    let told = back
-        .facts
-        .iter()
-        .skip_while(|fact| !(fact.word == "served" && fact.number("links_up") == Some(links)));
-    let told: Vec<&Fact> = told.skip(1).take_while(|fact| fact.word != "served").collect();
+    // A back tells what each of its fronts has cost once that has gone.
+    let told: Vec<&Fact> =
+        back.facts.split(|fact| fact.word == "served").nth(nth).unwrap_or(&[]).iter().collect();
     for name in COUNTED_STAGES {
         let mut sides = BTreeMap::new();
         let is_stage = |fact: &&Fact| fact.word == "counts" && fact.text("stage") == name;

@@ -162,9 +162,9 @@ fn measured_among(read_ns: u64, connect_ns: u64) -> String {
 #[test]
 fn a_row_for_each_number_of_links_stands_apart_from_the_timed_pairs() {
     let back = "\
-        @T served links_up=1 cycles=10\n\
+        @T served cycles=10\n\
         @T counts stage=connect n=10 xs.READ=10\n\
-        @T served links_up=2 cycles=10\n\
+        @T served cycles=10\n\
         @T counts stage=connect n=10 xs.READ=20 xs.WRITE=1\n\
         @T counts stage=total n=1 xs.READ=99\n";
     let job = "\

@@ -47,7 +47,8 @@ pub(super) fn section(page: &mut String, daemon: &str, rows: &[Links]) {
     }
     page.push_str(
         "</table><p class=\"note\">One back, and so many fronts with their sessions up, each a domain \
-         of its own. One of them is timed: first its READs, then its cycles; all others are idle. \
+         of its own. One of them is timed: first its READs, then its cycles; all others are idle. The \
+         back of the first row has one link, the back of the others as many as the last row says. \
          Requests are those of both ends; a beat of another link that falls due is among them.</p>",
     );
 }
