@@ -70,9 +70,11 @@ pub(crate) fn is_pending(port: u32) -> bool {
 
 /// Masks every port: no upcall, only pending bits.
 pub(crate) fn mask_all() {
-    for index in 0..(PORTS / WORD_BITS) as usize {
-        let at = offset_of!(shared_info, evtchn_mask) + index * size_of::<u64>();
-        word_u64(at).store(u64::MAX, Ordering::Relaxed);
+    const WORDS: usize = (PORTS / WORD_BITS) as usize;
+    // SAFETY: see `word_u64`; the array is as long as the layout says.
+    let words: &[AtomicU64; WORDS] = unsafe { &*at(offset_of!(shared_info, evtchn_mask)) };
+    for word in words {
+        word.store(u64::MAX, Ordering::Relaxed);
     }
 }
 

@@ -50,7 +50,8 @@ static TABLES: Singleton<Tables> =
 
 /// The interrupt descriptor table. Not initialised here: an empty gate is not all zeroes, and would lie
 /// in the image's file.
-static IDT: Singleton<MaybeUninit<[Gate; GATES]>> = Singleton::new(MaybeUninit::uninit());
+static IDT: Singleton<[MaybeUninit<Gate>; GATES]> =
+    Singleton::new([const { MaybeUninit::uninit() }; GATES]);
 
 /// Builds and loads the three tables.
 pub(super) fn load() {
@@ -66,8 +67,9 @@ pub(super) fn load() {
     unsafe { CS::set_reg(code) };
     // SAFETY: the selector of the task state segment that was just loaded.
     unsafe { load_tss(tss) };
-    let idt = IDT.take().write([Gate::missing(); GATES]);
+    let idt = IDT.take();
     for (vector, gate) in idt.iter_mut().enumerate() {
+        let gate = gate.write(Gate::missing());
         let (handler, stack) = match vector {
             NMI => (exception_stub(vector), 1),
             DOUBLE_FAULT => (exception_stub(vector), 2),

@@ -44,31 +44,31 @@ fn tether_image_name() -> &'static str {
 /// Where the assembly of [`super::entry`] arrives, on the image's stack.
 pub(super) extern "C" fn start(start_info: u32) -> ! {
     descriptors::load();
-    let mut line = CommandLine::new();
-    let verdict = match prepare(start_info, &mut line) {
-        Ok(boot) => run(boot, &line),
+    let (mut boot, mut line) = (Boot::NONE, CommandLine::new());
+    let verdict = match prepare(start_info, &mut boot, &mut line) {
+        Ok(()) => run(boot, &line),
         Err(refusal) => Verdict::error(refusal),
     };
     finish(&verdict)
 }
 
 /// All that an image needs before it has options.
-fn prepare(start_info: u32, line: &mut CommandLine) -> Result<Boot, Refusal> {
+fn prepare(start_info: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), Refusal> {
     hypercall::fill()?;
     paging::refine();
-    let boot = start_info::read(start_info, line)?;
+    start_info::read(start_info, boot, line)?;
     if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
         return Err(Refusal::of("memory-map-reaches-into-the-window-at-4-gib"));
     }
     shared_info::place()?;
     shared_info::mask_all();
     console::expect_ring();
-    divide_memory(&boot)?;
+    divide_memory(boot)?;
     if clock::now_ns() == 0 {
         return Err(Refusal::of("xen-gives-no-time"));
     }
     random::check()?;
-    Ok(boot)
+    Ok(())
 }
 
 /// Gives the RAM behind the image to the heap (half, at most 1 MiB) and to the page pool. A link

@@ -40,6 +40,9 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
+    /// Nothing yet.
+    pub(super) const NONE: Boot = Boot { version: 0, memory_map: Vec::new() };
+
     /// Bytes of RAM in all.
     pub(crate) fn ram_bytes(&self) -> u64 {
         self.memory_map.iter().filter(|region| region.ram).map(|r| r.end - r.base).sum()
@@ -60,9 +63,9 @@ impl Boot {
     }
 }
 
-/// Reads and checks the start info at the address that Xen passed in `ebx`; the command line goes into
-/// `line`, which is empty.
-pub(super) fn read(address: u32, line: &mut CommandLine) -> Result<Boot, Refusal> {
+/// Reads and checks the start info at the address that Xen passed in `ebx`, into `boot` and `line`, which
+/// are empty: both are large, and moving them would take longer.
+pub(super) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), Refusal> {
     let info: StartInfo = copy(u64::from(address))?;
     if info.magic != MAGIC {
         return Err(Refusal::hex("start-info-magic", info.magic.into()));
@@ -73,18 +76,18 @@ pub(super) fn read(address: u32, line: &mut CommandLine) -> Result<Boot, Refusal
     command_line(info.cmdline_paddr, line)?;
     // Empty, or longer than any known.
     let bad_map = Refusal::number("memory-map-entries", info.memmap_entries.into());
-    let mut memory_map = Vec::new();
     for index in 0..u64::from(info.memmap_entries) {
         let at = info.memmap_paddr.saturating_add(index * size_of::<MemmapEntry>() as u64);
         let entry: MemmapEntry = copy(at)?;
         let end = entry.addr.saturating_add(entry.size);
         let region = Region { base: entry.addr, end, ram: entry.kind == MEMMAP_TYPE_RAM };
-        memory_map.push(region).map_err(|_| bad_map)?;
+        boot.memory_map.push(region).map_err(|_| bad_map)?;
     }
-    if memory_map.is_empty() {
+    if boot.memory_map.is_empty() {
         return Err(bad_map);
     }
-    Ok(Boot { version: info.version, memory_map })
+    boot.version = info.version;
+    Ok(())
 }
 
 fn command_line(at: u64, line: &mut CommandLine) -> Result<(), Refusal> {

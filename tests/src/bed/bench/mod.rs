@@ -37,6 +37,8 @@ pub const CYCLES: u32 = 1000;
 /// From this number on the scenario's domains of the image are others than the pairs that are timed:
 /// one back with many fronts, and those whose exits are traced (tests/dom0/scenarios/bench-pairs.sh).
 const UNTIMED: u64 = 100;
+/// From this one on they are traced.
+const TRACED: u64 = 200;
 
 /// Whether it is one of a pair that is timed.
 fn is_timed(guest: &Guest) -> bool {
@@ -222,12 +224,14 @@ fn spans(guests: &[Guest], offset: Option<ClockOffset>) -> BTreeMap<String, Stag
     let to_first = |guest: &Guest| t1(guest)?.checked_sub(t0(guest)?);
     let to_doorbell = |guest: &Guest| moment(guest, "first-doorbell")?.checked_sub(t1(guest)?);
     let to_up = |guest: &Guest| moment(guest, "up")?.checked_sub(moment(guest, "introduced")?);
-    // A front has rested and read before its driver began.
-    let backs = guests.iter().filter(|guest| is_timed(guest) && guest.of("hist").next().is_none());
+    // Backs, and fronts that are idle: others have rested and read before their driver began.
+    let began_at_once = guests.iter().filter(|guest| {
+        guest.role == ROLE && guest.incarnation < TRACED && guest.of("hist").next().is_none()
+    });
     let durations: [(&str, Vec<u64>); 4] = [
         ("xl create", of_role("hello").filter_map(whole).collect()),
         ("xl create to T1", of_role("hello").filter_map(to_first).collect()),
-        ("T1 to doorbell", backs.filter_map(to_doorbell).collect()),
+        ("T1 to doorbell", began_at_once.filter_map(to_doorbell).collect()),
         ("introduced to up", of_role("frontend").filter_map(to_up).collect()),
     ];
     let stage = |durations: &[u64]| Stage {
