@@ -126,7 +126,7 @@ fn runs(
         reports.push((wish.clone(), report));
         all_findings.push(findings);
     }
-    if options.scenario() == bench::ROLE {
+    if options.scenario().starts_with(bench::ROLE) {
         let runs: Vec<Run<'_>> = reports
             .iter()
             .zip(&all_findings)

@@ -79,12 +79,17 @@ fn plot(rows: &[Links]) -> Option<String> {
         svg.line((LEFT, y(ns)), (x(most_links), y(ns)), "grid");
         svg.text((LEFT - 6.0, y(ns) + 4.0), Anchor::End, "axis", &span(ns));
     }
-    let mut free = f64::INFINITY;
+    let mut labels: Vec<(f64, &str)> = Vec::new();
     for (index, (name, points)) in lines.iter().enumerate() {
         let line: Vec<(f64, f64)> = points.iter().map(|(links, ns)| (x(*links), y(*ns))).collect();
         svg.path(&line, &format!("line l{index}"));
-        // From the lowest line up, a line's height apart.
-        let place = line.last()?.1.min(free);
+        labels.push((line.last()?.1, *name));
+    }
+    // From the lowest line up, a line's height apart.
+    labels.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let mut free = f64::INFINITY;
+    for (y, name) in labels {
+        let place = y.min(free);
         svg.text((x(most_links) + 8.0, place + 4.0), Anchor::Start, "mark", name);
         free = place - 13.0;
     }
@@ -102,7 +107,42 @@ fn step_of(most: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::step_of;
+    use std::collections::BTreeMap;
+
+    use super::{Links, section, step_of};
+    use crate::bed::report::Stage;
+    use crate::bed::stats::Spread;
+
+    fn row(links: u64, [read, connect, disconnect]: [u64; 3]) -> Links {
+        let stage = |ns: u64| Stage {
+            n: 200,
+            ns: Spread::of(&[ns]),
+            hist: Vec::new(),
+            xs_requests: None,
+            hypercalls: None,
+            sides: BTreeMap::new(),
+        };
+        let timed = [("read", read), ("connect", connect), ("disconnect", disconnect)];
+        let stages = timed.into_iter().map(|(name, ns)| (name.to_string(), stage(ns))).collect();
+        Links { links, stages }
+    }
+
+    #[test]
+    fn each_number_of_links_has_its_row_and_its_place_in_the_plot() {
+        let rows = [
+            row(1, [132_000, 1_004_000, 889_000]),
+            row(4, [146_000, 1_073_000, 950_000]),
+            row(32, [281_000, 1_688_000, 1_507_000]),
+        ];
+        let mut page = String::new();
+        section(&mut page, "C xenstored", &rows);
+        assert!(page.contains("<tr><td>32</td><td>200</td><td>281 us</td>"));
+        assert!(page.contains("<td>6.01</td><td>-</td></tr>"));
+        assert_eq!(page.matches("<polyline").count(), 3);
+        page.clear();
+        section(&mut page, "C xenstored", &[]);
+        assert!(page.contains("many links: not measured"));
+    }
 
     #[test]
     fn five_steps_reach_the_longest() {
