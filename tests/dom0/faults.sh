@@ -140,14 +140,6 @@ introduce_one() {
         fail introduce-failed
 }
 
-# daemon_kind: which of the two store daemons runs, c or ocaml.
-daemon_kind() {
-    case $(readlink "/proc/$(daemon_pid)/exe") in
-        *oxenstored) echo ocaml ;;
-        *) echo c ;;
-    esac
-}
-
 # suspended ROLE: that side is saved while it moves data, and restored as another domain. It says so and
 # starts over with a new epoch; the other side has noticed its death meanwhile, has back what it lent, and
 # goes on with it.

@@ -155,6 +155,14 @@ unpause() {
 # The store daemon's process, the same before and after a live update.
 daemon_pid() { cat /run/xen/xenstored.pid; }
 
+# daemon_kind: which of the two store daemons runs, c or ocaml.
+daemon_kind() {
+    case $(readlink "/proc/$(daemon_pid)/exe") in
+        *oxenstored) echo ocaml ;;
+        *) echo c ;;
+    esac
+}
+
 # stall SECONDS: the store daemon does not run, and neither does any tool that asks it.
 stall() {
     say "stopping xenstored for $1 s"

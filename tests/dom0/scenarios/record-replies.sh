@@ -6,7 +6,7 @@ programs/store-recorder out/replies ${STEPS-} >out/wishes <out/granted 2>out/rec
 recorder=$!
 exec 3<out/wishes
 exec 4>out/granted
-ended=''
+ended='' update=''
 while read -r wish what <&3; do
     case $wish in
         progress) say "$what"; continue ;;
@@ -16,6 +16,13 @@ while read -r wish what <&3; do
                 fail unexpected-domid "the script calls domains by the numbers of a fresh bed"
             ;;
         destroy) destroy "xenstore-relay.$what" ;;
+        update)
+            # Not waited for: it waits for a transaction of the script.
+            if [ "$(daemon_kind)" = c ]; then
+                live_update 3<&- 4>&- &
+                update=$!
+            fi
+            ;;
         end) ended=yes ;;
     esac
     echo done >&4
@@ -23,6 +30,7 @@ done
 exec 3<&- 4>&-
 wait $recorder || fail recorder-failed "$(cat out/recorder.err)"
 [ -n "$ended" ] || fail recorder-ended-early
+[ -z "$update" ] || wait "$update" || fail live-update-failed
 rm out/wishes out/granted
 wait_end xenstore-relay.1
 wait_end xenstore-relay.2

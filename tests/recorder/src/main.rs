@@ -1,9 +1,10 @@
 //! Plays the script against dom0's xenstore daemon and writes the record to standard output's file.
 //!
-//! `store-recorder RECORD [STEPS]`: it plays the whole script or its first steps. It asks as dom0 through the daemon's socket, and as other domains
-//! through the image xenstore-relay, whose consoles are terminals here. Domains are made and
-//! destroyed by whoever reads its standard output: a line `create N`, `destroy N` or `end`, each
-//! answered by a line on standard input, and lines `progress WORDS`, which are not.
+//! `store-recorder RECORD [STEPS]`: it plays the whole script or its first steps. It asks as dom0
+//! through the daemon's socket, and as other domains through the image xenstore-relay, whose
+//! consoles are terminals here. Domains are made and destroyed, and the daemon updated, by whoever
+//! reads its standard output: a line `create N`, `destroy N`, `update` or `end`, each answered by a
+//! line on standard input, and lines `progress WORDS`, which are not.
 #![forbid(unsafe_code)]
 
 mod real;

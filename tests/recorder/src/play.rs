@@ -52,6 +52,8 @@ pub trait World {
     fn create(&mut self, who: u16) -> Result<Vec<HomeNode>, String>;
     /// Destroys a domain, as `xl destroy` does.
     fn destroy(&mut self, who: u16) -> Result<(), String>;
+    /// Asks for a live update where the daemon is C xenstored.
+    fn update(&mut self) -> Result<(), String>;
     /// Lets time pass.
     fn pass(&mut self, seconds: u32) -> Result<(), String>;
 }
@@ -138,6 +140,7 @@ impl<W: World> Player<W> {
                 self.world.send(*who, &packet.announcing(OVERSIZE_BYTES))?;
                 self.client(*who).dead = true;
             }
+            Step::Update => self.world.update()?,
             Step::Pass(seconds) => {
                 self.world.pass(*seconds)?;
                 self.unstall()?;

@@ -210,6 +210,10 @@ impl World for Real {
         wish(&format!("destroy {who}"))
     }
 
+    fn update(&mut self) -> Result<(), String> {
+        wish("update")
+    }
+
     fn pass(&mut self, seconds: u32) -> Result<(), String> {
         thread::sleep(Duration::from_secs(seconds.into()));
         Ok(())

@@ -11,6 +11,7 @@
 //! 3 create / 3 destroy            by the toolstack
 //! 2 oversize                      a header that announces 5,000 bytes
 //! pass 21                         so many seconds
+//! update                          a live update of C xenstored is asked for, and not waited for
 //! ```
 
 use crate::packet::{name, number};
@@ -76,6 +77,9 @@ pub enum Step {
     Oversize(u16),
     /// Time passes, in seconds.
     Pass(u32),
+    /// The toolstack asks for a live update of C xenstored. It comes once no transaction is open;
+    /// oxenstored is left as it is.
+    Update,
 }
 
 /// How many bytes [`Step::Oversize`] announces: more than XENSTORE_PAYLOAD_MAX.
@@ -143,11 +147,15 @@ impl Step {
             Step::Destroy(who) => format!("{who} destroy"),
             Step::Oversize(who) => format!("{who} oversize"),
             Step::Pass(seconds) => format!("pass {seconds}"),
+            Step::Update => "update".into(),
         }
     }
 
     /// Reads a line; none where it is malformed.
     pub fn parse(line: &str) -> Option<Step> {
+        if line == "update" {
+            return Some(Step::Update);
+        }
         let (who, rest) = line.split_once(' ')?;
         if who == "pass" {
             return Some(Step::Pass(rest.parse().ok()?));
@@ -189,6 +197,7 @@ mod tests {
             "3 destroy",
             "2 oversize",
             "pass 21",
+            "update",
         ] {
             let step = Step::parse(line).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(step.line(), line);

@@ -7,10 +7,12 @@
 mod lives;
 mod malformed;
 mod permissions;
+mod pressure;
 mod quotas;
 mod random;
 mod requests;
 mod transactions;
+mod update;
 mod values;
 mod watches;
 
@@ -32,8 +34,10 @@ pub fn steps() -> Vec<Step> {
     watches::write(&mut script);
     transactions::write(&mut script);
     quotas::write(&mut script);
+    pressure::write(&mut script);
     random::write(&mut script);
     lives::write(&mut script);
+    update::write(&mut script);
     malformed::write(&mut script);
     script.steps
 }
@@ -98,6 +102,18 @@ impl Script {
         self.labels += 1;
         self.push(who, "TRANSACTION_START", Tx::Starts(self.labels), b"\0", true);
         Tx::In(self.labels)
+    }
+
+    /// TRANSACTION_START whose answer may fail to come.
+    fn try_start(&mut self, who: u16) -> Tx {
+        self.labels += 1;
+        self.push(who, "TRANSACTION_START", Tx::Starts(self.labels), b"\0", false);
+        Tx::In(self.labels)
+    }
+
+    /// READ whose answer may fail to come.
+    fn try_read(&mut self, who: u16, path: &str) {
+        self.push(who, "READ", Tx::None, format!("{path}\0").as_bytes(), false);
     }
 
     /// TRANSACTION_END.

@@ -138,6 +138,9 @@ impl Daemon {
         for path in plain.iter().chain(special) {
             tree.add(path, Node::new(Permissions::private(DOMAIN_ZERO), 0));
         }
+        let mut limiter = WriteLimiter::default();
+        // Domain 0 is never charged, but has a share as every domain with a ring.
+        limiter.add(DOMAIN_ZERO, 0);
         Daemon {
             flavour,
             quotas,
@@ -147,7 +150,7 @@ impl Daemon {
             existing: vec![DOMAIN_ZERO],
             domains: vec![KnownDomain { domain: DOMAIN_ZERO, generation: 0 }],
             causes: Causes::default(),
-            limiter: WriteLimiter::default(),
+            limiter,
             live_update: LiveUpdate::Idle,
             renewed: Vec::new(),
             renewed_forgotten: 0,

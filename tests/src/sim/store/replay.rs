@@ -21,6 +21,8 @@ const NS_PER_S: u64 = 1_000_000_000;
 const BRIEF_NS: u64 = 2 * NS_PER_S;
 /// How long one may take that must come.
 const SURE_NS: u64 = 30 * NS_PER_S;
+/// How long a live update of C xenstored takes, about, from when it can begin.
+const UPDATE_NS: u64 = NS_PER_S / 4;
 
 /// A step of the record and what the model makes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,26 @@ impl core::fmt::Display for Difference {
     }
 }
 
+/// Messages on their way to a reader, in oxenstored, behind which events wait in a queue of their own
+/// (quota-maxoutstanding).
+const OUT_MAX: usize = 1024;
+
+impl Difference {
+    /// Whether all that differs here and in the next step is when events came that were late.
+    ///
+    /// In oxenstored a reply does not wait for the events of that second queue; in the model it does.
+    /// How many it overtakes is a matter of timing. That all come, in this step or the next, is not.
+    fn is_late(&self, next: &Difference) -> bool {
+        let together = |one: &[String], other: &[String]| {
+            let mut all = [one, other].concat();
+            all.sort();
+            all
+        };
+        self.real.len() > OUT_MAX
+            && together(&self.real, &next.real) == together(&self.model, &next.model)
+    }
+}
+
 /// Every step of the record in which the model differs. `meddle` is called before each step, with
 /// the number of the step from 0: for whoever wants to see that a wrong model is found.
 pub fn differences(
@@ -58,7 +80,8 @@ pub fn differences(
     mut meddle: impl FnMut(usize, &mut Daemon),
 ) -> Vec<Difference> {
     let mut player = Player::new(Simulated::new(flavour));
-    let mut found = Vec::new();
+    let mut found: Vec<Difference> = Vec::new();
+    let mut last_at = None;
     for (at, entry) in record.entries.iter().enumerate() {
         player.world.home = entry.home();
         meddle(at, &mut player.world.daemon);
@@ -67,7 +90,14 @@ pub fn differences(
         let model = outcome.unwrap_or_else(|what| vec![format!("  {what}")]);
         if !agree(flavour, &entry.step, &entry.came, &model) {
             let (line, step) = (entry.line, entry.step.line());
-            found.push(Difference { line, step, real: entry.came.clone(), model });
+            let difference = Difference { line, step, real: entry.came.clone(), model };
+            let before = found.last().filter(|_| last_at == at.checked_sub(1));
+            if flavour == Flavour::Ocaml && before.is_some_and(|one| one.is_late(&difference)) {
+                found.pop();
+            } else {
+                found.push(difference);
+            }
+            last_at = Some(at);
         }
         if broken {
             break;
@@ -208,6 +238,13 @@ impl World for Simulated {
         self.order(Kind::Remove, format!("/local/domain/{who}\0").as_bytes())?;
         self.daemon.domain_destroyed(who, self.now_ns);
         self.pump();
+        Ok(())
+    }
+
+    fn update(&mut self) -> Result<(), String> {
+        if self.daemon.flavour() == Flavour::C {
+            self.daemon.live_update(UPDATE_NS, self.now_ns);
+        }
         Ok(())
     }
 
