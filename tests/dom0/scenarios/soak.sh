@@ -1,8 +1,11 @@
 # The soak: frontend.1 and backend.1 live through it all, each on a link of its own with a peer that
 # stops at a step, is destroyed there and created again, as often as PLAN has lines: `front STEP:N` or
-# `back STEP:N`, in turn (tests/src/bed/soak.rs). While one is created the other link carries bytes.
+# `back STEP:N`, in turn (tests/src/bed/soak.rs). While one is created the other link carries bytes. All
+# of them give their links up in order after some connections, as a module that is unloaded, and begin
+# anew.
 PATIENCE_S=60
 plain="selftest=off beat_ms=200 beat_limit=4 bytes=$BYTES"
+plain_front="$plain restart_every=$FRONT_RESTARTS" plain_back="$plain restart_every=$BACK_RESTARTS"
 fronts=1 backs=1 front='' back='' deaths=0
 beats 200 4
 
@@ -30,20 +33,20 @@ end() {
 }
 
 snapshot before
-create backend 1 "link=a $plain"
-create frontend 1 "link=b $plain cycles=0"
+create backend 1 "link=a $plain_back"
+create frontend 1 "link=b $plain_front cycles=0"
 while read -r side step <&3; do
     case $side in
         front)
             end "$front"
             fronts=$((fronts + 1)) front=frontend.$fronts
-            create frontend $fronts "link=a $plain cycles=0 stop_at=$step"
+            create frontend $fronts "link=a $plain_front cycles=0 stop_at=$step"
             meet $front backend.1 a
             ;;
         back)
             end "$back"
             backs=$((backs + 1)) back=backend.$backs
-            create backend $backs "link=b $plain stop_at=$step"
+            create backend $backs "link=b $plain_back stop_at=$step"
             meet frontend.1 $back b
             ;;
     esac

@@ -186,6 +186,10 @@ struct Causes {
     hangs: u64,
     /// A mailbox was removed.
     removals: u64,
+    /// It restarted its own endpoints in place.
+    restarts: u64,
+    /// Its peer did.
+    peer_restarts: u64,
 }
 
 /// Causes by guest and link.
@@ -237,6 +241,12 @@ impl Disturbances {
             for fact in guest.of("paused") {
                 let ms = fact.number("ms").unwrap_or(u64::MAX);
                 found.hang(&guest.name(), ms.saturating_mul(1_000_000));
+            }
+            let restarts = guest.of("restarted").count() as u64;
+            for (link, other) in found.partners(&guest.name()) {
+                // For every partner of a link, one after the other: its own are the same ones.
+                found.at(&guest.name(), &link).restarts = restarts;
+                found.at(&other, &link).peer_restarts += restarts;
             }
         }
         found
@@ -301,6 +311,10 @@ const OF_HANG: [(&str, &str); 4] = [
 const OF_REMOVAL: [(&str, &str); 3] =
     [("write-refused", "store"), ("peer-restarted", "register"), ("fenced", "page")];
 
+/// Of an endpoint that was restarted, and of its peer.
+const OF_RESTART: [(&str, &str); 1] = [("restarted", "own")];
+const OF_PEER_RESTART: [(&str, &str); 1] = [("peer-restarted", "register")];
+
 /// Guarantee 5, the other way round: no session ends without a cause, and each for a reason that the
 /// cause can have.
 fn reasons(lives: &[Life<'_>], disturbances: &Disturbances, found: &mut Vec<String>) {
@@ -314,14 +328,17 @@ fn reasons(lives: &[Life<'_>], disturbances: &Disturbances, found: &mut Vec<Stri
             let said = (fact.text("reason"), fact.text("witness"));
             let right = (causes.deaths > 0 && OF_DEATH.contains(&said))
                 || (causes.hangs > 0 && OF_HANG.contains(&said))
-                || (causes.removals > 0 && OF_REMOVAL.contains(&said));
+                || (causes.removals > 0 && OF_REMOVAL.contains(&said))
+                || (causes.restarts > 0 && OF_RESTART.contains(&said))
+                || (causes.peer_restarts > 0 && OF_PEER_RESTART.contains(&said));
             if !right {
                 let (reason, witness) = said;
                 let name = life.name();
                 found.push(format!("{name}: down ({reason}, {witness}) without such a cause"));
             }
         }
-        let most = causes.deaths + causes.hangs + causes.removals;
+        let Causes { deaths, hangs, removals, restarts, peer_restarts } = causes;
+        let most = deaths + hangs + removals + restarts + peer_restarts;
         if downs > most {
             found.push(format!("{}: {downs} downs for {most} causes", life.name()));
         }
@@ -427,6 +444,22 @@ mod tests {
         one(&found(&long, &unbound, BACK), "without such a cause");
         let death = format!("{DOM0}@J gone name=backend.1 how=destroyed\n");
         assert_eq!(found(&death, &unbound, BACK), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_restart_in_place_ends_one_session_at_each_end() {
+        let up = "@T up link=a epoch=f2 peer_epoch=b1\n";
+        let own = "@T down link=a reason=restarted witness=own\n";
+        let front = format!("{FRONT}{own}@T restarted t_ns=3\n{up}");
+        let down = "@T down link=a reason=peer-restarted witness=register\n";
+        let back = format!("{BACK}{down}@T up link=a epoch=b2 peer_epoch=f2\n");
+        assert_eq!(found(DOM0, &front, &back), Vec::<String>::new());
+        let twice = format!("{back}{down}");
+        one(&found(DOM0, &front, &twice), "2 downs for 1");
+        // Nobody says that it was restarted and was not, nor for another reason.
+        assert!(!found(DOM0, &format!("{FRONT}{own}"), BACK).is_empty());
+        let fenced = back.replace("peer-restarted witness=register", "fenced witness=page");
+        one(&found(DOM0, &front, &fenced), "without such a cause");
     }
 
     #[test]

@@ -28,6 +28,11 @@ use crate::sim::chance::Chance;
 const STREAM: u64 = 101;
 /// Bytes of a cycle: little, since cycles are to be many.
 const BYTES: &str = "64";
+/// Connections after which a front, a back restarts its endpoints in place. Not the same, so that each
+/// is found anew by a peer that was not.
+const RESTARTS_EVERY: [(&str, u32); 2] = [("FRONT_RESTARTS", 7), ("BACK_RESTARTS", 8)];
+/// Cycles for each such restart of a side that must have been seen: 1,000 of both in 10,000 cycles.
+const CYCLES_A_RESTART: u32 = 20;
 /// The images that live through it.
 const SURVIVORS: [&str; 2] = ["frontend.1", "backend.1"];
 
@@ -39,6 +44,13 @@ const SHORT_CYCLES: u32 = 80;
 /// Counts of a run ([`counts`]) that it was asked for.
 const CYCLES_SEEN: &str = "seen: cycle";
 const DEATHS_DONE: &str = "done: destroy";
+const RESTARTS_SEEN: [&str; 2] = ["seen: restart of a frontend", "seen: restart of a backend"];
+
+/// What must have been seen or done at least so often, with so many cycles and deaths.
+fn floors(cycles: u32, destroys: u32) -> Vec<(&'static str, u32)> {
+    let restarts = RESTARTS_SEEN.map(|what| (what, cycles / CYCLES_A_RESTART));
+    [(CYCLES_SEEN, cycles), (DEATHS_DONE, destroys)].into_iter().chain(restarts).collect()
+}
 
 /// What one daemon's run came to.
 struct Ran {
@@ -129,12 +141,13 @@ fn run(
 }
 
 fn job(plan: String, cycles: u32) -> Job {
-    let settings = vec![
+    let mut settings = vec![
         ("PLAN".into(), plan),
         ("BYTES".into(), BYTES.to_string()),
         // No latency is asked for.
         ("UNTIMED".into(), "yes".into()),
     ];
+    settings.extend(RESTARTS_EVERY.map(|(name, every)| (name.into(), every.to_string())));
     Job { scenario: SCENARIO.into(), cycles, settings, files: Vec::new() }
 }
 
@@ -148,7 +161,7 @@ pub(super) fn short_job(seed: u64) -> Job {
 pub(super) fn short_wrong(played: &Played, findings: &Findings) -> Vec<String> {
     let mut wrong = seen_wrong(played, findings);
     let counts = counts(&played.facts, &findings.guests);
-    for (what, wanted) in [(CYCLES_SEEN, SHORT_CYCLES), (DEATHS_DONE, SHORT_DESTROYS)] {
+    for (what, wanted) in floors(SHORT_CYCLES, SHORT_DESTROYS) {
         let count = counts.get(what).copied().unwrap_or(0);
         if count < u64::from(wanted) {
             wrong.push(format!("{what}: {count} of {wanted}"));
@@ -184,9 +197,7 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
     for run in ran {
         let name = run.daemon.name();
         let of = |what: &str| run.counts.get(what).copied().unwrap_or(0);
-        for (what, wanted) in
-            [(CYCLES_SEEN, options.cycles_in_force()), (DEATHS_DONE, options.destroys)]
-        {
+        for (what, wanted) in floors(options.cycles_in_force(), options.destroys) {
             let (value, limit) = (of(what) as f64, f64::from(wanted));
             let ok = value >= limit;
             budgets.push(Budget {
@@ -272,6 +283,14 @@ mod tests {
         let replay = String::new();
         let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay };
         let wrong = short_wrong(&nothing, &assemble(&nothing, &origin, &[]));
-        assert_eq!(wrong, ["seen: cycle: 0 of 80", "done: destroy: 0 of 8"]);
+        assert_eq!(
+            wrong,
+            [
+                "seen: cycle: 0 of 80",
+                "done: destroy: 0 of 8",
+                "seen: restart of a frontend: 0 of 4",
+                "seen: restart of a backend: 0 of 4",
+            ]
+        );
     }
 }

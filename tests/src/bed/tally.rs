@@ -18,13 +18,15 @@ pub(super) fn counts(facts: &[Fact], guests: &[Guest]) -> BTreeMap<String, u64> 
             _ => {}
         }
     }
-    for fact in guests.iter().flat_map(|guest| &guest.facts) {
+    let said = guests.iter().flat_map(|guest| guest.facts.iter().map(move |fact| (guest, fact)));
+    for (guest, fact) in said {
         let (reason, witness) = (fact.text("reason"), fact.text("witness"));
         match &*fact.word {
             "up" => count("seen: up".into()),
             "down" => count(format!("seen: down, {reason}, by {witness}")),
             "cycle" if fact.yes("ok") => count("seen: cycle".into()),
             "stopped" | "paused" => count(format!("seen: {} at {}", fact.word, fact.text("step"))),
+            "restarted" => count(format!("seen: restart of a {}", guest.role)),
             "refused" => count(format!("seen: refused, {reason}")),
             _ => {}
         }
