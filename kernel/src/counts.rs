@@ -47,6 +47,13 @@ impl Totals {
         self
     }
 
+    /// As if nothing had been asked of xenstore.
+    pub fn but_of_store(mut self) -> Totals {
+        // Requests, events and doorbells come first.
+        self.0[..REQUESTS + 2].fill(0);
+        self
+    }
+
     /// What was added since `earlier`.
     pub fn since(mut self, earlier: &Totals) -> Totals {
         for (now, then) in self.0.iter_mut().zip(earlier.0) {

@@ -117,6 +117,7 @@ impl Job for Back {
         if self.left && !leaving {
             self.tell(driver);
             (self.stages, self.ending, self.done) = (Stages::new(driver), None, 0);
+            self.stages.begin(driver);
             self.left = false;
         }
         let counts = driver.counts();

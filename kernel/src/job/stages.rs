@@ -45,11 +45,11 @@ pub(crate) struct Stages {
 }
 
 impl Stages {
-    /// Nothing counted; whatever comes first begins now.
+    /// Nothing counted; what comes first has begun with the driver, which has asked for its watch.
     pub(crate) fn new(driver: &ImageDriver) -> Self {
         Self {
-            begun: links_totals(driver),
-            asked_at_begin: driver.asked(),
+            begun: links_totals(driver).but_of_store(),
+            asked_at_begin: 0,
             to_come: heapless::Vec::new(),
             sums: [Totals::ZERO; NAMES.len()],
             times: [0; NAMES.len()],
