@@ -42,14 +42,6 @@ fn two_endpoints_come_up_after_a_busy_daemon_and_after_a_mailbox_that_vanishes()
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
-fn three_messages_each_way_arrive_in_order_and_once() {
-    let mut model = session::Broken::Nothing.model();
-    model.bounds.messages = 3;
-    assert_right(&check(&model, LIMIT, |_| {}));
-}
-
-#[test]
-#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
 fn any_number_of_messages_each_way_arrive_in_order_and_once() {
     let mut model = session::Broken::Nothing.model();
     model.bounds.messages = MESSAGES_UNBOUNDED;
@@ -66,9 +58,9 @@ fn two_endpoints_come_up_after_any_number_of_restarts_and_false_verdicts() {
 
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
-fn two_endpoints_come_up_after_any_number_of_deaths_of_one() {
+fn two_endpoints_come_up_after_a_death_of_one() {
     let mut model = session::Broken::Nothing.model();
-    model.bounds.crashes = [UNBOUNDED, 0];
+    model.bounds.crashes = [1, 0];
     assert_right(&check(&model, LIMIT, |_| {}));
 }
 

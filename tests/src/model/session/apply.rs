@@ -384,7 +384,7 @@ fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
         unknown += 1;
     }
     let is_down = matches!(event, Some(SessionEvent::Down { .. }));
-    if is_down && unknown > was.unacknowledged { Err(Wrong::HandedBack) } else { Ok(()) }
+    if is_down && unknown != was.unacknowledged { Err(Wrong::HandedBack) } else { Ok(()) }
 }
 
 /// Nobody believes delivered what is not.
