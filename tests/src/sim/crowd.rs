@@ -56,9 +56,10 @@ fn params(links: usize, flavour: Flavour, quotas: Quotas) -> Params {
         beat_ns: BEAT_NS,
         beats_missed_max: 4,
         pages: 1,
-        // Slow doorbells: a turn of the backend goes through all its links, and does much then.
+        // Slow doorbells: a turn of the backend goes through all its links, and does much then. Not so
+        // slow that 1,024 links in a beat are more than is answered (docs/protocol.md §12).
         daemon_ns: (MS / 5, MS / 5),
-        doorbell_ns: (2 * MS, 6 * MS),
+        doorbell_ns: (MS / 2, 2 * MS),
         request_ns: 13 * MS,
         dom0_ns: (MS / 10, MS),
         boot_ns: (MS, 10 * MS),
