@@ -95,6 +95,8 @@ pub fn soak(
 /// come before them would be too few.
 fn plan(seed: u64, cycles: u32, destroys: u32) -> String {
     let mut chance = Chance::seeded(seed, STREAM);
+    // A restart in place cuts a connection of the other side short now and then: one in twenty was.
+    let cycles = cycles + cycles.div_ceil(10);
     let mean = u64::from(cycles.div_ceil(destroys));
     let (mut sum, mut deaths) = (0, 0);
     let mut text = String::new();
@@ -272,7 +274,7 @@ mod tests {
             assert!(sides.windows(2).all(in_turn));
             let number = |line: &str| line.rsplit_once(':')?.1.parse::<u64>().ok();
             let before: u64 = plan.lines().filter_map(number).map(|nth| nth - 1).sum();
-            assert!(before >= u64::from(cycles), "{before} of {cycles}");
+            assert!(before * 10 >= u64::from(cycles) * 11, "{before} for {cycles}");
         }
     }
 
