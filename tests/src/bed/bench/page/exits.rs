@@ -15,22 +15,21 @@ pub(super) fn section(page: &mut String, daemon: &str, rows: &[Exits]) {
         return;
     }
     let reasons: BTreeSet<&String> = rows.iter().flat_map(|row| row.reasons.keys()).collect();
-    page.push_str("<table><tr><th>one, on the average</th><th>all</th>");
-    for reason in &reasons {
-        let _ = write!(page, "<th>{}</th>", escape(reason));
-    }
-    page.push_str("</tr>");
+    // A column a stage: there are more reasons than a page is wide.
+    page.push_str("<table><tr><th>one, on the average</th>");
     for row in rows {
         let side = if row.side == "fe" { "front" } else { "back" };
-        let _ = write!(
-            page,
-            "<tr><td>{}, {side} (n = {})</td><td>{:.1}</td>",
-            escape(&row.stage),
-            row.n,
-            row.each()
-        );
-        for reason in &reasons {
-            let count = row.reasons.get(*reason).map_or("-".to_string(), |count| {
+        let _ = write!(page, "<th>{}, {side}, of {}</th>", escape(&row.stage), row.n);
+    }
+    page.push_str("</tr><tr><td>all</td>");
+    for row in rows {
+        let _ = write!(page, "<td>{:.1}</td>", row.each());
+    }
+    page.push_str("</tr>");
+    for reason in reasons {
+        let _ = write!(page, "<tr><td>{}</td>", escape(reason));
+        for row in rows {
+            let count = row.reasons.get(reason).map_or("-".to_string(), |count| {
                 format!("{:.1}", *count as f64 / row.n.max(1) as f64)
             });
             let _ = write!(page, "<td>{count}</td>");

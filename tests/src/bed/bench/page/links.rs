@@ -35,7 +35,9 @@ pub(super) fn section(page: &mut String, daemon: &str, rows: &[Links]) {
         let _ = write!(page, "<tr><td>{}</td><td>{cycles}</td>", row.links);
         for (stage, _) in SHOWN {
             for ns in [row.median(stage), row.p99(stage)] {
-                let _ = write!(page, "<td>{}</td>", ns.map_or("-".into(), span));
+                // The unit stays beside its number.
+                let said = ns.map_or("-".into(), span).replace(' ', "&nbsp;");
+                let _ = write!(page, "<td>{said}</td>");
             }
         }
         let in_reads = row.median("connect").zip(row.median("read")).map(|(all, rt)| all / rt);
