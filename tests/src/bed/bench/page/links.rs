@@ -138,7 +138,7 @@ mod tests {
         ];
         let mut page = String::new();
         section(&mut page, "C xenstored", &rows);
-        assert!(page.contains("<tr><td>32</td><td>200</td><td>281 us</td>"));
+        assert!(page.contains("<tr><td>32</td><td>200</td><td>281&nbsp;us</td>"));
         assert!(page.contains("<td>6.01</td><td>-</td></tr>"));
         assert_eq!(page.matches("<polyline").count(), 3);
         page.clear();
