@@ -16,11 +16,8 @@ GONE_CONNECTED="port-unbound/port $GONE"
 # and what dom0's clock is off Xen's.
 SLACK=5
 
-# lines NAME PATTERN: how many lines of NAME's console match.
-lines() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
-
 # more NAME COUNT PATTERN: waits for COUNT more such lines than there are.
-more() { wait_line "$1" $(($(lines "$1" "$3") + $2)) "$3"; }
+more() { wait_line "$1" $(($(count "$1" "$3") + $2)) "$3"; }
 
 # good_cycles FRONTEND COUNT: waits for COUNT more cycles that moved all their bytes.
 good_cycles() { more "$1" "$2" '^@T cycle .* ok=1'; }
@@ -51,7 +48,7 @@ kill_now() {
 }
 
 # downs NAME: how many sessions it has lost.
-downs() { lines "$1" '^@T down '; }
+downs() { count "$1" '^@T down '; }
 
 # noticed CHECK NAME N KIND BEATS REASONS: NAME's N-th down is for one of REASONS (reason/witness,
 # blanks between), and at most BEATS beats after `until`, which is what KIND took place.

@@ -388,7 +388,7 @@ meet() {
     fi
 }
 
-# count NAME PATTERN: lines of its console.
+# count NAME PATTERN: how many lines of NAME's console match.
 count() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
 
 # is_up NAME LINK: by what it said last.

@@ -12,7 +12,7 @@ for seconds in 5 15 40; do
     untouched busy-frontend-survives-$seconds-s frontend.1 0
     untouched busy-backend-survives-$seconds-s backend.1 0
 done
-told=$(lines frontend.1 'xenstored does not answer')
+told=$(count frontend.1 'xenstored does not answer')
 [ "$told" = 3 ] && said=ok || said=bad
 check each-silence-is-said-once $said "$told lines"
 

@@ -37,7 +37,7 @@ introduce_both frontend.1 backend.2
 wait_line frontend.1 1 '^@T refused link=.* reason=quarantine-full'
 check the-connection-too-many-is-refused-by-name ok
 good_cycles frontend.1 3
-[ "$(lines frontend.1 '^@T quarantine ')" = "$(lines frontend.1 '^@T quarantine pages=[12]$')" ] &&
+[ "$(count frontend.1 '^@T quarantine ')" = "$(count frontend.1 '^@T quarantine pages=[12]$')" ] &&
     seen=ok || seen=bad
 check none-is-given-back-before-its-time $seen
 more frontend.1 1 'link [ab]: connected'
@@ -55,11 +55,11 @@ kill_now backend.1
 quarantined all-its-pages-are-given-back frontend.1 0
 # One answer may have been under way.
 good_cycles frontend.1 2
-refused=$(lines frontend.1 ' reason=quarantine-full')
+refused=$(count frontend.1 ' reason=quarantine-full')
 for link in a b; do
     more frontend.1 2 "^@T cycle link=$link .* ok=1"
 done
-now=$(lines frontend.1 ' reason=quarantine-full')
+now=$(count frontend.1 ' reason=quarantine-full')
 [ "$now" = "$refused" ] && seen=ok || seen=bad
 check nothing-is-refused-any-more $seen "$refused refused before, $((now - refused)) since"
 shutdown frontend.1

@@ -69,7 +69,7 @@ kill_now frontend.1
 create frontend 2 "$LINK cycles=2 stop_at=finished"
 introduce frontend.2 backend.2
 finished frontend.2
-lost=$(downs backend.2) ups=$(lines backend.2 '^@T up ')
+lost=$(downs backend.2) ups=$(count backend.2 '^@T up ')
 for who in backend frontend; do
     paused_short $who.2
     sleep $LONG_S

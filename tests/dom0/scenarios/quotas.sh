@@ -39,11 +39,11 @@ fill frontend.1
 remove_mailbox frontend.1 a
 wait_line frontend.1 1 'link a: store-quota'
 check no-node-left-is-said ok
-before=$(lines frontend.1 '^@T cycle link=a .* ok=1')
+before=$(count frontend.1 '^@T cycle link=a .* ok=1')
 cycles_on b 20
-[ "$(lines frontend.1 '^@T down link=b ')" = 0 ] && well=ok || well=bad
+[ "$(count frontend.1 '^@T down link=b ')" = 0 ] && well=ok || well=bad
 check the-other-link-goes-on $well
-[ "$(lines frontend.1 '^@T cycle link=a .* ok=1')" -le $((before + 1)) ] && well=ok || well=bad
+[ "$(count frontend.1 '^@T cycle link=a .* ok=1')" -le $((before + 1)) ] && well=ok || well=bad
 check the-link-without-mailbox-waits $well
 xenstore-rm "/local/domain/$(domid_of frontend.1)/data/fill" || fail not-emptied
 cycles_on a 3
