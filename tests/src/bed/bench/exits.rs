@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::named;
 use crate::bed::facts::Fact;
 use crate::bed::guest::Guest;
 
@@ -35,10 +36,7 @@ pub(super) struct Traced {
 impl Traced {
     /// Those that the scenario named, by number.
     pub(super) fn of(guests: &[Guest], fact: &Fact) -> Option<Traced> {
-        let of = |key: &str| {
-            let number = fact.number(key)?;
-            guests.iter().find(|guest| guest.role == super::ROLE && guest.incarnation == number)
-        };
+        let of = |key: &str| named(guests, fact, key);
         let (boot, front, back) = (of("boot")?, of("front")?, of("back")?);
         let cycles = front.of("cycles").find_map(|fact| fact.number("n"))?;
         Some(Traced { boot: boot.domid, front: front.domid, back: back.domid, cycles })
@@ -106,7 +104,16 @@ impl Exits {
 
     /// All of them, in one time of the stage, on the average.
     pub fn each(&self) -> f64 {
-        self.reasons.values().sum::<u64>() as f64 / self.n.max(1) as f64
+        self.average(self.reasons.values().sum())
+    }
+
+    /// Those of one reason, likewise; none where there was no such exit.
+    pub fn each_for(&self, reason: &str) -> Option<f64> {
+        Some(self.average(*self.reasons.get(reason)?))
+    }
+
+    fn average(&self, count: u64) -> f64 {
+        count as f64 / self.n.max(1) as f64
     }
 }
 
@@ -119,7 +126,7 @@ pub(super) fn show(text: &mut String, rows: &[Exits]) {
     for row in rows {
         let _ = write!(text, "  {:<10} {:<2} {:>6.1} ", row.stage, row.side, row.each());
         for (name, count) in &row.reasons {
-            let _ = write!(text, " {name} {:.1}", *count as f64 / row.n.max(1) as f64);
+            let _ = write!(text, " {name} {:.1}", row.average(*count));
         }
         text.push('\n');
     }

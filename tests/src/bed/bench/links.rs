@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Buckets, COUNTED_STAGES, average, hypercalls_but_waits};
+use super::{Buckets, COUNTED_STAGES, average, hypercalls_but_waits, named};
 use crate::bed::assemble::counts;
 use crate::bed::facts::Fact;
 use crate::bed::guest::Guest;
@@ -24,16 +24,12 @@ pub struct Links {
 
 /// The rows, in the order in which they were measured; none where that was not done.
 pub(super) fn rows(guests: &[Guest], facts: &[Fact], clock: Clock) -> Vec<Links> {
-    let of_number = |number: Option<u64>| {
-        guests.iter().find(|guest| guest.role == super::ROLE && Some(guest.incarnation) == number)
-    };
     // How many rows each back has had.
     let mut served: BTreeMap<u64, usize> = BTreeMap::new();
     let told = facts.iter().filter(|fact| fact.word == "links");
     told.filter_map(|fact| {
         let links = fact.number("n")?;
-        let front = of_number(fact.number("front"))?;
-        let back = of_number(fact.number("back"))?;
+        let (front, back) = (named(guests, fact, "front")?, named(guests, fact, "back")?);
         let rows = served.entry(back.incarnation).or_default();
         *rows += 1;
         Some(Links { links, stages: stages(front, back, *rows, clock) })

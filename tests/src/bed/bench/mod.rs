@@ -45,6 +45,12 @@ fn is_timed(guest: &Guest) -> bool {
     guest.role == ROLE && guest.incarnation < UNTIMED
 }
 
+/// The domain of the image that a fact names by its number, under `key`.
+fn named<'a>(guests: &'a [Guest], fact: &Fact, key: &str) -> Option<&'a Guest> {
+    let number = fact.number(key)?;
+    guests.iter().find(|guest| guest.role == ROLE && guest.incarnation == number)
+}
+
 /// Stages whose counts the image prints.
 const COUNTED_STAGES: [&str; 4] = ["up", "connect", "data", "disconnect"];
 

@@ -29,10 +29,8 @@ pub(super) fn section(page: &mut String, daemon: &str, rows: &[Exits]) {
     for reason in reasons {
         let _ = write!(page, "<tr><td>{}</td>", escape(reason));
         for row in rows {
-            let count = row.reasons.get(reason).map_or("-".to_string(), |count| {
-                format!("{:.1}", *count as f64 / row.n.max(1) as f64)
-            });
-            let _ = write!(page, "<td>{count}</td>");
+            let said = row.each_for(reason).map_or("-".into(), |each| format!("{each:.1}"));
+            let _ = write!(page, "<td>{said}</td>");
         }
         page.push_str("</tr>");
     }
