@@ -149,16 +149,16 @@ impl Back {
         self.state = match self.state {
             BackState::Stamped => {
                 self.announced = true;
-                self.event = Some(BackEvent::Connected);
+                self.report(BackEvent::Connected);
                 BackState::Serving
             }
             BackState::WantsClose => BackState::Closing,
             BackState::RefusalDue(reason) => {
-                self.event = Some(BackEvent::Refused(reason));
+                self.report(BackEvent::Refused(reason));
                 BackState::Idle
             }
             BackState::AnswerDue => {
-                self.event = Some(BackEvent::Ended(End::InOrder));
+                self.report(BackEvent::Ended(End::InOrder));
                 BackState::Idle
             }
             other => unreachable_state(other),
@@ -172,7 +172,7 @@ impl Back {
             BackState::Unmapping => BackState::AnswerDue,
             BackState::Lost => {
                 if core::mem::take(&mut self.announced) {
-                    self.event = Some(BackEvent::Ended(End::SessionEnded));
+                    self.report(BackEvent::Ended(End::SessionEnded));
                 }
                 BackState::Idle
             }
@@ -275,6 +275,13 @@ impl Back {
     /// The present connection's number, or the last one's.
     pub const fn number(&self) -> Number {
         self.number
+    }
+
+    /// The drain rule: [`Back::poll_event`] is called after each input, before the next. An event that
+    /// is not taken yet is never replaced.
+    fn report(&mut self, event: BackEvent) {
+        assert!(self.event.is_none(), "the drain rule: poll_event until None, then go on");
+        self.event = Some(event);
     }
 }
 

@@ -144,7 +144,7 @@ impl Front {
             // Nothing was said to the peer, so nothing need be answered.
             FrontState::Wanted => {
                 self.state = FrontState::Idle;
-                self.event = Some(FrontEvent::Ended(End::InOrder, Released::Freed));
+                self.report(FrontEvent::Ended(End::InOrder, Released::Freed));
             }
             FrontState::Prepared(_) => self.state = FrontState::Ended(Outcome::InOrder),
             FrontState::Connecting | FrontState::Connected => self.state = FrontState::Leaving,
@@ -170,7 +170,7 @@ impl Front {
             FrontState::Idle | FrontState::Ended(_) => {}
             FrontState::Wanted => {
                 self.state = FrontState::Idle;
-                self.event = Some(FrontEvent::Ended(End::SessionEnded, Released::Freed));
+                self.report(FrontEvent::Ended(End::SessionEnded, Released::Freed));
             }
             FrontState::Prepared(_)
             | FrontState::Connecting
@@ -189,7 +189,7 @@ impl Front {
             Ok(offer) => self.state = FrontState::Prepared(offer),
             Err(error) => {
                 self.state = FrontState::Idle;
-                self.event = Some(FrontEvent::Refused(ConnectRefused::Here(error)));
+                self.report(FrontEvent::Refused(ConnectRefused::Here(error)));
             }
         }
     }
@@ -211,7 +211,7 @@ impl Front {
             other => unreachable_state(other),
         };
         self.state = FrontState::Idle;
-        self.event = Some(match outcome {
+        self.report(match outcome {
             Outcome::Refused(reason) if !self.announced => {
                 FrontEvent::Refused(ConnectRefused::ByBack(reason))
             }
@@ -231,7 +231,7 @@ impl Front {
     pub fn handle_closing_word(&mut self) {
         if matches!(self.state, FrontState::Connecting | FrontState::Connected) {
             self.state = FrontState::Leaving;
-            self.event = Some(FrontEvent::Closing);
+            self.report(FrontEvent::Closing);
         }
     }
 
@@ -311,10 +311,17 @@ impl Front {
         self.number
     }
 
+    /// The drain rule: [`Front::poll_event`] is called after each input, before the next. An event that
+    /// is not taken yet is never replaced.
+    fn report(&mut self, event: FrontEvent) {
+        assert!(self.event.is_none(), "the drain rule: poll_event until None, then go on");
+        self.event = Some(event);
+    }
+
     fn go_connected(&mut self) {
         self.state = FrontState::Connected;
         self.announced = true;
-        self.event = Some(FrontEvent::Connected);
+        self.report(FrontEvent::Connected);
     }
 }
 

@@ -424,3 +424,22 @@ fn a_connection_dies_at_every_step_and_nothing_is_left() {
         }
     }
 }
+
+#[test]
+fn a_connection_that_closes_before_the_front_has_seen_it_is_reported_from_its_beginning() {
+    let mut world = World::up(1);
+    world.connect();
+    world.domain(FRONT).step();
+    world.domain(FRONT).is_paused = true;
+    world.settle();
+    assert!(world.has(BACK, &Happened::Connected(1)));
+    world.disconnect(BACK);
+    world.settle();
+    // Stamp and closing word are in the page by now.
+    world.domain(FRONT).is_paused = false;
+    world.settle();
+    let events = world.events(FRONT);
+    let ended = Happened::Disconnected(1, End::InOrder, Released::Freed);
+    let expected = [Happened::Connected(1), Happened::Closing(1), ended];
+    assert!(events.ends_with(&expected), "{events:?}");
+}

@@ -135,10 +135,13 @@ impl Link {
             return;
         }
         front.handle_stamp(seen.stamp, peer);
-        if seen.closing == ClosingWord::Set {
-            front.handle_closing_word();
-        }
         self.settle(now, platform);
+        if seen.closing == ClosingWord::Set
+            && let Machine::Front(front) = &mut self.machine
+        {
+            front.handle_closing_word();
+            self.settle(now, platform);
+        }
         self.take_words(now, seen.words, platform);
     }
 

@@ -327,10 +327,11 @@ pub fn look(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wron
                 return Ok(());
             }
             front.handle_stamp(stamp, peer);
-            if header.is_closing {
-                front.handle_closing_word();
-            }
             take_events(life, rules)?;
+            if header.is_closing {
+                life.front().handle_closing_word();
+                take_events(life, rules)?;
+            }
             header.back
         }
         Side::B => {
