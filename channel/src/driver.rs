@@ -7,6 +7,7 @@
 
 mod intake;
 mod orders;
+mod store_events;
 
 use xenbus::{Client, Counts, Ended, Refusal, RequestId, RequestKind};
 
@@ -23,15 +24,17 @@ use crate::slips::{Slip, slip};
 use crate::store::Errand;
 pub use orders::Order;
 use orders::{OrderErrand, Orders};
+use store_events::StoreEvents;
 
 const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
 
-/// Something that happened to xenstore, which concerns all links.
+/// Something that happened to xenstore, which concerns all links. Taken after each step, all of it
+/// comes in order; a caller that is slower misses whole silences and repetitions at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreEvent {
     /// A request has waited for long. Nobody is dead for that; the links wait with it.
     Silent,
-    /// It answers again.
+    /// It answers again. Comes after each [`StoreEvent::Silent`], and before the next.
     Answering,
     /// The watch was refused, for instance for want of quota: everything goes on, at the pace of
     /// timers, and it is asked for again. Told once.
@@ -96,13 +99,16 @@ pub struct Driver<L> {
     turn: usize,
     /// The link whose events are told first.
     told: usize,
+    /// The oldest request under way has waited too long, and the doorbell was rung again.
     silent: bool,
+    /// [`StoreEvent::Silent`] was reported, and no answer has come since, from this ring or another.
+    silence_reported: bool,
     ended_told: bool,
     /// When the watch is asked for again that the daemon has refused.
     watch_at: Option<Instant>,
     /// How often it was refused.
     watches_refused: u32,
-    store_event: Option<StoreEvent>,
+    store_events: StoreEvents,
     orders: Orders,
     aside: [u64; RequestKind::COUNT],
     asked_at_up: u64,
@@ -129,10 +135,11 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             turn: 0,
             told: 0,
             silent: false,
+            silence_reported: false,
             ended_told: false,
             watch_at: None,
             watches_refused: 0,
-            store_event: None,
+            store_events: StoreEvents::EMPTY,
             orders: Orders::NONE,
             aside: [0; RequestKind::COUNT],
             asked_at_up: 0,
@@ -223,6 +230,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     pub fn resumed(&mut self, platform: &mut impl Platform) {
         let now = platform.now();
         self.forget_store();
+        self.store_events.forget_end();
         for link in self.used_links() {
             link.handle_resumed(now, platform);
         }
@@ -279,9 +287,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         link.poll_event(scratch).map(|event| (id, event))
     }
 
-    /// The next thing that happened to xenstore.
+    /// The next thing that happened to xenstore. To be called until `None` after each step.
     pub fn poll_store_event(&mut self) -> Option<StoreEvent> {
-        self.store_event.take()
+        self.store_events.pop()
     }
 
     /// When [`Driver::step`] must be called at the latest, if no event channel asks for it before.
@@ -399,7 +407,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     fn watch_store(&mut self, now: Instant) {
         if self.silence_at() <= now {
             self.silent = true;
-            self.store_event = Some(StoreEvent::Silent);
+            if !core::mem::replace(&mut self.silence_reported, true) {
+                self.store_events.push(StoreEvent::Silent);
+            }
             // If it was the notification that got lost, this one makes up for it.
             self.client.ring_again();
         }

@@ -3,9 +3,9 @@
 
 mod support;
 
-use channel::Role;
 use channel::driver::{Order, StoreEvent};
 use channel::event::Notice;
+use channel::{Duration, Role};
 use support::store::home;
 use support::world::{BACK, FRONT, LINK};
 use support::{Happened, World};
@@ -125,6 +125,77 @@ fn a_refused_watch_is_named_and_timers_do_its_work() {
     world.run_until(120, both_up);
     let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
     assert!(world.has(FRONT, &Happened::Store(refused)));
+}
+
+/// What happened to xenstore, as the domain has seen it.
+fn store_events(world: &World, domid: u16) -> Vec<StoreEvent> {
+    let events = world.events(domid).into_iter();
+    events
+        .filter_map(|event| match event {
+            Happened::Store(event) => Some(event),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_silence_that_ends_as_the_next_begins_is_reported_with_its_end() {
+    let mut world = World::up(1);
+    world.run(Duration::from_milliseconds(500));
+    world.xen.borrow_mut().store.requests_to_handle = Some(0);
+    // A WRITE now, and a READ half a second later.
+    world.domain(FRONT).driver.send(LINK, b"first").unwrap();
+    world.run_seconds(6);
+    assert_eq!(store_events(&world, FRONT), [StoreEvent::Silent]);
+    // The WRITE is answered; the READ has waited for too long by then.
+    world.xen.borrow_mut().store.requests_to_handle = Some(1);
+    world.settle();
+    let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
+    assert_eq!(store_events(&world, FRONT), [silent, answering, silent]);
+    world.xen.borrow_mut().store.requests_to_handle = None;
+    world.run_seconds(2);
+    assert_eq!(store_events(&world, FRONT), [silent, answering, silent, answering]);
+}
+
+#[test]
+fn a_refused_watch_is_reported_beside_a_silence() {
+    let mut world = World::new(1);
+    world.xen.borrow_mut().store.faults.refuse = Some((op::WATCH, "EQUOTA"));
+    world.xen.borrow_mut().store.requests_to_handle = Some(0);
+    world.create(FRONT, Role::Front, "a");
+    world.run_seconds(5);
+    // RESET_WATCHES and WATCH are answered, the READ behind them is not.
+    world.xen.borrow_mut().store.requests_to_handle = Some(2);
+    world.settle();
+    let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
+    let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
+    assert_eq!(store_events(&world, FRONT), [silent, answering, refused, silent]);
+}
+
+#[test]
+fn a_silence_is_one_even_if_the_ring_is_reset_meanwhile() {
+    let mut world = World::up(1);
+    world.xen.borrow_mut().store.requests_to_handle = Some(0);
+    world.run_seconds(6);
+    world.xen.borrow_mut().store.introduce_anew(FRONT);
+    world.domain(FRONT).step();
+    world.run_seconds(20);
+    assert_eq!(store_events(&world, FRONT), [StoreEvent::Silent]);
+    world.xen.borrow_mut().store.requests_to_handle = None;
+    world.run_seconds(2);
+    assert_eq!(store_events(&world, FRONT), [StoreEvent::Silent, StoreEvent::Answering]);
+    assert!(both_up(&world));
+}
+
+#[test]
+fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
+    let mut world = World::up(1);
+    world.xen.borrow_mut().store.break_ring(FRONT);
+    let domain = world.domain(FRONT);
+    domain.driver.step(&mut domain.platform);
+    domain.driver.resumed(&mut domain.platform);
+    domain.drain();
+    assert_eq!(store_events(&world, FRONT), []);
 }
 
 /// dom0 gives an order, and time passes for it to be read.

@@ -62,8 +62,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                 Incoming::Reply { id, result, .. } => {
                     let place = self.pending.iter_mut().find(|p| p.is_some_and(|p| p.id == id));
                     let Some(pending) = place.and_then(Option::take) else { continue };
-                    if core::mem::take(&mut self.silent) {
-                        self.store_event = Some(StoreEvent::Answering);
+                    self.silent = false;
+                    if core::mem::take(&mut self.silence_reported) {
+                        self.store_events.push(StoreEvent::Answering);
                     }
                     match pending.what {
                         Purpose::Reset => {}
@@ -71,7 +72,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                         Purpose::Order(OrderErrand::Watch) => {
                             if let Err(refusal) = result {
                                 self.orders.handle_watch_refused(now);
-                                self.store_event = Some(StoreEvent::OrdersRefused(refusal));
+                                self.store_events.push(StoreEvent::OrdersRefused(refusal));
                             }
                         }
                         Purpose::Order(errand) => self.orders.handle_answer(errand, &result),
@@ -94,7 +95,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             // The daemon was given this domain anew: everything is asked for once more.
             Some(Ended::RingReset) => self.start_over(now),
             Some(ended) if !core::mem::replace(&mut self.ended_told, true) => {
-                self.store_event = Some(StoreEvent::Ended(ended));
+                self.store_events.push(StoreEvent::Ended(ended));
             }
             Some(_) | None => {}
         }
@@ -104,7 +105,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// again after a beat, two, three and so on, up to the period of that timer.
     fn handle_watch_refused(&mut self, refusal: Refusal, now: Instant) {
         if self.watches_refused == 0 {
-            self.store_event = Some(StoreEvent::WatchRefused(refusal));
+            self.store_events.push(StoreEvent::WatchRefused(refusal));
         }
         self.watches_refused = self.watches_refused.saturating_add(1);
         let beats = self.watches_refused.min(INTRODUCTION_BEATS);

@@ -40,6 +40,8 @@ pub struct Store {
     pub faults: Faults,
     pub random: Random,
     pub is_silent: bool,
+    /// Requests that are handled before the daemon stops; `None` for no end. Events still go out.
+    pub requests_to_handle: Option<u32>,
     /// So many WATCHes are refused.
     pub watches_to_refuse: u32,
     broken: Option<u16>,
@@ -57,6 +59,7 @@ impl Store {
             faults: Faults::default(),
             random: Random::new(seed),
             is_silent: false,
+            requests_to_handle: None,
             watches_to_refuse: 0,
             broken: None,
             lost_events: 0,
@@ -199,12 +202,18 @@ impl Store {
     }
 
     fn next_packet(&mut self, domid: u16) -> Option<Vec<u8>> {
+        if self.requests_to_handle == Some(0) {
+            return None;
+        }
         let input = &mut self.connections.get_mut(&domid)?.input;
         let length = u32::from_le_bytes(input.get(12..16)?.try_into().unwrap()) as usize;
         if input.len() < 16 + length {
             return None;
         }
         let rest = input.split_off(16 + length);
+        if let Some(left) = &mut self.requests_to_handle {
+            *left -= 1;
+        }
         Some(core::mem::replace(input, rest))
     }
 

@@ -65,9 +65,11 @@ impl<S: Side> Pair<S> {
     fn turn(&mut self, until_ns: u64) -> Result<(), Problem> {
         self.driver.step(&mut self.xen);
         self.take_events();
-        if let Some(StoreEvent::Ended(ended)) = self.driver.poll_store_event() {
-            trace!("store ended: {ended}");
-            return Err("xenstore is lost");
+        while let Some(event) = self.driver.poll_store_event() {
+            if let StoreEvent::Ended(ended) = event {
+                trace!("store ended: {ended}");
+                return Err("xenstore is lost");
+            }
         }
         let until = self.driver.deadline().min(Instant::from_nanoseconds(until_ns));
         if self.xen.now() < until && self.xen.wait(until) {

@@ -1,0 +1,148 @@
+//! What happened to xenstore and was not taken yet. A caller that takes all of it after each step
+//! gets everything in order. For a slower one the queue stays bounded: what repeats an event that
+//! still waits replaces it, so that no kind of event is ever lost.
+
+use core::mem::discriminant;
+
+use super::StoreEvent;
+
+/// Ends and beginnings of silences that may wait. One step makes three at most: the end of a
+/// silence, another one, and its end.
+const SILENCES_MAX: usize = 3;
+
+/// Every other kind of event waits once: [`StoreEvent::WatchRefused`],
+/// [`StoreEvent::OrdersRefused`], [`StoreEvent::Ended`].
+const OTHERS_MAX: usize = 3;
+
+/// The queue cannot be full: `push` keeps both bounds.
+const EVENTS_MAX: usize = SILENCES_MAX + OTHERS_MAX;
+
+/// The events that wait, oldest first, without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoreEvents([Option<StoreEvent>; EVENTS_MAX]);
+
+impl StoreEvents {
+    pub(super) const EMPTY: Self = Self([None; EVENTS_MAX]);
+
+    /// Adds an event. [`StoreEvent::Silent`] and [`StoreEvent::Answering`] must alternate.
+    pub(super) fn push(&mut self, event: StoreEvent) {
+        if is_silence(&event) {
+            let waiting = self.0.iter().flatten().filter(|other| is_silence(other)).count();
+            if waiting == SILENCES_MAX {
+                // The last one that waits is the opposite: without both, the rest still alternates
+                // and ends with what is true.
+                self.remove_last(is_silence);
+                return;
+            }
+        } else {
+            self.remove_kind(&event);
+        }
+        let place = self.0.iter_mut().find(|place| place.is_none());
+        *place.expect("each kind has its places") = Some(event);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<StoreEvent> {
+        let event = self.0[0].take();
+        self.0.rotate_left(1);
+        event
+    }
+
+    /// The ring is another one: that the last one ended is no longer true.
+    pub(super) fn forget_end(&mut self) {
+        self.remove_last(|event| matches!(event, StoreEvent::Ended(_)));
+    }
+
+    fn remove_kind(&mut self, event: &StoreEvent) {
+        self.remove_last(|other| discriminant(other) == discriminant(event));
+    }
+
+    fn remove_last(&mut self, is_meant: impl Fn(&StoreEvent) -> bool) {
+        let found = self.0.iter().rposition(|place| place.as_ref().is_some_and(&is_meant));
+        if let Some(behind) = found.and_then(|index| self.0.get_mut(index..)) {
+            behind[0] = None;
+            behind.rotate_left(1);
+        }
+    }
+}
+
+fn is_silence(event: &StoreEvent) -> bool {
+    matches!(event, StoreEvent::Silent | StoreEvent::Answering)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENTS_MAX, StoreEvents, is_silence};
+    use crate::driver::StoreEvent;
+    use std::vec::Vec;
+    use xenbus::{Ended, Errno, Refusal};
+
+    fn drained(mut events: StoreEvents) -> Vec<StoreEvent> {
+        core::iter::from_fn(|| events.pop()).collect()
+    }
+
+    /// Pushes every sequence of `left` more events that a driver can make, nothing being taken, and
+    /// checks what waits after each.
+    fn push_all(events: StoreEvents, pushed: &mut Vec<StoreEvent>, is_silent: bool, left: u32) {
+        check(events, pushed, is_silent);
+        if left == 0 {
+            return;
+        }
+        let silence = if is_silent { StoreEvent::Answering } else { StoreEvent::Silent };
+        for event in [
+            silence,
+            StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota)),
+            StoreEvent::OrdersRefused(Refusal::Errno(Errno::Equota)),
+            StoreEvent::Ended(Ended::Flooded),
+        ] {
+            let mut events = events;
+            events.push(event);
+            pushed.push(event);
+            push_all(events, pushed, is_silent ^ is_silence(&event), left - 1);
+            pushed.pop();
+        }
+    }
+
+    fn check(events: StoreEvents, pushed: &[StoreEvent], is_silent: bool) {
+        let waiting = drained(events);
+        assert!(waiting.len() <= EVENTS_MAX);
+        for event in pushed.iter().filter(|event| !is_silence(event)) {
+            let count = waiting.iter().filter(|other| *other == event).count();
+            assert_eq!(count, 1, "{event:?} after {pushed:?}");
+        }
+        let silences: Vec<_> = waiting.iter().filter(|event| is_silence(event)).collect();
+        assert!(silences.windows(2).all(|pair| pair[0] != pair[1]), "{silences:?} alternate");
+        let last = silences.last().map(|event| **event == StoreEvent::Silent);
+        assert_eq!(last.unwrap_or(false), is_silent, "the last one is true: {silences:?}");
+        let made = pushed.iter().filter(|event| is_silence(event)).count();
+        assert_eq!(silences.len() % 2, made % 2);
+        assert!(silences.len() >= made.min(2), "{silences:?} of {pushed:?}");
+    }
+
+    #[test]
+    fn no_kind_of_event_is_lost_however_many_there_are() {
+        push_all(StoreEvents::EMPTY, &mut Vec::new(), false, 8);
+    }
+
+    #[test]
+    fn what_one_step_can_bring_is_kept_whole_and_in_order() {
+        let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
+        let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
+        let orders = StoreEvent::OrdersRefused(Refusal::Errno(Errno::Equota));
+        let step =
+            [answering, orders, refused, silent, answering, StoreEvent::Ended(Ended::Flooded)];
+        let mut events = StoreEvents::EMPTY;
+        for event in step {
+            events.push(event);
+        }
+        assert_eq!(drained(events), step);
+    }
+
+    #[test]
+    fn a_new_ring_forgets_the_end_of_the_last_one_and_nothing_else() {
+        let mut events = StoreEvents::EMPTY;
+        events.push(StoreEvent::Ended(Ended::Flooded));
+        events.push(StoreEvent::Silent);
+        events.forget_end();
+        assert_eq!(drained(events), [StoreEvent::Silent]);
+    }
+}
