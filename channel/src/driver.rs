@@ -307,9 +307,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         if let Some(at) = self.watch_at {
             deadline = deadline.min(at);
         }
-        if let Some(at) = self.orders.listen_at {
-            deadline = deadline.min(at);
-        }
+        deadline = deadline.min(self.orders.deadline());
         if may_submit && self.orders.is_waiting() {
             return Instant::START;
         }

@@ -235,3 +235,47 @@ fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
     assert_eq!(world.requests(FRONT), quiet_from, "nothing is asked before it is taken");
     assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::Suspend));
 }
+
+#[test]
+fn an_order_waits_until_the_one_before_is_taken() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    order(&mut world, b"poweroff");
+    order(&mut world, b"suspend");
+    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::PowerOff));
+    world.domain(FRONT).step();
+    world.run_seconds(2);
+    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::Suspend));
+}
+
+#[test]
+fn an_order_whose_event_is_repeated_comes_once() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    let path = format!("{}/control/shutdown", home(FRONT));
+    world.xen.borrow_mut().store.requests_to_handle = Some(0);
+    for _ in 0..2 {
+        world.xen.borrow_mut().store.put(&path, b"reboot", FRONT);
+        world.settle();
+    }
+    let mut orders = Vec::new();
+    for _ in 0..40 {
+        world.xen.borrow_mut().store.requests_to_handle = Some(1);
+        world.settle();
+        orders.extend(world.domain(FRONT).driver.poll_order());
+    }
+    assert_eq!(orders, [Order::Reboot]);
+}
+
+#[test]
+fn an_acknowledged_order_outlives_a_reset_of_the_ring() {
+    let mut world = World::up(1);
+    world.run_seconds(3);
+    order(&mut world, b"poweroff");
+    world.xen.borrow_mut().store.introduce_anew(FRONT);
+    world.domain(FRONT).step();
+    world.run_seconds(3);
+    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::PowerOff));
+    world.run_seconds(3);
+    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+}

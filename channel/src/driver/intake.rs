@@ -4,7 +4,7 @@
 
 use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
 
-use super::orders::{OrderErrand, Orders};
+use super::orders::Orders;
 use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
@@ -23,7 +23,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.client.start(first);
         self.watching = Watching::Reset;
         let now = platform.now();
-        self.orders = Orders::listening_from(now.after(BEAT));
+        self.orders.begin(now.after(BEAT));
         let reset = Request::ResetWatches;
         self.submit_own(reset, Purpose::Reset, now);
         let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
@@ -69,13 +69,12 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                     match pending.what {
                         Purpose::Reset => {}
                         Purpose::Watch => watch = result.err(),
-                        Purpose::Order(OrderErrand::Watch) => {
-                            if let Err(refusal) = result {
-                                self.orders.handle_watch_refused(now);
+                        Purpose::Order(errand) => {
+                            let refused = self.orders.handle_answer(errand, &result, now);
+                            if let Some(refusal) = refused {
                                 self.store_events.push(StoreEvent::OrdersRefused(refusal));
                             }
                         }
-                        Purpose::Order(errand) => self.orders.handle_answer(errand, &result),
                         Purpose::Link(id, errand) => {
                             let links = self.links.as_mut();
                             let was_up = is_up(links, id);

@@ -46,22 +46,29 @@ pub(super) enum OrderErrand {
     Acknowledge,
 }
 
-/// What is known of orders, and what is to be asked next.
+/// What is known of orders, and what is to be asked next. One request about orders is under way at
+/// most, and while an order waits to be taken the next one is not read: it stays in xenstore, so
+/// that it neither replaces the first nor is acknowledged unseen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Orders {
     /// When the watch is asked for: after the links' first requests, which are more urgent.
-    pub(super) listen_at: Option<Instant>,
+    listen_at: Option<Instant>,
     next: Option<OrderErrand>,
+    is_under_way: bool,
+    /// Read and not yet taken.
     order: Option<Order>,
 }
 
 impl Orders {
     /// Nothing known, nothing asked.
-    pub(super) const NONE: Self = Self { listen_at: None, next: None, order: None };
+    pub(super) const NONE: Self =
+        Self { listen_at: None, next: None, is_under_way: false, order: None };
 
-    /// Nothing known; listens from `at` on.
-    pub(super) const fn listening_from(at: Instant) -> Self {
-        Self { listen_at: Some(at), next: None, order: None }
+    /// The ring is new, and listening begins at `at`. An order that waits is acknowledged once
+    /// more: whether the first acknowledgement was carried out is not known.
+    pub(super) fn begin(&mut self, at: Instant) {
+        let next = self.order.map(|_| OrderErrand::Acknowledge);
+        *self = Self { listen_at: Some(at), next, is_under_way: false, order: self.order };
     }
 
     /// Whether an event's path is the place of orders.
@@ -74,27 +81,30 @@ impl Orders {
         self.next = self.next.or(Some(OrderErrand::Read));
     }
 
-    /// The watch was refused: the domain is without orders until it is asked for again, as seldom as
-    /// a lost introduction. Until then only `xl destroy` ends it.
-    pub(super) fn handle_watch_refused(&mut self, now: Instant) {
-        self.listen_at = Some(now.after(BEAT.times(INTRODUCTION_BEATS)));
-    }
-
-    /// An errand was answered. A refused read leaves an order where it is, for the next event.
+    /// An errand was answered. A refused read leaves an order where it is, for the next event. Gives
+    /// the refusal of the watch: the domain is without orders until it is asked for again, as seldom
+    /// as a lost introduction. Until then only `xl destroy` ends it.
     pub(super) fn handle_answer(
         &mut self,
         errand: OrderErrand,
         result: &Result<Reply<'_>, Refusal>,
-    ) {
-        if errand != OrderErrand::Read {
-            return;
+        now: Instant,
+    ) -> Option<Refusal> {
+        self.is_under_way = false;
+        match (errand, result) {
+            (OrderErrand::Watch, Err(refusal)) => {
+                self.listen_at = Some(now.after(BEAT.times(INTRODUCTION_BEATS)));
+                return Some(*refusal);
+            }
+            (OrderErrand::Read, Ok(Reply::Value(value))) => {
+                if let Some(order) = Order::of_word(value) {
+                    self.order = Some(order);
+                    self.next = Some(OrderErrand::Acknowledge);
+                }
+            }
+            _ => {}
         }
-        if let Ok(Reply::Value(value)) = result
-            && let Some(order) = Order::of_word(value)
-        {
-            self.order = Some(order);
-            self.next = Some(OrderErrand::Acknowledge);
-        }
+        None
     }
 
     /// Whether nothing new may be asked of xenstore: the domain is about to be suspended, and its
@@ -108,16 +118,28 @@ impl Orders {
         self.next.is_some_and(|errand| self.may_ask(errand))
     }
 
-    fn may_ask(&self, errand: OrderErrand) -> bool {
-        errand == OrderErrand::Acknowledge || !self.hold_still()
+    /// When the watch is asked for, if it may be.
+    pub(super) fn deadline(&self) -> Instant {
+        self.listen_at.filter(|_| self.may_ask(OrderErrand::Watch)).unwrap_or(Instant::NEVER)
     }
 
-    fn due(&mut self, now: Instant) -> Option<OrderErrand> {
-        let errand = match self.listen_at {
-            Some(at) if at <= now => Some(OrderErrand::Watch),
-            _ => self.next,
-        };
-        errand.filter(|errand| self.may_ask(*errand))
+    fn may_ask(&self, errand: OrderErrand) -> bool {
+        !self.is_under_way && (errand == OrderErrand::Acknowledge || self.order.is_none())
+    }
+
+    fn due(&self, now: Instant) -> Option<OrderErrand> {
+        if self.deadline() <= now {
+            return Some(OrderErrand::Watch);
+        }
+        self.next.filter(|errand| self.may_ask(*errand))
+    }
+
+    fn handle_submitted(&mut self, errand: OrderErrand) {
+        self.is_under_way = true;
+        match errand {
+            OrderErrand::Watch => self.listen_at = None,
+            OrderErrand::Read | OrderErrand::Acknowledge => self.next = None,
+        }
     }
 }
 
@@ -144,10 +166,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
             OrderErrand::Acknowledge => Request::Write { path: PATH, value: b"" },
         };
         if self.submit_own(request, Purpose::Order(errand), now) {
-            match errand {
-                OrderErrand::Watch => self.orders.listen_at = None,
-                OrderErrand::Read | OrderErrand::Acknowledge => self.orders.next = None,
-            }
+            self.orders.handle_submitted(errand);
         }
     }
 }
@@ -157,7 +176,7 @@ mod tests {
     use super::{Order, OrderErrand, Orders};
     use crate::instant::Instant;
     use crate::limits::{BEAT, INTRODUCTION_BEATS};
-    use xenbus::Reply;
+    use xenbus::{Errno, Refusal, Reply};
 
     #[test]
     fn only_the_toolstacks_words_are_orders() {
@@ -170,40 +189,67 @@ mod tests {
         }
     }
 
+    fn listening() -> Orders {
+        let mut orders = Orders::NONE;
+        orders.begin(Instant::START);
+        orders
+    }
+
+    /// Submits what is due, which must be this, and answers it.
+    fn exchange(orders: &mut Orders, errand: OrderErrand, value: &[u8]) {
+        assert_eq!(orders.due(Instant::START), Some(errand));
+        orders.handle_submitted(errand);
+        assert_eq!(orders.due(Instant::START), None, "one at a time");
+        orders.handle_answer(errand, &Ok(Reply::Value(value)), Instant::START);
+    }
+
     #[test]
     fn an_order_is_read_acknowledged_and_kept() {
-        let mut orders = Orders::listening_from(Instant::START);
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Watch));
-        orders.listen_at = None;
+        let mut orders = listening();
+        exchange(&mut orders, OrderErrand::Watch, b"");
         assert_eq!(orders.due(Instant::START), None);
         orders.handle_hint();
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
-        orders.next = None;
-        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"poweroff")));
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Acknowledge));
+        exchange(&mut orders, OrderErrand::Read, b"poweroff");
+        exchange(&mut orders, OrderErrand::Acknowledge, b"");
         assert_eq!(orders.order, Some(Order::PowerOff));
     }
 
     #[test]
-    fn before_a_suspension_only_the_acknowledgement_goes_out() {
-        let mut orders = Orders::NONE;
-        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"suspend")));
-        assert!(orders.hold_still());
-        orders.handle_hint();
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Acknowledge));
-        orders.next = None;
-        orders.handle_hint(); // Of the acknowledgement itself.
+    fn before_an_order_is_taken_only_its_acknowledgement_goes_out() {
+        for (word, order) in [(&b"suspend"[..], Order::Suspend), (b"poweroff", Order::PowerOff)] {
+            let mut orders = Orders::NONE;
+            orders.handle_hint();
+            exchange(&mut orders, OrderErrand::Read, word);
+            assert_eq!(orders.hold_still(), order == Order::Suspend);
+            orders.handle_hint();
+            exchange(&mut orders, OrderErrand::Acknowledge, b"");
+            orders.handle_hint(); // Of the acknowledgement itself.
+            assert_eq!(orders.due(Instant::START), None);
+            assert!(!orders.is_waiting());
+            assert_eq!(orders.order.take(), Some(order));
+            assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
+        }
+    }
+
+    #[test]
+    fn a_watch_that_is_due_does_not_hold_an_acknowledgement_back() {
+        let mut orders = listening();
+        orders.order = Some(Order::Suspend);
+        orders.begin(Instant::START);
+        assert_eq!(orders.deadline(), Instant::NEVER);
+        exchange(&mut orders, OrderErrand::Acknowledge, b"");
         assert_eq!(orders.due(Instant::START), None);
-        assert!(!orders.is_waiting());
         assert_eq!(orders.order.take(), Some(Order::Suspend));
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
+        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Watch));
     }
 
     #[test]
     fn a_refused_watch_is_asked_for_again() {
-        let mut orders = Orders::listening_from(Instant::START);
-        orders.listen_at = None;
-        orders.handle_watch_refused(Instant::START);
+        let mut orders = listening();
+        orders.handle_submitted(OrderErrand::Watch);
+        let refusal = Refusal::Errno(Errno::Equota);
+        let refused = orders.handle_answer(OrderErrand::Watch, &Err(refusal), Instant::START);
+        assert_eq!(refused, Some(refusal));
         assert_eq!(orders.due(Instant::START), None);
         let later = Instant::START.after(BEAT.times(INTRODUCTION_BEATS));
         assert_eq!(orders.due(later), Some(OrderErrand::Watch));
@@ -212,7 +258,8 @@ mod tests {
     #[test]
     fn nothing_there_is_no_order() {
         let mut orders = Orders::NONE;
-        orders.handle_answer(OrderErrand::Read, &Ok(Reply::Value(b"")));
+        orders.handle_hint();
+        exchange(&mut orders, OrderErrand::Read, b"");
         assert_eq!((orders.order, orders.next), (None, None));
     }
 }
