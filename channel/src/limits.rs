@@ -93,5 +93,5 @@ pub const STRAYS_PER_BEAT: u32 = 4;
 pub const STORE_SILENT_BEATS: u32 = 4;
 
 /// Requests that the driver keeps in flight, all links together. C xenstored stops reading at 20
-/// (design.md: at most 16).
+/// (docs/protocol.md §12).
 pub const REQUESTS_MAX: usize = 16;
