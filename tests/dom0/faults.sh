@@ -54,7 +54,7 @@ downs() { count "$1" '^@T down '; }
 # blanks between), and at most BEATS beats after `until`, which is what KIND took place.
 noticed() {
     wait_line "$2" "$3" '^@T down '
-    down=$(grep -e '^@T down ' "$(console_of "$2")" | sed -n "$3s/.* reason=\\([^ ]*\\) witness=\\([^ ]*\\) t_ns=\\([0-9]*\\) .*/\\1\\/\\2 \\3/p")
+    down=$(whole_lines "$2" | grep -e '^@T down ' | sed -n "$3s/.* reason=\\([^ ]*\\) witness=\\([^ ]*\\) t_ns=\\([0-9]*\\) .*/\\1\\/\\2 \\3/p")
     why=${down% *} at=${down#* }
     case " $6 " in *" $why "*) right=ok ;; *) right=bad ;; esac
     if [ -z "${clock_ns-}" ]; then

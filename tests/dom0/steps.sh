@@ -366,8 +366,13 @@ keep_logs() {
         # The console of a domain that was started again: what each incarnation has said begins so.
         if former=$(cat "out/$name.follows" 2>/dev/null); then
             cp "out/$name.console" out/both
-            awk '/^@T boot / { n++ } n < 2' out/both >"out/$former.console"
-            awk '/^@T boot / { n++ } n > 1' out/both >"out/$name.console"
+            # The second may stand behind a line that was cut off, which stays so: the cut is by bytes.
+            bytes=$(LC_ALL=C awk '{ at = match($0, /@T boot image=/) }
+                at && ++n == 2 { print before + at - 1; exit }
+                { before += length($0) + 1 }' out/both)
+            bytes=${bytes:-$(wc -c <out/both)}
+            head -c "$bytes" out/both >"out/$former.console"
+            tail -c +$((bytes + 1)) out/both >"out/$name.console"
         fi
     done
 }
@@ -388,12 +393,19 @@ meet() {
     fi
 }
 
+# whole_lines NAME: of NAME's console. What follows the last newline is a line that is being written, or
+# one in the middle of which the domain was destroyed.
+whole_lines() {
+    printed=$(console_of "$1")
+    [ ! -f "$printed" ] || head -n "$(wc -l <"$printed")" "$printed"
+}
+
 # count NAME PATTERN: how many lines of NAME's console match.
-count() { grep -c -e "$2" "$(console_of "$1")" 2>/dev/null; }
+count() { whole_lines "$1" | grep -c -e "$2"; }
 
 # is_up NAME LINK: by what it said last.
 is_up() {
-    last=$(grep -e "^@T up link=$2 " -e "^@T down link=$2 " "$(console_of "$1")" 2>/dev/null | tail -n 1)
+    last=$(whole_lines "$1" | grep -e "^@T up link=$2 " -e "^@T down link=$2 " | tail -n 1)
     case $last in '@T up '*) return 0 ;; esac
     return 1
 }

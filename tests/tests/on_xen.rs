@@ -175,7 +175,7 @@ fn succeeded(findings: &Findings) -> Result<(), Failed> {
         text.push_str(&format!("left behind: {detail}\n"));
     }
     for guest in &findings.guests {
-        let lines: Vec<&str> = guest.console.lines().collect();
+        let lines: Vec<&str> = guest.console.text().lines().collect();
         let tail = lines.iter().skip(lines.len().saturating_sub(LINES_SHOWN));
         let tail: Vec<&str> = tail.copied().collect();
         text.push_str(&format!("-- {} --\n{}\n", guest.name(), tail.join("\n")));
@@ -225,7 +225,7 @@ fn same_consoles() -> Result<(), Failed> {
         return Err("the runs created different guests".into());
     }
     for (one, other) in first.guests.iter().zip(&second.guests) {
-        let pairs = one.console.lines().zip(other.console.lines());
+        let pairs = one.console.text().lines().zip(other.console.text().lines());
         for (number, (left, right)) in pairs.enumerate() {
             if left != right {
                 let name = one.name();

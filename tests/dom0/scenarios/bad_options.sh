@@ -5,7 +5,7 @@ for options in 'link=a cylces=20' 'link=a cycles=many' 'link=a stop_at=nowhere' 
     expect frontend.$number ERROR
     wait_end frontend.$number
     word=${options#* }
-    named=$(grep -c -e "${word%%=*}" "$(console_of frontend.$number)")
+    named=$(count frontend.$number "${word%%=*}")
     [ "$named" -ge 1 ] && [ "$named" -le 2 ] && said=ok || said=bad
     check "names-${word%%=*}" $said "$named lines"
 done

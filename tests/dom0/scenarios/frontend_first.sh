@@ -7,7 +7,7 @@ create backend 1 "link=a"
 introduce frontend.1 backend.1
 wait_line frontend.1 "$CYCLES" '^@T cycle .* ok=1'
 wait_line frontend.1 1 '^@T stopped step=finished'
-[ "$(grep -c 'waiting to be introduced' "$(console_of frontend.1)")" = 1 ] && said=ok || said=bad
+[ "$(count frontend.1 'waiting to be introduced')" = 1 ] && said=ok || said=bad
 check waiting-is-said-once $said
 shutdown frontend.1
 shutdown backend.1

@@ -3,8 +3,8 @@
 
 # said KIND SIDE PATTERN: the victim has named what was done to it.
 said() {
-    lied=$(grep -c "^@T lied kind=$1 " "$(console_of "$liar")")
-    named=$(grep -c -e "$3" "$(console_of "$victim")")
+    lied=$(count "$liar" "^@T lied kind=$1 ")
+    named=$(count "$victim" "$3")
     [ "$lied" = 1 ] && [ "$named" -ge 1 ] && seen=ok || seen=bad
     check "$2-bears-$1" $seen "told $lied times, named in $named lines"
 }
@@ -23,8 +23,8 @@ common() {
 
 # honest SIDE: the other link has stayed up, and still serves.
 honest() {
-    downs=$(grep -c '^@T down link=b ' "$(console_of "$victim")")
-    before=$(grep -c '^@T cycle link=b .* ok=1' "$(console_of "$2")")
+    downs=$(count "$victim" '^@T down link=b ')
+    before=$(count "$2" '^@T cycle link=b .* ok=1')
     wait_line "$2" $((before + CYCLES)) '^@T cycle link=b .* ok=1'
     [ "$downs" = 0 ] && [ "$before" -gt 0 ] && seen=ok || seen=bad
     check "$1-serves-its-honest-peer" $seen "$before cycles meanwhile, $downs times down"

@@ -10,7 +10,7 @@ while [ $number -lt $N ]; do
     introduce frontend.1 backend.1 l$number
 done
 wait_line frontend.1 1 '^@T stopped step=finished'
-served=$(grep -c '^@T served .* ok=1' "$(console_of backend.1)")
+served=$(count backend.1 '^@T served .* ok=1')
 [ "$served" = $((2 * N)) ] && seen=ok || seen=bad
 check every-link-is-served $seen "$served connections"
 snapshot idle
@@ -19,6 +19,6 @@ shutdown backend.1
 create backend 2 "link=$(link_names $((N + 1)))"
 expect backend.2 ERROR
 wait_end backend.2
-grep -q "^@T verdict=ERROR reason=link-l$((N + 1))-is-one-too-many" "$(console_of backend.2)" && seen=ok || seen=bad
+[ "$(count backend.2 "^@T verdict=ERROR reason=link-l$((N + 1))-is-one-too-many")" = 1 ] && seen=ok || seen=bad
 check the-link-too-many-is-named $seen
 snapshot after

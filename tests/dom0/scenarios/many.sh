@@ -10,7 +10,7 @@ is_victim() { case $victims in *" $1 "*) ;; *) return 1 ;; esac }
 
 # requests NAME: what NAME has asked of xenstore for its links, by its own count at its end.
 requests() {
-    sed -n 's/^@T counts stage=total //p' "$(console_of "$1")" | tr ' ' '\n' |
+    whole_lines "$1" | sed -n 's/^@T counts stage=total //p' | tr ' ' '\n' |
         sed -n 's/^xs\.\(READ\|WRITE\|MKDIR\|SET_PERMS\)=//p' | awk '{ n += $1 } END { print n + 0 }'
 }
 
@@ -41,10 +41,10 @@ while [ $number -lt $N ]; do
     number=$((number + 1))
     ! is_victim $number || continue
     wait_line frontend.$number 1 '^@T stopped step=finished'
-    ! grep -q '^@T down ' "$(console_of frontend.$number)" || hurt="$hurt frontend.$number"
+    [ "$(count frontend.$number '^@T down ')" = 0 ] || hurt="$hurt frontend.$number"
     survivors=$((survivors + 1))
 done
-downs=$(grep -c '^@T down ' "$(console_of backend.2)")
+downs=$(count backend.2 '^@T down ')
 [ -z "$hurt" ] && [ "$downs" = 3 ] && seen=ok || seen=bad
 check deaths-touch-no-other-link $seen "$survivors links go on, $downs went down at the backend$hurt"
 snapshot idle

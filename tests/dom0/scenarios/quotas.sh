@@ -64,8 +64,8 @@ snapshot idle
 shutdown frontend.2
 check it-hears-the-toolstack ok
 shutdown backend.1
-asked=$(cat "$(console_of frontend.2)" "$(console_of backend.1)" | grep -c TRANSACTION)
-counted=$(cat "$(console_of frontend.2)" "$(console_of backend.1)" | grep -c '^@T counts stage=total ')
+asked=$({ whole_lines frontend.2 && whole_lines backend.1; } | grep -c TRANSACTION)
+counted=$({ whole_lines frontend.2 && whole_lines backend.1; } | grep -c '^@T counts stage=total ')
 [ "$asked" = 0 ] && [ "$counted" = 2 ] && well=ok || well=bad
 check no-transaction-is-needed $well "$asked in $counted counts"
 snapshot after

@@ -8,12 +8,12 @@ wait_line frontend.1 "$CYCLES" '^@T cycle .* ok=1'
 reboot frontend.1 frontend.2
 introduce frontend.2 backend.1
 wait_line frontend.2 2 '^@T up link=a '
-done=$(grep -c '^@T cycle .* ok=1' "$(console_of frontend.2)")
+done=$(count frontend.2 '^@T cycle .* ok=1')
 wait_line frontend.2 $((done + CYCLES)) '^@T cycle .* ok=1'
 reboot backend.1 backend.2
 introduce frontend.2 backend.2
 wait_line backend.2 3 '^@T up link=a '
-done=$(grep -c '^@T cycle .* ok=1' "$(console_of frontend.2)")
+done=$(count frontend.2 '^@T cycle .* ok=1')
 wait_line frontend.2 $((done + CYCLES)) '^@T cycle .* ok=1'
 shutdown frontend.2
 snapshot idle

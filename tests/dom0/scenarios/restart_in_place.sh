@@ -7,7 +7,7 @@ create frontend 1 "link=a bytes=65536 restart_every=2 cycles=$((CYCLES * 5)) sto
 introduce frontend.1 backend.1
 wait_line frontend.1 1 '^@T stopped step=finished'
 for name in frontend.1 backend.1; do
-    times=$(grep -c '^@T restarted ' "$(console_of $name)")
+    times=$(count $name '^@T restarted ')
     [ "$times" -ge "$CYCLES" ] && seen=ok || seen=bad
     check "restarts-of-${name%.1}" $seen "$times times"
 done

@@ -6,16 +6,16 @@ create backend 1 "link=a"
 create frontend 1 "link=a cycles=0"
 introduce frontend.1 backend.1
 for name in frontend.1 backend.1; do
-    done=$(grep -c '^@T cycle .* ok=1' "$(console_of frontend.1)")
+    done=$(count frontend.1 '^@T cycle .* ok=1')
     wait_line frontend.1 $((done + CYCLES)) '^@T cycle .* ok=1'
     save $name /tmp/checkpoint -c
     wait_line $name 1 '^@T resumed '
-    grep -q '^@T resumed .*restored=0' "$(console_of $name)" && said=ok || said=bad
+    [ "$(count $name '^@T resumed .*restored=0')" -gt 0 ] && said=ok || said=bad
     check "checkpoint-of-${name%.1}-is-told-from-a-restore" $said
-    done=$(grep -c '^@T cycle .* ok=1' "$(console_of frontend.1)")
+    done=$(count frontend.1 '^@T cycle .* ok=1')
     wait_line frontend.1 $((done + CYCLES)) '^@T cycle .* ok=1'
 done
-say "sessions that the checkpoints ended: $(grep -c '^@T down ' "$(console_of frontend.1)")"
+say "sessions that the checkpoints ended: $(count frontend.1 '^@T down ')"
 shutdown_unwatched frontend.1
 snapshot idle
 shutdown_unwatched backend.1

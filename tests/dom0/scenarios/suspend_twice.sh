@@ -12,11 +12,11 @@ restore frontend.2 /tmp/frontend.saved
 introduce frontend.1 backend.1
 introduce frontend.2 backend.2
 for name in frontend.1 frontend.2; do
-    done=$(grep -c '^@T cycle .* ok=1' "$(console_of $name)")
+    done=$(count $name '^@T cycle .* ok=1')
     wait_line $name $((done + CYCLES)) '^@T cycle .* ok=1'
 done
 for name in frontend.1 frontend.2; do
-    sed -n 's/^@T up .* epoch=\([0-9a-f]*\) .*/\1/p' "$(console_of $name)"
+    whole_lines $name | sed -n 's/^@T up .* epoch=\([0-9a-f]*\) .*/\1/p'
 done >out/epochs
 ups=$(wc -l <out/epochs) different=$(sort -u out/epochs | wc -l)
 [ "$ups" -ge 3 ] && [ "$ups" = "$different" ] && seen=ok || seen=bad

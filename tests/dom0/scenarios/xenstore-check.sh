@@ -44,7 +44,7 @@ wish=0
 while :; do
     wish=$((wish + 1))
     wait_line $first $wish '^@T ask \|^@T cases '
-    what=$(grep -e '^@T ask \|^@T cases ' "$(console_of $first)" | sed -n "${wish}s/.*what=\([a-z-]*\).*/\1/p")
+    what=$(whole_lines $first | grep -e '^@T ask \|^@T cases ' | sed -n "${wish}s/.*what=\([a-z-]*\).*/\1/p")
     say "wish $wish of the first: ${what:-no more}"
     case $what in
         # Long enough for all figures; their time is not the host's.

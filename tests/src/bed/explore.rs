@@ -350,7 +350,7 @@ fn print(played: &Played, findings: &Findings) -> String {
         text.push_str(&format!("{word} {pairs:?}\n"));
     }
     for guest in &findings.guests {
-        text.push_str(&format!("== {}\n{}", guest.name(), guest.console));
+        text.push_str(&format!("== {}\n{}", guest.name(), guest.console.text()));
     }
     text
 }

@@ -42,8 +42,9 @@ impl Fact {
         (!fact.word.is_empty()).then_some(fact)
     }
 
-    /// Every fact of a console.
-    pub fn all(mark: &str, text: &str) -> Vec<Fact> {
+    /// Every fact of a text that tests give.
+    #[cfg(test)]
+    pub(super) fn all(mark: &str, text: &str) -> Vec<Fact> {
         text.lines().filter_map(|line| Fact::parse(mark, line)).collect()
     }
 

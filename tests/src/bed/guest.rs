@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::console::Console;
 use super::facts::Fact;
 use super::play::Played;
 use super::verdict::{Judgement, Verdict};
@@ -39,8 +40,8 @@ pub struct Guest {
     /// The verdict that the scenario expects of it: SUCCESS unless it said another.
     pub expected: Verdict,
     /// All that it printed.
-    pub console: String,
-    /// The lines for programs among that.
+    pub console: Console,
+    /// The whole lines for programs among that.
     pub facts: Vec<Fact>,
 }
 
@@ -56,8 +57,8 @@ impl Guest {
             create_done_dom0_ns: None,
             end: End::Poweroff,
             expected: Verdict::Success,
-            console: console.into(),
-            facts: Fact::all("@T", console),
+            facts: Console::new(console).facts(),
+            console: Console::new(console),
         }
     }
 
@@ -87,6 +88,7 @@ impl Guest {
             let incarnation = fact.number("n").unwrap_or(0);
             let name = format!("{}.{incarnation}", fact.text("role"));
             let console = played.results.text(&format!("{name}.console")).unwrap_or_default();
+            let console = Console::new(console);
             guests.push(Guest {
                 role: fact.text("role").to_string(),
                 incarnation,
@@ -95,7 +97,7 @@ impl Guest {
                 create_done_dom0_ns: fact.number("done"),
                 end: ends.get(&name).copied().unwrap_or(End::Running),
                 expected: expected.get(&name).copied().unwrap_or(Verdict::Success),
-                facts: Fact::all("@T", &console),
+                facts: console.facts(),
                 console,
             });
         }
@@ -180,6 +182,13 @@ mod tests {
         assert_eq!(judged(&guest("poweroff", "")).verdict, Verdict::Failure);
         let twice = "@T verdict=SUCCESS reason=a\n@T verdict=SUCCESS reason=b\n";
         assert_eq!(judged(&guest("poweroff", twice)).verdict, Verdict::Failure);
+    }
+
+    #[test]
+    fn a_verdict_that_was_cut_off_is_none() {
+        let cut = guest("poweroff", "@T up link=a\n@T verdict=SUCCESS reason=do");
+        assert_eq!((cut.verdict(), cut.facts.len()), (None, 1));
+        assert_eq!(judged(&cut).reason, "frontend.2-without-one-verdict");
     }
 
     #[test]

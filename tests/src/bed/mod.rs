@@ -13,6 +13,7 @@ pub mod beds;
 pub mod bench;
 mod command;
 pub mod conformance;
+pub mod console;
 pub mod course;
 pub mod cpio;
 pub mod dom0;

@@ -420,6 +420,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_a_destroyed_guest_did_not_end_says_nothing() {
+        let dom0 = format!("{DOM0}@J gone name=frontend.1 how=destroyed\n");
+        for cut in ["cycle link=a n=3 k=3 bytes=", "cycle link=a n=3 k=", "down link=a reason=fe"] {
+            let front = guest("frontend", End::Destroyed, &format!("{FRONT}@T {cut}"));
+            let guests = [front, guest("backend", End::Poweroff, BACK)];
+            let found = violations(&Fact::all("@J", &dom0), &guests);
+            assert_eq!(found, Vec::<String>::new(), "{cut}");
+        }
+    }
+
+    #[test]
     fn an_epoch_used_twice_is_seen() {
         let dom0 = format!("{DOM0}@J act kind=pause name=backend.1 ns=900000000\n");
         let front = format!(

@@ -143,7 +143,8 @@ impl Session {
         let origin = Origin { daemon: wish.daemon, clock: wish.clock, replay: self.replay(wish) };
         let findings = assemble(&played, &origin, &self.images);
         for guest in &findings.guests {
-            write(&wish.out.join(format!("{}.log", guest.name())), guest.console.as_bytes())?;
+            let text = guest.console.text();
+            write(&wish.out.join(format!("{}.log", guest.name())), text.as_bytes())?;
         }
         if let Some(text) = recording::text(&self.report(wish, &played, &findings), &played) {
             write(&wish.out.join(recording::FILE), text.as_bytes())?;
