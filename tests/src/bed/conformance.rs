@@ -101,7 +101,14 @@ pub fn budgets(guests: &[Guest], facts: &[Fact], origin: &Origin) -> Vec<Budget>
     let mut budgets = Vec::new();
     let mut add = |name: &str, unit: &'static str, value: f64, limit: f64| {
         let value = (value * 1000.0).round() / 1000.0;
-        budgets.push(Budget { name: name.into(), unit, value, limit, ok: value <= limit });
+        budgets.push(Budget {
+            name: name.into(),
+            unit,
+            value,
+            limit,
+            ok: value <= limit,
+            binding: false,
+        });
     };
     if origin.clock == Clock::Counted {
         if let Some(baseline_ns) = baseline_ns(facts) {

@@ -256,7 +256,7 @@ pub struct Transfer {
     pub checksums_ok: u64,
 }
 
-/// A figure against its limit.
+/// A figure against its limit, [`Budget::binding`] or an aim.
 #[derive(Debug, Clone, Serialize)]
 pub struct Budget {
     /// What.
@@ -269,6 +269,19 @@ pub struct Budget {
     pub limit: f64,
     /// Whether it keeps to it.
     pub ok: bool,
+    /// Whether a run that does not keep to it fails; else the limit is an aim.
+    pub binding: bool,
+}
+
+impl Budget {
+    /// What tables say of it. Only a run that fails has one that is over.
+    pub fn mark(&self) -> &'static str {
+        match (self.ok, self.binding) {
+            (true, _) => "ok   ",
+            (false, true) => "OVER ",
+            (false, false) => "above",
+        }
+    }
 }
 
 /// One check.

@@ -142,7 +142,7 @@ pub fn figures(rows: &[Row]) -> Vec<Budget> {
     {
         Some(worst) if worst.value >= value => {}
         Some(worst) => (worst.value, worst.ok) = (value, ok),
-        None => budgets.push(Budget { name, unit, value, limit, ok }),
+        None => budgets.push(Budget { name, unit, value, limit, ok, binding: true }),
     };
     for (kind, hundredths, limit) in rows.iter().flat_map(|row| &row.noticed) {
         let (value, limit_beats) = (*hundredths as f64 / 100.0, *limit as f64 / 100.0);
@@ -190,7 +190,7 @@ pub fn table(rows: &[Row], daemons: &[Daemon]) -> String {
         }
     }
     for budget in figures(rows) {
-        let mark = if budget.ok { "ok  " } else { "OVER" };
+        let mark = budget.mark();
         let Budget { name, unit, value, limit, .. } = budget;
         let _ = writeln!(text, "  {mark} {name:<34} {value:>6} of {limit} {unit}");
     }

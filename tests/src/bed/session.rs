@@ -233,7 +233,7 @@ impl Session {
             _ => ("wall time, bed kept", WALL_KEPT_S),
         };
         let value = (value * 10.0).round() / 10.0;
-        Budget { name: name.into(), unit: "s", value, limit, ok: value <= limit }
+        Budget { name: name.into(), unit: "s", value, limit, ok: value <= limit, binding: false }
     }
 }
 

@@ -195,13 +195,64 @@ fn show_counts(text: &mut String, findings: &Findings) {
 fn show_budgets(text: &mut String, report: &Report) {
     line(text, format_args!("\nBudgets"));
     for budget in &report.budgets {
-        let mark = if budget.ok { "ok  " } else { "OVER" };
-        line(
-            text,
-            format_args!(
-                "  {mark} {:<58} {:>8} of {} {}",
-                budget.name, budget.value, budget.limit, budget.unit
-            ),
+        let (mark, name) = (budget.mark(), &budget.name);
+        let (value, limit, unit) = (budget.value, budget.limit, budget.unit);
+        line(text, format_args!("  {mark} {name:<58} {value:>8} of {limit} {unit}"));
+    }
+    if report.budgets.iter().any(|budget| !budget.ok && !budget.binding) {
+        line(text, format_args!("  (above: more than was aimed at, which fails no run)"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::assemble::{Origin, assemble};
+    use super::super::cpio::Archive;
+    use super::super::facts::Fact;
+    use super::super::options::Daemon;
+    use super::super::play::Played;
+    use super::super::report::Budget;
+    use super::super::session::empty_report;
+    use super::super::verdict::Verdict;
+    use super::*;
+
+    /// What a run with an image of this size comes to, and what is printed of it.
+    fn with_image(name: &str, bytes: u64) -> (Verdict, String, String) {
+        let (path, memory_mib) = (name.into(), Some(2));
+        let image = Image { name: name.into(), path, sha256: String::new(), bytes, memory_mib };
+        let facts = Fact::all("@J", "@J end code=0\n");
+        let played = Played { facts, results: Archive::new(), wall_s: 0.0, kept: None };
+        let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay: String::new() };
+        let findings = assemble(&played, &origin, core::slice::from_ref(&image));
+        let mut report = empty_report(&findings.judgement, "");
+        report.budgets.clone_from(&findings.budgets);
+        let text = tables(&findings, &report, &[image], Clock::Counted);
+        (report.verdict, report.reason, text)
+    }
+
+    #[test]
+    fn an_image_above_its_budget_fails_the_run_and_one_below_is_not_over() {
+        let (verdict, reason, text) = with_image("frontend", 131_073);
+        assert_eq!(verdict, Verdict::Failure);
+        assert_eq!(reason, "frontend-image,-stripped:-131073-bytes-of-at-most-131072");
+        assert!(text.contains("OVER "), "{text}");
+        for (name, bytes) in [("frontend", 131_072), ("backend", 114_000), ("hostile", 140_000)] {
+            let (verdict, _, text) = with_image(name, bytes);
+            assert_eq!(verdict, Verdict::Success, "{name}");
+            assert!(!text.contains("OVER"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_aimed_at_is_never_over() {
+        let aim = |ok: bool, binding: bool| {
+            let name = String::from("wall time");
+            Budget { name, unit: "s", value: 70.0, limit: 60.0, ok, binding }.mark()
+        };
+        assert_eq!(aim(false, true), "OVER ");
+        assert_eq!(
+            (aim(false, false), aim(true, false), aim(true, true)),
+            ("above", "ok   ", "ok   ")
         );
     }
 }

@@ -208,6 +208,7 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
                 value,
                 limit,
                 ok,
+                binding: true,
             });
             if !ok {
                 judgement.add(Verdict::Failure, format!("too-few-{what}-under-{name}"));

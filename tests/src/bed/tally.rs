@@ -43,8 +43,9 @@ pub(super) fn tell(counts: &BTreeMap<String, u64>, leaks: u64) {
     println!("  {leaks:>8}  leaks ({kinds})");
 }
 
-/// A count with its limit.
+/// A count with its limit, which it must keep to.
 pub(super) fn at_most(name: &str, value: u64, limit: u64) -> Budget {
     let ok = value <= limit;
-    Budget { name: name.into(), unit: "count", value: value as f64, limit: limit as f64, ok }
+    let (value, limit) = (value as f64, limit as f64);
+    Budget { name: name.into(), unit: "count", value, limit, ok, binding: true }
 }

@@ -266,6 +266,7 @@ pub fn budgets(stages: &BTreeMap<String, Stage>, data: &Data) -> Vec<Budget> {
                 value,
                 limit: limit.value(),
                 ok,
+                binding: false,
             })
         })
         .collect()
