@@ -258,18 +258,21 @@ fn short_soak() -> Result<(), Failed> {
     campaign("soak", &["--destroys", "8", "--cycles", "80"])
 }
 
-/// Runs a campaign as a user does, under both daemons; it must succeed.
+/// Runs a campaign as a user does, under both daemons; it must succeed, and say so as JSON alone.
 fn campaign(command: &str, words: &[&str]) -> Result<(), Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests").join(command);
     let mut run = Command::new(env!("CARGO_BIN_EXE_bed"));
-    run.args([command, "--daemon", "both", "--out"]).arg(&out).args(words);
+    run.args([command, "--json", "--daemon", "both", "--out"]).arg(&out).args(words);
     let output = run.stdin(Stdio::null()).output()?;
-    if output.status.success() {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let said =
+        report.as_ref().map_or("no report", |report| report["verdict"].as_str().unwrap_or("none"));
+    if output.status.success() && said == "SUCCESS" {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!("{said}: {text}{}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// No stage of a cycle makes a request, a doorbell or a hypercall more than the ledger allows; nor a
@@ -335,7 +338,7 @@ fn nothing_left_running() -> Result<(), Failed> {
     if text.lines().last() != Some("VERDICT ERROR interrupted") {
         return Err(format!("the last line was not the verdict: {text}").into());
     }
-    if output.status.code() != Some(4) {
+    if output.status.code() != Some(130) {
         return Err(format!("exit code {:?}", output.status.code()).into());
     }
     if running_with(&out.display().to_string()) {

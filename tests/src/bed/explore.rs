@@ -22,8 +22,8 @@ use super::options::{Clock, Daemon, Options};
 use super::play::Played;
 use super::progress::Progress;
 use super::referee::violations;
-use super::report::Check;
-use super::session::{Session, Wish, save_report};
+use super::report::{Check, Report};
+use super::session::{Session, Wish, empty_report};
 use super::stop::Limit;
 use super::tally::{at_most, counts, tell};
 use super::trouble::{Outcome, Trouble, read, rename, write};
@@ -70,11 +70,12 @@ pub fn explore(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Judgement> {
+) -> Outcome<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     if session.machine.is_none() {
         eprintln!("run-xen.sh: explore: a seed decides nothing on a machine that is not emulated");
-        return Ok(Judgement { verdict: Verdict::Skip, reason: "native-has-no-seeds".into() });
+        let skipped = Judgement { verdict: Verdict::Skip, reason: "native-has-no-seeds".into() };
+        return Ok(empty_report(&skipped, ""));
     }
     let course = match &options.course {
         None => None,
@@ -91,11 +92,17 @@ pub fn explore(
     let jobs = options.jobs_in_force().min(seeds.len());
     let (done, stopped) = campaign.play_all(&seeds, jobs, progress);
     progress.finish();
-    if let Some(trouble) = &stopped {
-        eprintln!("run-xen.sh: {trouble}");
+    let report = campaign.conclude(&done, seeds.len());
+    match stopped {
+        // Not all was played. What was is shown, and what was found wrong stands.
+        Some(trouble) if report.verdict == Verdict::Success => Err(trouble),
+        Some(trouble @ Trouble::Interrupted) => Err(trouble),
+        Some(trouble) => {
+            eprintln!("run-xen.sh: {trouble}");
+            Ok(report)
+        }
+        None => Ok(report),
     }
-    // What was played until then has its report all the same.
-    campaign.conclude(&done, seeds.len(), stopped.as_ref())
 }
 
 impl Campaign<'_> {
@@ -270,13 +277,8 @@ impl Campaign<'_> {
         line
     }
 
-    /// Report, summary and verdict.
-    fn conclude(
-        &self,
-        done: &[Seed],
-        wanted: usize,
-        stopped: Option<&Trouble>,
-    ) -> Outcome<Judgement> {
+    /// Report and summary.
+    fn conclude(&self, done: &[Seed], wanted: usize) -> Report {
         let mut judgement = Judgement::new("no-violation-and-nothing-left");
         let mut played: BTreeMap<String, u64> = BTreeMap::new();
         let mut leaks = Leaks::default();
@@ -299,9 +301,6 @@ impl Campaign<'_> {
                 replay: self.replay(seed),
             });
         }
-        if let Some(trouble) = stopped {
-            judgement.add(Verdict::Error, trouble.reason());
-        }
         let failed = done.iter().filter(|seed| !seed.wrong.is_empty()).count();
         let mut report = self.session.frame(&judgement);
         report.budgets = vec![
@@ -311,10 +310,8 @@ impl Campaign<'_> {
         report.played = played;
         report.leaks = leaks;
         report.checks = checks;
-        let text = save_report(&self.session.layout.out, &report)?;
         if self.options.json {
-            println!("{text}");
-            return Ok(judgement);
+            return report;
         }
         println!(
             "\n{} of {wanted} seeds played, each {} times: {failed} failed",
@@ -333,7 +330,7 @@ impl Campaign<'_> {
                 self.folder().join(format!("seed-{}", seed.seed)).display()
             );
         }
-        Ok(judgement)
+        report
     }
 }
 

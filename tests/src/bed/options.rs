@@ -27,7 +27,7 @@ const TIMEOUT_S_FAULTS: u64 = 3600;
 /// Boots real Xen in QEMU (no hardware virtualisation needed), starts both images with `xl create`,
 /// introduces them, and says what they did.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "run-xen.sh", version, after_help = AFTER_HELP)]
+#[command(name = "run-xen.sh", bin_name = "run-xen.sh", version, after_help = AFTER_HELP)]
 pub struct Options {
     /// What to do: `run` (the default), `xenstore-check`, the conformance of dom0's xenstore daemon
     /// and its costs, `bench`, what setup, teardown and data cost, `faults`, the fault campaign,
@@ -77,7 +77,8 @@ pub struct Options {
     /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
     #[arg(long)]
     pub native: bool,
-    /// Print report.json on stdout, before the verdict line, instead of tables.
+    /// Print one report as JSON on stdout, and nothing else there: no tables, and no verdict line, since
+    /// the report has the verdict.
     #[arg(long)]
     pub json: bool,
     /// Which file of tests/dom0/scenarios/ to play instead of the main job; the one scenario of
@@ -87,7 +88,8 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "The last line on stdout is VERDICT <SUCCESS|SKIP|ERROR|FAILURE|CRASH> <reason>; \
-the exit code is 0, 3, 4, 5 or 6 in that order.\nreport.json and the logs are in target/xen, or in --out.";
+the exit code is 0, 3, 4, 5 or 6 in that order, and 130 after Ctrl-C.\nWith --json stdout is one report \
+instead, which has the same verdict, exit code and reason.\nreport.json and the logs are in target/xen, or in --out; a run that is cut short leaves the last report.";
 
 /// `--daemon`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

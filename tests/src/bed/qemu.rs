@@ -70,6 +70,12 @@ impl Qemu {
         let folder = cache.join("qemu");
         let unpacked_program = folder.join("usr/bin/qemu-system-x86_64");
         if find("qemu-system-x86_64").is_none() && !unpacked_program.is_file() {
+            if find("apt-get").is_none() {
+                return Err(Trouble::Missing {
+                    what: "qemu-system-x86_64".into(),
+                    remedy: "install QEMU for x86-64; there is no apt-get here to fetch it".into(),
+                });
+            }
             let user = run(Command::new("id").arg("-u"), limit, "asking who runs this")?;
             if user.trim() == "0" {
                 install(progress, limit)?;

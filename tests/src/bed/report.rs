@@ -65,6 +65,18 @@ pub struct Report {
     pub checks: Vec<Check>,
 }
 
+impl Report {
+    /// Whether it says nothing but how a run ended: nothing was played.
+    pub fn is_bare(&self) -> bool {
+        self.images.is_empty()
+    }
+
+    /// The file's text.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a report is plain data")
+    }
+}
+
 /// The name of this shape.
 pub const SCHEMA: &str = "tether.report/1";
 

@@ -24,7 +24,7 @@ use super::qemu::{Line, Qemu};
 use super::recording;
 use super::report::{BedLine, Budget, Check, Report, SCHEMA};
 use super::stop::Limit;
-use super::trouble::{Outcome, write};
+use super::trouble::{Outcome, rename, write};
 use super::verdict::{Judgement, Verdict};
 use super::{conformance, faults};
 
@@ -127,6 +127,7 @@ impl Session {
         limit: &Limit,
     ) -> Outcome<(Played, Findings)> {
         let layout = self.layout.with_out(wish.out.clone())?;
+        forget_logs(&wish.out);
         let played = match &self.machine {
             Some((setting, _)) => {
                 let setting = Setting { layout, ..setting.clone() };
@@ -143,8 +144,10 @@ impl Session {
         let origin = Origin { daemon: wish.daemon, clock: wish.clock, replay: self.replay(wish) };
         let findings = assemble(&played, &origin, &self.images);
         for guest in &findings.guests {
-            let text = guest.console.text();
-            write(&wish.out.join(format!("{}.log", guest.name())), text.as_bytes())?;
+            write(
+                &wish.out.join(format!("{}.log", guest.name())),
+                guest.console.text().as_bytes(),
+            )?;
         }
         if let Some(text) = recording::text(&self.report(wish, &played, &findings), &played) {
             write(&wish.out.join(recording::FILE), text.as_bytes())?;
@@ -283,11 +286,36 @@ pub fn empty_report(judgement: &Judgement, started_utc: &str) -> Report {
     }
 }
 
-/// Writes report.json.
-pub fn save_report(out: &Path, report: &Report) -> Outcome<String> {
-    let text = serde_json::to_string_pretty(report).expect("a report is plain data");
-    write(&out.join("report.json"), text.as_bytes())?;
-    Ok(text)
+/// Removes what an earlier run's guests printed and what that run recorded: it would look like this
+/// run's. A file of another name is not ours.
+fn forget_logs(out: &Path) {
+    let Ok(listing) = std::fs::read_dir(out) else { return };
+    for entry in listing.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_console(&name) || name == recording::FILE {
+            // One that cannot be removed cannot be written either, which is told then.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file has a name as [`Session::play`] gives it to consoles: ROLE.N.log.
+fn is_console(file: &str) -> bool {
+    let mut parts = file.split('.');
+    let (role, number) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    !role.is_empty()
+        && number.parse::<u64>().is_ok()
+        && (parts.next(), parts.next()) == (Some("log"), None)
+}
+
+/// The report's file, in the out folder.
+pub const REPORT: &str = "report.json";
+
+/// Writes report.json, in one step: whoever reads it has the last whole one.
+pub fn save_report(out: &Path, report: &Report) -> Outcome<()> {
+    let part = out.join("report.json.part");
+    write(&part, report.json().as_bytes())?;
+    rename(&part, &out.join(REPORT))
 }
 
 /// Joins the reports of several runs: one check each, the worst verdict.
@@ -331,4 +359,47 @@ pub fn wishes(options: &Options, layout: &Layout) -> Vec<Wish> {
         },
     };
     daemons.iter().map(wish).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("tether-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a folder in the temporary one");
+        folder
+    }
+
+    #[test]
+    fn a_report_replaces_the_last_one_in_one_step() {
+        let folder = folder("report");
+        let (path, held) = (folder.join(REPORT), folder.join("held"));
+        std::fs::write(&path, "earlier").expect("a file");
+        // What one that has the file open goes on to read.
+        std::fs::hard_link(&path, &held).expect("another name");
+        save_report(&folder, &empty_report(&Judgement::new("done"), "")).expect("a report");
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
+        assert_eq!(read(&held), "earlier");
+        assert!(read(&path).contains("tether.report/1"));
+        std::fs::remove_file(&held).expect("a file");
+        let left = std::fs::read_dir(&folder).expect("a folder").count();
+        assert_eq!(left, 1, "a part was left");
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn consoles_of_an_earlier_run_are_forgotten_and_nothing_else() {
+        let folder = folder("logs");
+        let ours = ["frontend.1.log", "xenstore-check.12.log", recording::FILE];
+        let others = ["xen.log", "my.notes.log", "frontend.1.log.old", "lock", REPORT];
+        for name in ours.into_iter().chain(others) {
+            std::fs::write(folder.join(name), "x").expect("a file");
+        }
+        forget_logs(&folder);
+        assert!(ours.iter().all(|name| !folder.join(name).exists()));
+        assert!(others.iter().all(|name| folder.join(name).exists()));
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }

@@ -16,8 +16,8 @@ use super::options::{Daemon, Options};
 use super::play::Played;
 use super::progress::Progress;
 use super::referee::violations;
-use super::report::{Budget, Check};
-use super::session::{Session, Wish, save_report};
+use super::report::{Budget, Check, Report};
+use super::session::{Session, Wish};
 use super::stop::Limit;
 use super::tally::{at_most, counts, tell};
 use super::trouble::{Outcome, Trouble};
@@ -67,7 +67,7 @@ pub fn soak(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Judgement> {
+) -> Outcome<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let plan = plan(options.seed.unwrap_or(1), options.cycles_in_force(), options.destroys);
     let mut ran = Vec::new();
@@ -88,7 +88,7 @@ pub fn soak(
     }
     progress.finish();
     let ran: Vec<Ran> = ran.into_iter().collect::<Outcome<_>>()?;
-    conclude(&session, options, &ran)
+    Ok(conclude(&session, options, &ran))
 }
 
 /// Which side is destroyed where, in turn: as many deaths as asked for, or more where the cycles that
@@ -191,7 +191,7 @@ fn grown(guest: &Guest) -> Option<String> {
     }
 }
 
-fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgement> {
+fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Report {
     let mut judgement = Judgement::new("all-done-and-nothing-left");
     let mut leaks = Leaks::default();
     let mut played: BTreeMap<String, u64> = BTreeMap::new();
@@ -242,10 +242,8 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
     }
     let mut report = session.frame(&judgement);
     (report.leaks, report.played, report.checks, report.budgets) = (leaks, played, checks, budgets);
-    let text = save_report(&session.layout.out, &report)?;
     if options.json {
-        println!("{text}");
-        return Ok(judgement);
+        return report;
     }
     for run in ran {
         println!("\n== xenstored {}, {:.0} s", run.daemon.name(), run.played.wall_s);
@@ -254,7 +252,7 @@ fn conclude(session: &Session, options: &Options, ran: &[Ran]) -> Outcome<Judgem
             println!("  WRONG {what}");
         }
     }
-    Ok(judgement)
+    report
 }
 
 #[cfg(test)]

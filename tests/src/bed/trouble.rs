@@ -7,6 +7,8 @@ use core::fmt;
 use std::io;
 use std::path::Path;
 
+use super::verdict::Verdict;
+
 /// Why the bed could not do what was asked.
 #[derive(Debug)]
 pub enum Trouble {
@@ -63,6 +65,15 @@ impl Trouble {
             Trouble::TimeLimit { .. } => "time-limit",
             Trouble::Interrupted => "interrupted",
             Trouble::Bed { .. } => "bed-failed",
+        }
+    }
+
+    /// The exit code of a run that ends by it: as a shell has it of a program that Ctrl-C ended, else
+    /// that of an ERROR.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Trouble::Interrupted => 130,
+            _ => Verdict::Error.exit_code(),
         }
     }
 

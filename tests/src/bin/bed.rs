@@ -21,8 +21,9 @@ use tests::bed::options::{Command, Options};
 use tests::bed::play::{Choice, Played, Setting, on_bed};
 use tests::bed::progress::Progress;
 use tests::bed::qemu::Line;
+use tests::bed::report::Report;
 use tests::bed::rows::{self, Row};
-use tests::bed::session::{Session, Wish, empty_report, join, save_report, wishes};
+use tests::bed::session::{REPORT, Session, Wish, empty_report, join, save_report, wishes};
 use tests::bed::show::tables;
 use tests::bed::soak::soak;
 use tests::bed::stop::{Limit, listen};
@@ -36,37 +37,46 @@ fn main() -> ExitCode {
             let _ = refused.print();
             return match refused.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => end(&judged(Verdict::Error, "bad-command-line")),
+                _ => {
+                    let is_json = std::env::args().any(|word| word == "--json");
+                    end(&bare(Verdict::Error, "bad-command-line"), is_json)
+                }
             };
         }
     };
-    let judgement = carry_out(&options).unwrap_or_else(|trouble| {
+    let report = carry_out(&options).unwrap_or_else(|trouble| {
         eprintln!("run-xen.sh: {trouble}");
-        judged(Verdict::Error, trouble.reason())
+        let exit = trouble.exit_code();
+        Report { exit, ..bare(Verdict::Error, trouble.reason()) }
     });
-    end(&judgement)
+    end(&report, options.json)
 }
 
-fn judged(verdict: Verdict, reason: &str) -> Judgement {
-    Judgement { verdict, reason: reason.to_string() }
+/// The report of what did not come as far as to have anything in it.
+fn bare(verdict: Verdict, reason: &str) -> Report {
+    empty_report(&Judgement { verdict, reason: reason.to_string() }, "")
 }
 
-/// The verdict line, last on stdout, and the exit code.
-fn end(judgement: &Judgement) -> ExitCode {
-    println!("VERDICT {} {}", judgement.verdict.word(), judgement.reason);
-    ExitCode::from(judgement.verdict.exit_code())
+/// The verdict line, last on stdout, or the report alone there; and the exit code.
+fn end(report: &Report, is_json: bool) -> ExitCode {
+    if is_json {
+        println!("{}", report.json());
+    } else {
+        println!("VERDICT {} {}", report.verdict.word(), report.reason);
+    }
+    ExitCode::from(report.exit)
 }
 
-fn carry_out(options: &Options) -> Outcome<Judgement> {
+fn carry_out(options: &Options) -> Outcome<Report> {
     if options.command() == Command::Unknown {
         eprintln!("run-xen.sh: no command {}; try --help", options.command);
-        return Ok(judged(Verdict::Error, "bad-command-line"));
+        return Ok(bare(Verdict::Error, "bad-command-line"));
     }
     if options.native && !std::path::Path::new("/proc/xen/capabilities").exists() {
         eprintln!(
             "run-xen.sh: --native: this machine is not a Xen dom0 (no /proc/xen/capabilities)"
         );
-        return Ok(judged(Verdict::Skip, "not-a-xen-dom0"));
+        return Ok(bare(Verdict::Skip, "not-a-xen-dom0"));
     }
     listen()?;
     let limit = Limit::seconds(options.timeout_s());
@@ -82,20 +92,20 @@ fn carry_out(options: &Options) -> Outcome<Judgement> {
         _ => runs(options, layout, &progress, &limit),
     };
     progress.finish();
-    if let Err(trouble) = &result {
-        // An earlier run's report must not be taken for this one's.
-        let judgement = judged(Verdict::Error, trouble.reason());
-        save_report(&out, &empty_report(&judgement, ""))?;
+    match &result {
+        // Nothing was played: there is nothing to keep.
+        Ok(report) if report.is_bare() => {}
+        Ok(report) => save_report(&out, report)?,
+        // What was cut short has no report. The last one says itself when it was made.
+        Err(_) if out.join(REPORT).exists() => {
+            eprintln!("run-xen.sh: {} is an earlier run's", out.join(REPORT).display());
+        }
+        Err(_) => {}
     }
     result
 }
 
-fn runs(
-    options: &Options,
-    layout: Layout,
-    progress: &Progress,
-    limit: &Limit,
-) -> Outcome<Judgement> {
+fn runs(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -> Outcome<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let mut wishes = wishes(options, &session.layout);
     if options.scenario().starts_with(bench::ROLE) {
@@ -113,10 +123,7 @@ fn runs(
     for (wish, outcome) in wishes.iter().zip(played) {
         let (played, findings) = outcome?;
         let report = session.report(wish, &played, &findings);
-        let text = save_report(&wish.out, &report)?;
-        if options.json {
-            println!("{text}");
-        } else {
+        if !options.json {
             if wishes.len() > 1 {
                 println!("\n== xenstored: {}", wish.daemon.name());
             }
@@ -135,10 +142,13 @@ fn runs(
         let page = bench::page::save(&session.layout.out.join("bench"), &runs)?;
         eprintln!("run-xen.sh: the page is {}", page.display());
     }
-    if wishes.len() > 1 {
-        save_report(&session.layout.out, &join(session.frame(&judgement), &session, &reports))?;
+    if let [(_, report)] = &reports[..] {
+        return Ok(report.clone());
     }
-    Ok(judgement)
+    for (wish, report) in &reports {
+        save_report(&wish.out, report)?;
+    }
+    Ok(join(session.frame(&judgement), &session, &reports))
 }
 
 /// The fault campaign: every scenario under every daemon, a table, one verdict.
@@ -147,7 +157,7 @@ fn campaign(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Judgement> {
+) -> Outcome<Report> {
     let wishes = faults::wishes(options, &layout)?;
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let played = play_all(&session, &wishes, options.jobs_in_force(), progress, limit);
@@ -180,13 +190,10 @@ fn campaign(
     }
     let mut report = join(session.frame(&judgement), &session, &reports);
     report.budgets = rows::figures(&rows);
-    let text = save_report(&session.layout.out, &report)?;
-    if options.json {
-        println!("{text}");
-    } else {
+    if !options.json {
         print!("{}", rows::table(&rows, options.daemons()));
     }
-    Ok(judgement)
+    Ok(report)
 }
 
 /// Plays every run, at most `jobs` at once: whoever has done one takes up the next.
@@ -208,7 +215,8 @@ fn play_all(
                     [_] => progress.clone(),
                     _ => progress.with_prefix(&wish.title()),
                 };
-                let outcome = session.play(wish, &progress, limit);
+                let started = limit.check("a run waits for its turn");
+                let outcome = started.and_then(|()| session.play(wish, &progress, limit));
                 *outcomes[index].lock().expect("nobody else has this one") = Some(outcome);
             }
         };
@@ -225,16 +233,11 @@ fn play_all(
 }
 
 /// dom0's root shell on this terminal.
-fn shell(
-    options: &Options,
-    layout: Layout,
-    progress: &Progress,
-    limit: &Limit,
-) -> Outcome<Judgement> {
+fn shell(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -> Outcome<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let Some((setting, _)) = &session.machine else {
         eprintln!("run-xen.sh: shell: this machine is the dom0; its own shell serves");
-        return Ok(judged(Verdict::Skip, "native-has-a-shell"));
+        return Ok(bare(Verdict::Skip, "native-has-a-shell"));
     };
     let setting = Setting { layout: session.layout.clone(), ..setting.clone() };
     let job = Job {
@@ -251,5 +254,5 @@ fn shell(
     };
     progress.finish();
     on_bed(&setting, choice, &job, progress, limit)?;
-    Ok(Judgement::new("shell-ended"))
+    Ok(bare(Verdict::Success, "shell-ended"))
 }
