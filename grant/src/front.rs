@@ -14,7 +14,8 @@ use crate::stream::{Readiness, Sleep, Stream, Wish};
 use crate::table::{GrantError, GrantTable};
 
 /// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
-/// leave the grants behind.
+/// leave the grants behind, and lose the pages: a view gives no memory back when it is dropped (see
+/// [`SharedPages`]), and only [`Released::Freed`] and [`Quarantine::sweep`] hand the set out again.
 #[must_use = "a connection must be released, or its grants stay"]
 #[derive(Debug)]
 pub struct FrontConnection<P> {

@@ -120,6 +120,10 @@ impl fmt::Display for UnmapRefused {
 /// Pages that another domain reads and writes at the same time. They are copied from and to, never
 /// borrowed: a reference into them would let the compiler assume that they hold still.
 ///
+/// Dropping a view must not give its memory back to be used again: a connection or a quarantine may be
+/// dropped while its pages are granted, and only they know. Memory is given back with an owned
+/// [`PageSet`](crate::PageSet), which they hand out once every grant is ended.
+///
 /// Offsets are bytes over `pages() * 4096`, contiguous whatever frames lie below. Offsets of words
 /// are multiples of four. Out-of-range offsets are the caller's bug and may panic; this crate
 /// computes them from its own numbers only, never from what the peer wrote.

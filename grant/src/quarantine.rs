@@ -33,6 +33,11 @@ impl<P: SharedPages> PageSet<P> {
         &self.pages
     }
 
+    /// Takes the view out, to give its memory back. An owned set has no grant.
+    pub fn into_pages(self) -> P {
+        self.pages
+    }
+
     /// The guest frames, one a page.
     pub fn frames(&self) -> &[u32] {
         self.frames.get(..self.pages.pages()).unwrap_or(&self.frames)

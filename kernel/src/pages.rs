@@ -21,7 +21,11 @@ struct Pool {
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { base: 0, pages: 0, bitmap: [0; WORDS] });
 
-/// A run of whole pages, given back when dropped.
+/// A run of whole pages. Dropping it does *not* give it back: a peer may still map pages that were
+/// shared, and only their owner knows when none is granted any more. The pool takes a run back by
+/// [`Self::give_back`] alone. A connection or a quarantine that is dropped thus loses its pages and
+/// never hands them to somebody else.
+#[must_use = "pages that are dropped are lost to the pool"]
 pub struct Pages {
     memory: Untyped,
 }
@@ -54,14 +58,8 @@ impl Pages {
         &self.memory
     }
 
-    /// Gives up the run for ever: the pool never hands it out again.
-    pub fn sacrifice(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
+    /// Gives the run back to the pool. No page of it may be granted.
+    pub fn give_back(self) {
         let mut pool = POOL.lock();
         let first = ((self.memory.address() - pool.base) / PAGE_BYTES as u64) as usize;
         pool.mark(first, self.count(), false);
@@ -103,4 +101,43 @@ pub(crate) unsafe fn give(base: u64, end: u64) {
     assert!(base <= end);
     pool.base = base;
     pool.pages = (((end - base) / PAGE_BYTES as u64) as usize).min(PAGES_MAX);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use core::alloc::Layout;
+    use std::sync::{Mutex as Lock, MutexGuard, PoisonError};
+
+    use super::*;
+
+    /// One test at a time has the pool.
+    static TURN: Lock<()> = Lock::new(());
+
+    /// Gives the pool this many fresh pages of the host, and nothing else. They are never freed: what
+    /// is lost to the pool stays lost.
+    pub(crate) fn lend_memory(pages: usize) -> MutexGuard<'static, ()> {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let layout = Layout::from_size_align(pages * PAGE_BYTES, PAGE_BYTES).expect("a layout");
+        // SAFETY: the size is not 0.
+        let memory = unsafe { std::alloc::alloc_zeroed(layout) };
+        assert!(!memory.is_null());
+        let base = memory.expose_provenance() as u64;
+        *POOL.lock() = Pool { base: 0, pages: 0, bitmap: [0; WORDS] };
+        // SAFETY: allocated just now, page-aligned, and never freed.
+        unsafe { give(base, base + (pages * PAGE_BYTES) as u64) };
+        turn
+    }
+
+    #[test]
+    fn a_run_is_free_again_only_when_it_was_given_back() {
+        let _pool = lend_memory(4);
+        let run = Pages::allocate(3).expect("four are free");
+        assert!(Pages::allocate(2).is_none());
+        let frame = run.frame(0);
+        run.give_back();
+        let again = Pages::allocate(4).expect("all are free");
+        assert_eq!(again.frame(0), frame);
+        drop(again);
+        assert!(Pages::allocate(1).is_none(), "what is dropped is lost");
+    }
 }

@@ -30,6 +30,7 @@ pub(super) fn measure() {
     let _ = figures.messages("message-untold", |_, _| ());
     let _ = figures.stream();
     let _ = figures.in_place();
+    set.into_pages().give_back();
 }
 
 fn copies() {

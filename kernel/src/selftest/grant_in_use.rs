@@ -2,7 +2,7 @@
 //! page from being reused under a peer's eyes (I1).
 //!
 //! The peer is ourselves again. Mapping a page of one's own takes the page's frame out of its place
-//! and does not put it back, so the page is sacrificed: one of a few hundred.
+//! and does not put it back, so the page is not given back either: one of a few hundred.
 
 use grant::{DomId, EndError, SharedPages, Window};
 
@@ -18,7 +18,6 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
     page.memory().store(0, MARK);
     let frame = page.frame(0);
-    page.sacrifice();
     let peer = DomId(own_number(machine)?);
     let table = &mut machine.grants;
     let reference = table.grant(peer, frame).map_err(|_| Failed::not("grant"))?;

@@ -17,5 +17,6 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     hold("grant-active", table.active().count() == before + 1)?;
     hold("grant-ended", table.end(reference).is_ok())?;
     hold("ended-once", table.end(reference) == Err(EndError::NotGranted))?;
+    page.give_back();
     hold("table-as-before", table.active().count() == before)
 }
