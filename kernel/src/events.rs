@@ -36,36 +36,9 @@ pub fn take_pending(port: Port) -> bool {
 }
 
 /// Waits until one of `ports` is pending or the clock shows `deadline_ns`, whichever is first. The
-/// console daemon is rung first if it has something to read.
+/// console daemon is rung first if it has something to read. No port's pending bit is cleared.
 pub fn wait(ports: &[Port], deadline_ns: u64) -> Woken {
-    if any_pending(ports) {
-        return count(Woken::Pending);
-    }
-    console::flush();
-    // A wait may end early (another port, or the raw clock ahead of the clamped one): look, wait
-    // again. Each turn blocks, so this is no busy loop.
-    loop {
-        if clock::now_ns() >= deadline_ns {
-            return count(Woken::Deadline);
-        }
-        if ports.len() <= sched::POLL_PORTS_MAX {
-            let outcome = sched::poll(ports, clock::system_ns(deadline_ns));
-            assert!(outcome.is_ok(), "SCHEDOP_poll refused our own ports");
-        } else {
-            halt_until(ports, deadline_ns);
-        }
-        if any_pending(ports) {
-            return count(Woken::Pending);
-        }
-    }
-}
-
-/// Wake-ups so far: with something to do, and for nothing.
-pub fn wake_ups() -> (u32, u32) {
-    (WAKE_UPS_USEFUL.load(Ordering::Relaxed), WAKE_UPS_EMPTY.load(Ordering::Relaxed))
-}
-
-fn count(woken: Woken) -> Woken {
+    let woken = wait_on(&mut ThisDomain, ports, deadline_ns);
     let counter = match woken {
         Woken::Pending => &WAKE_UPS_USEFUL,
         Woken::Deadline => &WAKE_UPS_EMPTY,
@@ -74,8 +47,127 @@ fn count(woken: Woken) -> Woken {
     woken
 }
 
-fn any_pending(ports: &[Port]) -> bool {
-    ports.iter().any(|port| shared_info::is_pending(port.0))
+/// The steps that a wait is made of. Events may come between any two of them, which the tests try.
+trait Steps {
+    fn now_ns(&mut self) -> u64;
+    fn is_pending(&mut self, port: Port) -> bool;
+    fn take_pending(&mut self, port: Port) -> bool;
+    fn mask(&mut self, port: Port);
+    fn unmask(&mut self, port: Port);
+    fn clear_upcall(&mut self);
+    fn flush_console(&mut self);
+    /// SCHEDOP_poll: returns when a port is pending, masked or not, and at the deadline.
+    fn poll(&mut self, ports: &[Port], deadline_ns: u64);
+    /// The timer's port, which is bound when it is first asked for.
+    fn timer(&mut self) -> Port;
+    fn set_timer(&mut self, at_ns: u64);
+    /// HLT: returns at once when an upcall is pending, else with the next one.
+    fn halt(&mut self);
+}
+
+fn wait_on(xen: &mut impl Steps, ports: &[Port], deadline_ns: u64) -> Woken {
+    if any_pending(xen, ports) {
+        return Woken::Pending;
+    }
+    xen.flush_console();
+    // A wait may end early (another port, or the raw clock ahead of the clamped one): look, wait
+    // again. Each turn blocks, so this is no busy loop.
+    loop {
+        if xen.now_ns() >= deadline_ns {
+            return Woken::Deadline;
+        }
+        if ports.len() <= sched::POLL_PORTS_MAX {
+            xen.poll(ports, deadline_ns);
+        } else {
+            halt_until(xen, ports, deadline_ns);
+        }
+        if any_pending(xen, ports) {
+            return Woken::Pending;
+        }
+    }
+}
+
+fn any_pending(xen: &mut impl Steps, ports: &[Port]) -> bool {
+    ports.iter().any(|&port| xen.is_pending(port))
+}
+
+/// One HLT, ended by an upcall of one of `ports` or by the timer.
+fn halt_until(xen: &mut impl Steps, ports: &[Port], deadline_ns: u64) {
+    let timer = xen.timer();
+    xen.take_pending(timer);
+    // From here on an event of an unmasked port raises the upcall, which interrupts nothing but the
+    // HLT: interrupts are off until that very instruction, and it ends at once if one is waiting.
+    xen.clear_upcall();
+    for &port in ports.iter().chain([&timer]) {
+        xen.unmask(port);
+    }
+    // A port that became pending while it was masked raised nothing: hence this look.
+    if !any_pending(xen, ports) {
+        xen.set_timer(deadline_ns);
+        xen.halt();
+    }
+    for &port in ports.iter().chain([&timer]) {
+        xen.mask(port);
+    }
+}
+
+/// The steps on real Xen.
+struct ThisDomain;
+
+impl Steps for ThisDomain {
+    fn now_ns(&mut self) -> u64 {
+        clock::now_ns()
+    }
+
+    fn is_pending(&mut self, port: Port) -> bool {
+        shared_info::is_pending(port.0)
+    }
+
+    fn take_pending(&mut self, port: Port) -> bool {
+        shared_info::take_pending(port.0)
+    }
+
+    fn mask(&mut self, port: Port) {
+        shared_info::mask(port.0);
+    }
+
+    fn unmask(&mut self, port: Port) {
+        shared_info::unmask(port.0);
+    }
+
+    fn clear_upcall(&mut self) {
+        shared_info::clear_upcall();
+    }
+
+    fn flush_console(&mut self) {
+        console::flush();
+    }
+
+    fn poll(&mut self, ports: &[Port], deadline_ns: u64) {
+        let outcome = sched::poll(ports, clock::system_ns(deadline_ns));
+        assert!(outcome.is_ok(), "SCHEDOP_poll refused our own ports");
+    }
+
+    fn timer(&mut self) -> Port {
+        *TIMER.lock().get_or_insert_with(|| {
+            set_up_upcalls().expect("Xen gives every domain a timer and an upcall vector")
+        })
+    }
+
+    fn set_timer(&mut self, at_ns: u64) {
+        vcpu::set_singleshot_timer(clock::system_ns(at_ns))
+            .expect("Xen gives every domain a timer");
+    }
+
+    fn halt(&mut self) {
+        interrupts::enable_and_hlt();
+        interrupts::disable();
+    }
+}
+
+/// Wake-ups so far: with something to do, and for nothing.
+pub fn wake_ups() -> (u32, u32) {
+    (WAKE_UPS_USEFUL.load(Ordering::Relaxed), WAKE_UPS_EMPTY.load(Ordering::Relaxed))
 }
 
 /// Tells the toolstack that this domain obeys `control/shutdown`. libxl looks at the callback
@@ -98,32 +190,175 @@ pub(crate) fn forget_ports() {
     *TIMER.lock() = None;
 }
 
-/// One HLT, ended by an upcall of one of `ports` or by the timer.
-fn halt_until(ports: &[Port], deadline_ns: u64) {
-    let timer = *TIMER.lock().get_or_insert_with(|| {
-        set_up_upcalls().expect("Xen gives every domain a timer and an upcall vector")
-    });
-    shared_info::take_pending(timer.0);
-    // From here on an event of an unmasked port raises the upcall, which interrupts nothing but the
-    // HLT: interrupts are off until that very instruction, and it ends at once if one is waiting.
-    shared_info::clear_upcall();
-    for port in ports.iter().chain([&timer]) {
-        shared_info::unmask(port.0);
-    }
-    // A port that became pending while it was masked raised nothing: hence this look.
-    if !any_pending(ports) {
-        vcpu::set_singleshot_timer(clock::system_ns(deadline_ns))
-            .expect("Xen gives every domain a timer");
-        interrupts::enable_and_hlt();
-        interrupts::disable();
-    }
-    for port in ports.iter().chain([&timer]) {
-        shared_info::mask(port.0);
-    }
-}
-
 fn set_up_upcalls() -> Result<Port, Errno> {
     let callback = (CALLBACK_TYPE_VECTOR << CALLBACK_TYPE_SHIFT) | u64::from(UPCALL_VECTOR);
     hvm::set_param(CALLBACK_IRQ, callback)?;
     event_channel::bind_virq(xen_sys::VIRQ_TIMER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    use super::*;
+
+    const DEADLINE_NS: u64 = 1000;
+    const TIMER_PORT: Port = Port(4000);
+
+    /// Xen with one event that comes right before a chosen step, or while the domain is blocked.
+    struct Xen {
+        event: Option<Port>,
+        /// Steps until it comes.
+        steps: usize,
+        /// Times that a blocking step returns for nothing.
+        early: usize,
+        now_ns: u64,
+        pending: BTreeSet<u32>,
+        unmasked: BTreeSet<u32>,
+        upcall: bool,
+        timer_ns: Option<u64>,
+    }
+
+    impl Xen {
+        fn new(event: Option<Port>, steps: usize) -> Self {
+            Self {
+                event,
+                steps,
+                early: 0,
+                now_ns: 0,
+                pending: BTreeSet::new(),
+                unmasked: BTreeSet::new(),
+                upcall: false,
+                timer_ns: None,
+            }
+        }
+
+        /// As Xen's `evtchn_port_set_pending`: what is pending already, or masked, raises nothing.
+        fn send(&mut self, port: Port) {
+            let fresh = self.pending.insert(port.0);
+            self.upcall |= fresh && self.unmasked.contains(&port.0);
+        }
+
+        fn step(&mut self) {
+            if self.steps == 0
+                && let Some(port) = self.event.take()
+            {
+                self.send(port);
+            }
+            self.steps = self.steps.saturating_sub(1);
+        }
+
+        /// Nothing else happens until this time, unless the event is still to come.
+        fn block(&mut self, until_ns: u64) {
+            if self.early > 0 {
+                self.early -= 1;
+            } else if let Some(port) = self.event.take() {
+                self.send(port);
+            } else {
+                self.now_ns = self.now_ns.max(until_ns);
+            }
+        }
+    }
+
+    impl Steps for Xen {
+        fn now_ns(&mut self) -> u64 {
+            self.step();
+            self.now_ns
+        }
+        fn is_pending(&mut self, port: Port) -> bool {
+            self.step();
+            self.pending.contains(&port.0)
+        }
+        fn take_pending(&mut self, port: Port) -> bool {
+            self.step();
+            self.pending.remove(&port.0)
+        }
+        fn mask(&mut self, port: Port) {
+            self.step();
+            self.unmasked.remove(&port.0);
+        }
+        fn unmask(&mut self, port: Port) {
+            self.step();
+            self.unmasked.insert(port.0);
+        }
+        fn clear_upcall(&mut self) {
+            self.step();
+            self.upcall = false;
+        }
+        fn flush_console(&mut self) {
+            self.step();
+        }
+        fn poll(&mut self, ports: &[Port], deadline_ns: u64) {
+            self.step();
+            if !ports.iter().any(|port| self.pending.contains(&port.0)) {
+                self.block(deadline_ns);
+            }
+        }
+        fn timer(&mut self) -> Port {
+            self.step();
+            TIMER_PORT
+        }
+        fn set_timer(&mut self, at_ns: u64) {
+            self.step();
+            self.timer_ns = Some(at_ns);
+        }
+        fn halt(&mut self) {
+            self.step();
+            if !self.upcall {
+                let until_ns = self.timer_ns.expect("it sleeps for ever");
+                self.block(until_ns);
+            }
+            if self.timer_ns.is_some_and(|at_ns| at_ns <= self.now_ns) {
+                self.timer_ns = None;
+                self.send(TIMER_PORT);
+            }
+            self.upcall = false;
+        }
+    }
+
+    /// So few that they are polled, and one more than that.
+    fn port_lists() -> [Vec<Port>; 2] {
+        [3, sched::POLL_PORTS_MAX + 1].map(|count| (1..=count as u32).map(Port).collect())
+    }
+
+    #[test]
+    fn an_event_at_any_moment_ends_the_wait_and_stays_pending() {
+        for ports in port_lists() {
+            for event in [ports[0], ports[ports.len() - 1]] {
+                for early in 0..3 {
+                    for steps in 0..8 * ports.len() {
+                        let mut xen = Xen { early, ..Xen::new(Some(event), steps) };
+                        let woken = wait_on(&mut xen, &ports, DEADLINE_NS);
+                        let when = std::format!("{} ports, {steps} steps, {early}", ports.len());
+                        assert_eq!((woken, xen.now_ns), (Woken::Pending, 0), "lost: {when}");
+                        assert!(xen.pending.contains(&event.0), "cleared: {when}");
+                        assert!(xen.unmasked.is_empty(), "left unmasked: {when}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_an_event_the_wait_ends_at_the_deadline() {
+        for ports in port_lists() {
+            for early in 0..3 {
+                let mut xen = Xen { early, ..Xen::new(None, 0) };
+                let woken = wait_on(&mut xen, &ports, DEADLINE_NS);
+                assert_eq!((woken, xen.now_ns), (Woken::Deadline, DEADLINE_NS));
+                assert!(xen.unmasked.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_not_waited_for_does_not_end_the_wait() {
+        for ports in port_lists() {
+            let mut xen = Xen::new(None, 0);
+            xen.send(Port(3999));
+            assert_eq!(wait_on(&mut xen, &ports, DEADLINE_NS), Woken::Deadline);
+            assert!(xen.pending.contains(&3999));
+        }
+    }
 }
