@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn origin(clock: Clock) -> Origin {
-        Origin { daemon: Daemon::C, clock, replay: String::new() }
+        Origin { scenario: ROLE.into(), daemon: Daemon::C, clock, replay: String::new() }
     }
 
     #[test]

@@ -141,7 +141,12 @@ impl Session {
             }
             None => natively(&layout, &wish.job, progress, limit)?,
         };
-        let origin = Origin { daemon: wish.daemon, clock: wish.clock, replay: self.replay(wish) };
+        let origin = Origin {
+            scenario: wish.job.scenario.clone(),
+            daemon: wish.daemon,
+            clock: wish.clock,
+            replay: self.replay(wish),
+        };
         let findings = assemble(&played, &origin, &self.images);
         for guest in &findings.guests {
             write(

@@ -282,7 +282,8 @@ mod tests {
         let nothing =
             Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: None };
         let replay = String::new();
-        let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay };
+        let origin =
+            Origin { scenario: SCENARIO.into(), daemon: Daemon::C, clock: Clock::Counted, replay };
         let wrong = short_wrong(&nothing, &assemble(&nothing, &origin, &[]));
         assert_eq!(
             wrong,

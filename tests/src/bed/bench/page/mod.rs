@@ -369,7 +369,12 @@ mod tests {
 
     #[test]
     fn the_page_says_what_was_reached_and_what_was_not_measured() {
-        let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay: String::new() };
+        let origin = Origin {
+            scenario: "bench".into(),
+            daemon: Daemon::C,
+            clock: Clock::Counted,
+            replay: String::new(),
+        };
         let findings = assemble(&played(), &origin, &[]);
         let report = empty_report(&findings.judgement, "2026-01-01T00:00:00Z");
         let page = render(&[Run { daemon: Daemon::C, findings: &findings, report: &report }]);
