@@ -14,11 +14,8 @@ const BUILD_S_MAX: u64 = 900;
 
 /// What compilers make of a sequentially consistent fence, which nothing else is compiled to: `mfence`,
 /// and `lock or` of 0 to the top of the stack or to the red zone below.
-const FENCES: [&[u8]; 3] = [
-    &[0x0f, 0xae, 0xf0],
-    &[0xf0, 0x83, 0x0c, 0x24, 0x00],
-    &[0xf0, 0x83, 0x4c, 0x24, 0xc0, 0x00],
-];
+const FENCES: [&[u8]; 3] =
+    [&[0x0f, 0xae, 0xf0], &[0xf0, 0x83, 0x0c, 0x24, 0x00], &[0xf0, 0x83, 0x4c, 0x24, 0xc0, 0x00]];
 
 /// The xenstore ring has two in each image, where it has sent a request and where it has taken a reply
 /// (`StoreRing::full_barrier`). The byte rings have one, before a side sleeps: over the own pages in
@@ -35,7 +32,11 @@ fn every_full_barrier_is_an_instruction_in_the_images() {
         let image = built.iter().find(|image| image.name == name).expect("the image is built");
         let bytes = std::fs::read(&image.path).expect("it can be read");
         let at = fences(executable(&bytes));
-        assert_eq!(at.len(), expected, "full barriers of {name}, at these places of its code: {at:x?}");
+        assert_eq!(
+            at.len(),
+            expected,
+            "full barriers of {name}, at these places of its code: {at:x?}"
+        );
     }
 }
 
