@@ -191,10 +191,9 @@ impl<P: SharedPages> FrontConnection<P> {
         self.stream.outgoing().publish(self.set.pages(), bytes);
     }
 
-    /// The peer's two ring indices as they stand there, unchecked: where they have not moved, it has
-    /// neither written nor read.
-    pub fn peer_indices(&self) -> [u32; 2] {
-        self.stream.peer_indices(self.set.pages())
+    /// How far the peer has moved the two rings, see [`Stream::accepted`].
+    pub const fn accepted(&self) -> [u32; 2] {
+        self.stream.accepted()
     }
 
     /// The pages themselves. Who writes what this crate keeps there breaks the connection: for an

@@ -239,16 +239,15 @@ impl Producer {
         self.0.left()
     }
 
-    /// The consumer's index as it stands there, unchecked.
-    #[inline(always)]
-    pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
-        pages.load_u32(self.0.place.consumer_line + LINE_INDEX)
+    /// How far the peer has let this end move: its index as last accepted, plus a constant.
+    pub(crate) const fn accepted(&self) -> u32 {
+        self.0.bound
     }
 
     /// Reads the consumer's index again: it may have moved up to our own.
     #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = self.peer_index(pages);
+        let found = pages.load_u32(self.0.place.consumer_line + LINE_INDEX);
         self.0.believe(found.wrapping_add(self.0.place.size), found)
     }
 
@@ -351,16 +350,15 @@ impl Consumer {
         self.0.left()
     }
 
-    /// The producer's index as it stands there, unchecked.
-    #[inline(always)]
-    pub(crate) fn peer_index(&self, pages: &impl SharedPages) -> u32 {
-        pages.load_u32(self.0.place.producer_line + LINE_INDEX)
+    /// See [`Producer::accepted`].
+    pub(crate) const fn accepted(&self) -> u32 {
+        self.0.bound
     }
 
     /// Reads the producer's index again: it may have moved until the ring is full.
     #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = self.peer_index(pages);
+        let found = pages.load_u32(self.0.place.producer_line + LINE_INDEX);
         self.0.believe(found, found)
     }
 

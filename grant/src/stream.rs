@@ -73,10 +73,11 @@ impl Stream {
         self.outgoing.size()
     }
 
-    /// The peer's two indices as they stand there, unchecked: where they have not moved, it has
-    /// neither written nor read.
-    pub(crate) fn peer_indices(&self, pages: &impl SharedPages) -> [u32; 2] {
-        [self.outgoing.peer_index(pages), self.incoming.peer_index(pages)]
+    /// How far the peer has moved each ring, as this side has accepted it. Equal values mean that the
+    /// peer has neither written nor read since. What stands in the page counts for nothing until a
+    /// read, a write or a look has checked it.
+    pub const fn accepted(&self) -> [u32; 2] {
+        [self.outgoing.accepted(), self.incoming.accepted()]
     }
 
     /// The ring that is written.

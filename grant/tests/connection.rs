@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use common::{BACK_EPOCH, World, terms};
 use grant::fake::FakePages;
+use grant::layout::{LINE_INDEX, Layout};
 use grant::{
     BackConnection, GrantRef, Notify, Readiness, SharedPages, TransferError, Wish, ring_bytes,
 };
@@ -82,6 +83,33 @@ fn a_look_finds_what_has_come_and_asks_for_nothing() {
     assert_eq!(pair.back.look(wish), Ok(Readiness::Ready));
     world.disconnect(pair);
     world.machine.assert_clean();
+}
+
+#[test]
+fn only_what_the_stream_accepts_counts_as_progress() {
+    let mut world = World::new();
+    let mut pair = world.connect(0x100, 1);
+    let place = Layout::of(1).to_back;
+    let index = place.producer_line + LINE_INDEX;
+    let start = pair.back.accepted();
+    // Any index, as often as the front likes: nothing has looked at it, so nothing has come of it.
+    for found in [1, 7, u32::MAX] {
+        pair.front.pages().store_u32(index, found);
+        assert_eq!(pair.back.accepted(), start, "index {found}");
+    }
+    // The last of them is impossible. It is refused, and counts for nothing either.
+    assert!(matches!(pair.back.read(&mut [0; 8]), Err(TransferError::Ring(_))));
+    assert_eq!(pair.back.accepted(), start);
+    // A byte that is read, and room that is given back, count.
+    pair.front.pages().store_u32(index, 0);
+    assert_eq!(pair.front.write(b"a"), Ok(1));
+    assert_eq!(pair.back.read(&mut [0; 8]), Ok(1));
+    assert_eq!(pair.back.accepted(), [start[0], start[1] + 1]);
+    assert_eq!(pair.back.write(b"b"), Ok(1));
+    assert_eq!(pair.front.read(&mut [0; 8]), Ok(1));
+    assert_eq!(pair.back.room(), Ok(place.size as usize));
+    assert_eq!(pair.back.accepted(), [start[0] + 1, start[1] + 1]);
+    world.disconnect(pair);
 }
 
 #[test]

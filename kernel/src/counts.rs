@@ -34,8 +34,8 @@ impl Totals {
         let (requests, rest) = totals.0.split_at_mut(REQUESTS);
         let (others, hypercalls) = rest.split_at_mut(OTHERS);
         requests.copy_from_slice(&counts.requests);
-        others.copy_from_slice(&[counts.events, counts.doorbells, useful.into(), empty.into()]);
-        hypercalls.copy_from_slice(&hypercall::counts().map(u64::from));
+        others.copy_from_slice(&[counts.events, counts.doorbells, useful, empty]);
+        hypercalls.copy_from_slice(&hypercall::counts());
         totals
     }
 
@@ -89,4 +89,25 @@ fn pairs(f: &mut fmt::Formatter<'_>, before: &str, names: &str, counts: &[u64]) 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use xenbus::Counts;
+
+    use super::Totals;
+    use crate::{events, hypercall};
+
+    #[test]
+    fn a_stage_is_counted_across_the_end_of_32_bits() {
+        hypercall::count_to_32_bits(hypercall::Counted::SchedPoll);
+        events::count_to_32_bits();
+        let before = Totals::now(&Counts::new());
+        hypercall::count(hypercall::Counted::SchedPoll);
+        events::count(events::Woken::Pending);
+        events::count(events::Woken::Deadline);
+        let grown = Totals::now(&Counts::new()).since(&before);
+        let text = std::format!("{grown}");
+        assert_eq!(text, " wakeups.useful=1 wakeups.empty=1 hc.sched.poll=1");
+    }
 }

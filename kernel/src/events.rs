@@ -5,7 +5,7 @@
 //! Up to 128 ports are waited for by SCHEDOP_poll with everything masked; more than that by HLT,
 //! with an upcall vector and the one-shot timer.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
 use x86_64::instructions::interrupts;
@@ -18,8 +18,9 @@ use crate::{clock, console, shared_info};
 /// The vector of the upcall: any that is not an exception will do.
 pub(crate) const UPCALL_VECTOR: u8 = 0x20;
 
-static WAKE_UPS_USEFUL: AtomicU32 = AtomicU32::new(0);
-static WAKE_UPS_EMPTY: AtomicU32 = AtomicU32::new(0);
+/// 64 bits each: a peer that rings in a loop passes 32 bits within hours.
+static WAKE_UPS_USEFUL: AtomicU64 = AtomicU64::new(0);
+static WAKE_UPS_EMPTY: AtomicU64 = AtomicU64::new(0);
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,10 @@ pub fn take_pending(port: Port) -> bool {
 /// Waits until one of `ports` is pending or the clock shows `deadline_ns`, whichever is first. The
 /// console daemon is rung first if it has something to read. No port's pending bit is cleared.
 pub fn wait(ports: &[Port], deadline_ns: u64) -> Woken {
-    let woken = wait_on(&mut ThisDomain, ports, deadline_ns);
+    count(wait_on(&mut ThisDomain, ports, deadline_ns))
+}
+
+pub(crate) fn count(woken: Woken) -> Woken {
     let counter = match woken {
         Woken::Pending => &WAKE_UPS_USEFUL,
         Woken::Deadline => &WAKE_UPS_EMPTY,
@@ -166,8 +170,16 @@ impl Steps for ThisDomain {
 }
 
 /// Wake-ups so far: with something to do, and for nothing.
-pub fn wake_ups() -> (u32, u32) {
+pub fn wake_ups() -> (u64, u64) {
     (WAKE_UPS_USEFUL.load(Ordering::Relaxed), WAKE_UPS_EMPTY.load(Ordering::Relaxed))
+}
+
+/// Makes the counters stand where 32 bits end.
+#[cfg(test)]
+pub(crate) fn count_to_32_bits() {
+    for counter in [&WAKE_UPS_USEFUL, &WAKE_UPS_EMPTY] {
+        counter.fetch_add(u32::MAX.into(), Ordering::Relaxed);
+    }
 }
 
 /// Tells the toolstack that this domain obeys `control/shutdown`. libxl looks at the callback

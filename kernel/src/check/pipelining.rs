@@ -32,7 +32,7 @@ fn prepare(bench: &mut Bench, count: usize) -> Result<(), Wrong> {
 }
 
 /// How often Xen was told to ring the daemon, by Xen's own interface.
-fn doorbells_by_hypercall() -> u32 {
+fn doorbells_by_hypercall() -> u64 {
     let names = COUNTED_NAMES.split_ascii_whitespace();
     let counts = names.zip(hypercall::counts());
     counts.filter(|(name, _)| *name == "evtchn.send").map(|(_, count)| count).sum()

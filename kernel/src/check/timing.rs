@@ -49,7 +49,7 @@ impl Counted {
             doorbells: counts.doorbells,
             wake_ups: counts.wake_ups,
             wake_ups_empty: counts.wake_ups_empty(),
-            hypercalls: hypercall::counts().into_iter().map(u64::from).sum(),
+            hypercalls: hypercall::counts().into_iter().sum(),
             blocks: heap::blocks_given(),
         }
     }

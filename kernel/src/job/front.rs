@@ -68,7 +68,7 @@ struct Course {
     wrong: bool,
     /// Somebody wanted the connection's end before all bytes had moved.
     cut_short: bool,
-    done: u32,
+    done: u64,
     moments: Moments,
 }
 
@@ -159,7 +159,7 @@ impl Cycles {
     }
 
     fn finished(&self, course: &Course) -> bool {
-        self.cycles > 0 && course.done >= self.cycles
+        self.cycles > 0 && course.done >= u64::from(self.cycles)
     }
 
     fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform<FrontSide>) {
@@ -237,7 +237,7 @@ impl Job for Cycles {
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
             let course = &mut self.courses[index];
-            let finished = self.cycles > 0 && course.done >= self.cycles;
+            let finished = self.cycles > 0 && course.done >= u64::from(self.cycles);
             match course.phase {
                 Phase::Idle { until_ns }
                     if !finished && !leaving && clock::now_ns() >= until_ns =>

@@ -41,7 +41,7 @@ pub(crate) struct Stages {
     asked_at_begin: u64,
     to_come: heapless::Vec<Turn, TURNS_MAX>,
     sums: [Totals; NAMES.len()],
-    times: [u32; NAMES.len()],
+    times: [u64; NAMES.len()],
 }
 
 impl Stages {

@@ -64,11 +64,11 @@ impl End {
         (self.port, self.meter) = (Some(port), Meter::NEW);
     }
 
-    /// The peer's ring indices.
-    fn peer_indices(&self) -> [u32; 2] {
+    /// How far the peer has moved the rings, as the stream has accepted it.
+    fn accepted(&self) -> [u32; 2] {
         match (&self.front, &self.back) {
-            (Some(front), _) => front.peer_indices(),
-            (None, Some(back)) => back.peer_indices(),
+            (Some(front), _) => front.accepted(),
+            (None, Some(back)) => back.accepted(),
             (None, None) => [0; 2],
         }
     }
@@ -241,7 +241,7 @@ impl<S: Side> XenPlatform<S> {
         S::mark("wake");
         for end in &mut self.ends {
             let Some(port) = end.port else { continue };
-            if events::take_pending(port) && end.meter.count(end.peer_indices()) {
+            if events::take_pending(port) && end.meter.count(end.accepted()) {
                 let name = end.name.as_str();
                 crate::say!(
                     Warn,

@@ -2,6 +2,9 @@
 //! wake-up costs far more than it costs to ring: so those are counted that bring no byte, and a port
 //! with too many of them is not waited for until the next beat (masked). What the peer has to say
 //! meanwhile is found then, or when something else wakes this domain; other links notice nothing.
+//!
+//! Whether a wake-up brought bytes is decided at the next one, by what the stream has accepted in
+//! between. An index in the shared page decides nothing: a peer can write any index at any time.
 
 /// Wake-ups for nothing in one beat that a port may always cause: a stamp, acknowledgements, the
 /// closing word, and notifications that come when the bytes have been seen already.
@@ -15,8 +18,8 @@ const BEAT_NS: u64 = 1_000_000_000;
 /// Counts one port's wake-ups.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
-    /// The peer's indices when last looked at.
-    seen: [u32; 2],
+    /// What the stream had accepted when the port rang last.
+    accepted: [u32; 2],
     useful: u32,
     idle: u32,
     masked: bool,
@@ -28,7 +31,7 @@ pub(super) struct Meter {
 impl Meter {
     /// A port that has just been opened.
     pub(super) const NEW: Self =
-        Self { seen: [0; 2], useful: 0, idle: 0, masked: false, told: false, until_ns: 0 };
+        Self { accepted: [0; 2], useful: 0, idle: 0, masked: false, told: false, until_ns: 0 };
 
     /// Whether the port is not to be waited for.
     pub(super) const fn is_masked(&self) -> bool {
@@ -48,13 +51,13 @@ impl Meter {
         }
     }
 
-    /// The port has rung, and the peer's indices are these. True if it is to be said, for the first
-    /// time, that the port is masked.
-    pub(super) fn count(&mut self, indices: [u32; 2]) -> bool {
-        if indices == self.seen {
+    /// The port has rung, and the stream has accepted this much so far. True if it is to be said, for
+    /// the first time, that the port is masked.
+    pub(super) fn count(&mut self, accepted: [u32; 2]) -> bool {
+        if accepted == self.accepted {
             self.idle = self.idle.saturating_add(1);
         } else {
-            self.seen = indices;
+            self.accepted = accepted;
             self.useful = self.useful.saturating_add(1);
         }
         let allowed = self.useful.saturating_mul(IDLE_PER_USEFUL).saturating_add(IDLE_MAX);
