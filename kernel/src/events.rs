@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Mutex;
 use x86_64::instructions::interrupts;
 
-use crate::abi::hvm::{CALLBACK_IRQ, CALLBACK_TYPE_SHIFT, CALLBACK_TYPE_VECTOR};
+use crate::abi::hvm::{CALLBACK_TYPE_SHIFT, CALLBACK_TYPE_VECTOR};
 use crate::hypercall::event_channel::{self, Port};
 use crate::hypercall::{Errno, hvm, sched, vcpu};
 use crate::{clock, console, shared_info};
@@ -190,7 +190,7 @@ pub(crate) fn count_to_32_bits() {
 /// As Xen says; then only `xl destroy` ends the domain.
 pub fn announce_obedience() -> Result<(), Errno> {
     const GSI_1: u64 = 1;
-    hvm::set_param(CALLBACK_IRQ, GSI_1)
+    hvm::set_callback(GSI_1)
 }
 
 /// The timer's port, once waiting by HLT has been set up.
@@ -204,7 +204,7 @@ pub(crate) fn forget_ports() {
 
 fn set_up_upcalls() -> Result<Port, Errno> {
     let callback = (CALLBACK_TYPE_VECTOR << CALLBACK_TYPE_SHIFT) | u64::from(UPCALL_VECTOR);
-    hvm::set_param(CALLBACK_IRQ, callback)?;
+    hvm::set_callback(callback)?;
     event_channel::bind_virq(xen_sys::VIRQ_TIMER)
 }
 

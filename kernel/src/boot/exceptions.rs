@@ -9,9 +9,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86_64::registers::control::Cr2;
 
-use super::paging::WINDOW_BASE;
 use crate::console::Emergency;
 use crate::hypercall::sched::{self, ShutdownReason};
+use crate::shared_info::UPCALL_PENDING_ADDRESS;
 
 /// Vectors that x86 reserves for exceptions.
 pub(super) const EXCEPTIONS: usize = 32;
@@ -73,18 +73,17 @@ global_asm!(
     "call {report}",
     "ud2",
     // An event upcall only has to end a HLT: whoever waits looks at the pending bits itself. Xen
-    // raises the next one only once `vcpu_info[0].evtchn_upcall_pending`, the first byte of the
-    // shared info page, is zero again.
+    // raises the next one only once `vcpu_info[0].evtchn_upcall_pending` is zero again.
     "tether_upcall_stub:",
     "push rax",
-    "movabs rax, {shared_info}",
+    "movabs rax, {upcall_pending}",
     "mov byte ptr [rax], 0",
     "pop rax",
     "iretq",
     ".popsection",
     stub_bytes = const STUB_BYTES,
     exceptions = const EXCEPTIONS,
-    shared_info = const WINDOW_BASE,
+    upcall_pending = const UPCALL_PENDING_ADDRESS,
     report = sym report,
 );
 

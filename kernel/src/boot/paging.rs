@@ -85,7 +85,7 @@ pub(crate) fn special_page(frame: u64) -> Option<Untyped> {
 /// nothing is, or is no longer, reads give all ones and writes are lost: wrong, but no harm.
 pub(crate) fn window(slot: u32, pages: usize) -> Untyped {
     let bytes = pages * PAGE_BYTES;
-    let address = window_address(slot);
+    let address = window_frame(slot).address();
     assert!(address + bytes as u64 <= WINDOW_BASE + WINDOW_BYTES);
     // SAFETY:
     // 1. The tables map the window for ever, and an access where no page is behind it is answered
@@ -94,11 +94,28 @@ pub(crate) fn window(slot: u32, pages: usize) -> Untyped {
     unsafe { Untyped::new(address, bytes) }
 }
 
-/// Guest-physical address of a page of the window.
-pub(crate) fn window_address(slot: u32) -> u64 {
-    let address = WINDOW_BASE + u64::from(slot) * PAGE_BYTES as u64;
-    assert!(address < WINDOW_BASE + WINDOW_BYTES);
-    address
+/// A guest frame of the window: it never had RAM, so that Xen may put any page there and no Rust object
+/// is lost. Only [`window_frame`] makes one; what hands frames to Xen relies on that.
+#[derive(Clone, Copy)]
+pub(crate) struct WindowFrame(u64);
+
+impl WindowFrame {
+    /// The frame's number.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The frame's guest-physical address.
+    pub(crate) const fn address(self) -> u64 {
+        self.0 * PAGE_BYTES as u64
+    }
+}
+
+/// The frame of a page of the window. Boot has checked against the memory map that there is no RAM in
+/// the window, before anything is placed there.
+pub(crate) const fn window_frame(slot: u32) -> WindowFrame {
+    assert!((slot as u64) < WINDOW_BYTES / PAGE_BYTES as u64);
+    WindowFrame(WINDOW_BASE / PAGE_BYTES as u64 + slot as u64)
 }
 
 /// The entries of one table.

@@ -9,12 +9,12 @@ use grant::{
     DomId, GrantRef, GrantStatus, MapHandle, MapRefused, Mapper, Mapping, PAGES_MAX, SharedPages,
     SlotRun, UnmapRefused,
 };
+use heapless::Vec;
 
 use super::frames::FRAMES_MAX;
-use crate::abi::grant_table::{MapGrantRef, UnmapGrantRef};
-use crate::boot::paging;
+use crate::boot::paging::{self, WindowFrame};
 use crate::hypercall::event_channel::Port;
-use crate::hypercall::grant_table::{self, GrantError};
+use crate::hypercall::grant_table::{self, GrantError, Map, Unmap};
 use crate::untyped::Untyped;
 
 /// The window's slot of `grant/`'s slot 0: behind shared info and the grant frames.
@@ -59,32 +59,27 @@ impl Mapper for WindowMapper {
         first_slot: u32,
         outcomes: &mut [Result<MapHandle, MapRefused>],
     ) {
-        let mut operations = [MapGrantRef::default(); PAGES_MAX];
-        let operations = &mut operations[..refs.len()];
-        for ((operation, r), slot) in operations.iter_mut().zip(refs).zip(first_slot..) {
-            *operation = grant_table::mapping(peer.0, r.0, window_address(slot));
-        }
-        let called = grant_table::map(operations);
+        assert!(refs.len() <= PAGES_MAX);
+        let of = |(r, slot): (&GrantRef, u32)| Map::new(peer.0, r.0, window_frame(slot));
+        let mut operations: Vec<Map, PAGES_MAX> = refs.iter().zip(first_slot..).map(of).collect();
+        let called = grant_table::map(&mut operations);
         for (operation, outcome) in operations.iter().zip(outcomes) {
             let why = |error| match said(called, error) {
                 GrantError::Status(status) => MapRefused::Status(GrantStatus(status)),
                 GrantError::Hypercall(errno) => MapRefused::Hypercall(errno.negative()),
             };
-            *outcome = grant_table::mapped(operation).map(MapHandle).map_err(why);
+            *outcome = operation.handle().map(MapHandle).map_err(why);
         }
     }
 
     fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
-        let mut operations = [UnmapGrantRef::default(); PAGES_MAX];
-        let operations = &mut operations[..mappings.len()];
-        for (operation, mapping) in operations.iter_mut().zip(mappings) {
-            let address = window_address(mapping.window_slot);
-            *operation = grant_table::unmapping(mapping.handle.0, address);
-        }
+        assert!(mappings.len() <= PAGES_MAX);
+        let of = |of: &Mapping| Unmap::new(of.handle.0, window_frame(of.window_slot));
+        let mut operations: Vec<Unmap, PAGES_MAX> = mappings.iter().map(of).collect();
         let called = match self.closing {
-            None => grant_table::unmap(operations),
+            None => grant_table::unmap(&mut operations),
             Some(port) => {
-                let (called, closed) = grant_table::unmap_and_close(operations, port);
+                let (called, closed) = grant_table::unmap_and_close(&mut operations, port);
                 if closed.is_ok() {
                     self.closing = None;
                 }
@@ -96,7 +91,7 @@ impl Mapper for WindowMapper {
                 GrantError::Status(status) => UnmapRefused::Status(GrantStatus(status)),
                 GrantError::Hypercall(errno) => UnmapRefused::Hypercall(errno.negative()),
             };
-            *outcome = grant_table::unmapped(operation).map_err(why);
+            *outcome = operation.outcome().map_err(why);
         }
     }
 }
@@ -107,9 +102,9 @@ fn said(called: Result<(), GrantError>, operation: GrantError) -> GrantError {
     called.err().unwrap_or(operation)
 }
 
-/// The guest-physical address of a slot.
-fn window_address(window_slot: u32) -> u64 {
-    paging::window_address(FIRST_SLOT + window_slot)
+/// The frame of a slot.
+fn window_frame(window_slot: u32) -> WindowFrame {
+    paging::window_frame(FIRST_SLOT + window_slot)
 }
 
 /// Mapped pages. Whoever unmaps the run drops this first; a late access would be answered with all

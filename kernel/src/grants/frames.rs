@@ -52,8 +52,8 @@ impl GrantFrames {
     pub(crate) fn place(&self) -> Result<(), GrantError> {
         grant_table::choose_version_1()?;
         for frame in 0..self.entries / ENTRIES_PER_FRAME {
-            let address = paging::window_address(FIRST_SLOT + frame);
-            memory::place(XenPage::GrantFrame(frame), address).map_err(GrantError::Hypercall)?;
+            let place = paging::window_frame(FIRST_SLOT + frame);
+            memory::place(XenPage::GrantFrame(frame), place).map_err(GrantError::Hypercall)?;
         }
         PLACED.store(true, Ordering::Relaxed);
         Ok(())

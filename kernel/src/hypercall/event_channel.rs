@@ -11,7 +11,7 @@ use xen_sys::{
     evtchn_send, evtchn_status, evtchn_status__bindgen_ty_1,
 };
 
-use super::{Argument, Counted, Errno, call};
+use super::{Errno, call, operation};
 use crate::abi::DOMID_SELF;
 
 /// The number of an event channel's end.
@@ -31,27 +31,26 @@ pub enum Status {
     Other,
 }
 
-// SAFETY: bindgen's plain `repr(C)` data of integers (a union of such in `evtchn_status`).
-unsafe impl Argument for evtchn_alloc_unbound {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_bind_interdomain {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_bind_virq {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_bind_ipi {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_close {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_send {}
-// SAFETY: as above.
-unsafe impl Argument for evtchn_status {}
-
 const OP: u32 = __HYPERVISOR_event_channel_op;
+
+// `Operation`:
+// 1. bindgen's `repr(C)` integers, and a union of such in `evtchn_status`.
+// 2. Xen writes the fields that the header calls OUT, and nothing else of this domain's memory.
+// 3. Event channels hold no memory. A port that is not ours is refused.
+operation! {
+    evtchn_alloc_unbound: OP, EVTCHNOP_alloc_unbound, EvtchnAllocUnbound;
+    evtchn_bind_interdomain: OP, EVTCHNOP_bind_interdomain, EvtchnBindInterdomain;
+    evtchn_bind_virq: OP, EVTCHNOP_bind_virq, EvtchnBindVirq;
+    evtchn_bind_ipi: OP, EVTCHNOP_bind_ipi, EvtchnBindIpi;
+    evtchn_close: OP, EVTCHNOP_close, EvtchnClose;
+    evtchn_send: OP, EVTCHNOP_send, EvtchnSend;
+    evtchn_status: OP, EVTCHNOP_status, EvtchnStatus;
+}
 
 /// A new port of ours that `remote` may bind to.
 pub fn alloc_unbound(remote: u16) -> Result<Port, Errno> {
     let mut arg = evtchn_alloc_unbound { dom: DOMID_SELF, remote_dom: remote, port: 0 };
-    call(Counted::EvtchnAllocUnbound, OP, EVTCHNOP_alloc_unbound, &mut arg)?;
+    call(&mut arg)?;
     Ok(Port(arg.port))
 }
 
@@ -59,34 +58,34 @@ pub fn alloc_unbound(remote: u16) -> Result<Port, Errno> {
 pub fn bind_interdomain(remote: u16, port: Port) -> Result<Port, Errno> {
     let mut arg =
         evtchn_bind_interdomain { remote_dom: remote, remote_port: port.0, local_port: 0 };
-    call(Counted::EvtchnBindInterdomain, OP, EVTCHNOP_bind_interdomain, &mut arg)?;
+    call(&mut arg)?;
     Ok(Port(arg.local_port))
 }
 
 /// Binds a virtual interrupt of this processor.
 pub fn bind_virq(virq: u32) -> Result<Port, Errno> {
     let mut arg = evtchn_bind_virq { virq, vcpu: 0, port: 0 };
-    call(Counted::EvtchnBindVirq, OP, EVTCHNOP_bind_virq, &mut arg)?;
+    call(&mut arg)?;
     Ok(Port(arg.port))
 }
 
 /// A channel from this processor to itself.
 pub fn bind_ipi() -> Result<Port, Errno> {
     let mut arg = evtchn_bind_ipi { vcpu: 0, port: 0 };
-    call(Counted::EvtchnBindIpi, OP, EVTCHNOP_bind_ipi, &mut arg)?;
+    call(&mut arg)?;
     Ok(Port(arg.port))
 }
 
 /// Closes a port of ours.
 pub fn close(port: Port) -> Result<(), Errno> {
     let mut arg = evtchn_close { port: port.0 };
-    call(Counted::EvtchnClose, OP, EVTCHNOP_close, &mut arg).map(drop)
+    call(&mut arg).map(drop)
 }
 
 /// Rings the other end. Succeeds, and does nothing, when nobody is there any more.
 pub fn send(port: Port) -> Result<(), Errno> {
     let mut arg = evtchn_send { port: port.0 };
-    call(Counted::EvtchnSend, OP, EVTCHNOP_send, &mut arg).map(drop)
+    call(&mut arg).map(drop)
 }
 
 /// The state of a port of ours.
@@ -103,7 +102,7 @@ pub fn domain_exists(domain: u16) -> bool {
 fn status_of(dom: u16, port: u32) -> Result<Status, Errno> {
     let u = evtchn_status__bindgen_ty_1 { pirq: 0 };
     let mut arg = evtchn_status { dom, port, status: 0, vcpu: 0, u };
-    call(Counted::EvtchnStatus, OP, EVTCHNOP_status, &mut arg)?;
+    call(&mut arg)?;
     #[allow(non_upper_case_globals)] // The names are the header's.
     Ok(match arg.status {
         EVTCHNSTAT_closed => Status::Closed,

@@ -4,22 +4,36 @@
 
 use xen_sys::__HYPERVISOR_hvm_op;
 
-use super::{Argument, Counted, Errno, call};
+use super::{Errno, call, operation};
 use crate::abi::DOMID_SELF;
-use crate::abi::hvm::{GET_PARAM, Param, SET_PARAM};
+use crate::abi::hvm::{CALLBACK_IRQ, GET_PARAM, Param, SET_PARAM};
 
-// SAFETY: plain `repr(C)` integers, asserted against the header's layout.
-unsafe impl Argument for Param {}
+/// A parameter to be read.
+#[repr(transparent)]
+struct Get(Param);
+
+/// A parameter to be set, made by [`set_callback`] alone: others name memory that Xen then writes
+/// (`HVM_PARAM_VM86_TSS`).
+#[repr(transparent)]
+struct Set(Param);
+
+// `Operation`:
+// 1. Integers, their layout asserted in `abi`.
+// 2. Xen writes the value of a parameter that is read, and nothing else.
+// 3. `set_callback` makes the only values that are set: an interrupt or a vector, not memory.
+operation! {
+    Get: __HYPERVISOR_hvm_op, GET_PARAM, HvmGetParam;
+    Set: __HYPERVISOR_hvm_op, SET_PARAM, HvmSetParam;
+}
 
 /// Reads a parameter of this domain.
 pub(crate) fn param(index: u32) -> Result<u64, Errno> {
-    let mut arg = Param { domid: DOMID_SELF, pad: 0, index, value: 0 };
-    call(Counted::HvmGetParam, __HYPERVISOR_hvm_op, GET_PARAM, &mut arg)?;
-    Ok(arg.value)
+    let mut arg = Get(Param { domid: DOMID_SELF, pad: 0, index, value: 0 });
+    call(&mut arg)?;
+    Ok(arg.0.value)
 }
 
-/// Sets a parameter of this domain.
-pub(crate) fn set_param(index: u32, value: u64) -> Result<(), Errno> {
-    let mut arg = Param { domid: DOMID_SELF, pad: 0, index, value };
-    call(Counted::HvmSetParam, __HYPERVISOR_hvm_op, SET_PARAM, &mut arg).map(drop)
+/// Sets how event upcalls arrive: `HVM_PARAM_CALLBACK_IRQ`.
+pub(crate) fn set_callback(value: u64) -> Result<(), Errno> {
+    call(&mut Set(Param { domid: DOMID_SELF, pad: 0, index: CALLBACK_IRQ, value })).map(drop)
 }

@@ -4,12 +4,24 @@
 
 use xen_sys::__HYPERVISOR_memory_op;
 
-use super::{Argument, Counted, Errno, call};
+use super::{Errno, call, operation};
+use crate::abi::DOMID_SELF;
 use crate::abi::memory::{ADD_TO_PHYSMAP, AddToPhysmap, SPACE_GRANT_TABLE, SPACE_SHARED_INFO};
-use crate::abi::{DOMID_SELF, PAGE_BYTES};
+use crate::boot::paging::WindowFrame;
 
-// SAFETY: plain `repr(C)` integers, asserted against the header's layout.
-unsafe impl Argument for AddToPhysmap {}
+/// The argument, made by [`place`] alone: the command takes away the RAM that the frame had, and in
+/// other spaces that of the index too.
+#[repr(transparent)]
+struct Placing(AddToPhysmap);
+
+// `Operation`:
+// 1. Integers, their layout asserted in `abi`.
+// 2. Xen reads the structure and writes none of this domain's memory.
+// 3. `place` makes the only values: a page of Xen's own, and a frame of the window, which never had
+//    RAM. So no RAM is lost and no Rust object.
+operation! {
+    Placing: __HYPERVISOR_memory_op, ADD_TO_PHYSMAP, MemoryAddToPhysmap;
+}
 
 /// A page of Xen's that a guest may place.
 #[derive(Clone, Copy)]
@@ -20,14 +32,12 @@ pub(crate) enum XenPage {
     GrantFrame(u32),
 }
 
-/// Makes `page` appear at a guest-physical address. RAM that is there already would be lost, so
-/// the address must lie in the window.
-pub(crate) fn place(page: XenPage, address: u64) -> Result<(), Errno> {
+/// Makes `page` appear in a frame of the window.
+pub(crate) fn place(page: XenPage, frame: WindowFrame) -> Result<(), Errno> {
     let (space, idx) = match page {
         XenPage::SharedInfo => (SPACE_SHARED_INFO, 0),
         XenPage::GrantFrame(index) => (SPACE_GRANT_TABLE, u64::from(index)),
     };
-    let gpfn = address / PAGE_BYTES as u64;
-    let mut arg = AddToPhysmap { domid: DOMID_SELF, size: 0, space, idx, gpfn };
-    call(Counted::MemoryAddToPhysmap, __HYPERVISOR_memory_op, ADD_TO_PHYSMAP, &mut arg).map(drop)
+    let gpfn = frame.number();
+    call(&mut Placing(AddToPhysmap { domid: DOMID_SELF, size: 0, space, idx, gpfn })).map(drop)
 }

@@ -1,10 +1,11 @@
 //! Hypercalls: the page they go through, typed wrappers one file a family, and a count of each.
 //!
 //! The page is filled by Xen, and checked afterwards: it begins as zeroes, so a hypervisor that did
-//! nothing is found out before the first call, not by it.
+//! nothing is found out before the first call, not by it. Until then, and where it was not filled
+//! again for a restored domain, every call fails with ENOSYS and no instruction of the page runs.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use x86_64::registers::model_specific::Msr;
 
@@ -59,7 +60,6 @@ counted! {
     GrantUnmap => "grant.unmap",
     Multicall => "multicall",
     SchedPoll => "sched.poll",
-    SchedYield => "sched.yield",
     SchedShutdown => "sched.shutdown",
     VcpuTimer => "vcpu.set_singleshot_timer",
 }
@@ -82,23 +82,61 @@ pub(crate) fn count(what: Counted) {
     COUNTS[what as usize].fetch_add(1, Ordering::Relaxed);
 }
 
-/// A structure that a hypercall reads and writes. Any value may be handed to Xen, and whatever Xen
-/// may write into it is a value.
+/// A hypercall of two arguments, a command and the address of a structure, by the structure's type.
 ///
 /// # Safety
-/// Implementers are plain `repr(C)` data, laid out as the header says, without invalid values.
-unsafe trait Argument {}
+/// 1. The type is `repr(C)` data, laid out as the header says for this command. Every bit pattern is
+///    a value, so that Xen may write anything into it.
+/// 2. Of this domain's memory the command reads and writes the structure alone. Reading more, as
+///    `SCHEDOP_poll` does through its pointer, is allowed.
+/// 3. The command changes nothing of what this domain's memory holds or where it lies, for every
+///    value that safe code can make. Where some values would (`XENMEM_add_to_physmap` takes RAM away),
+///    the type has private fields, and its constructors make the harmless values alone.
+unsafe trait Operation {
+    /// `__HYPERVISOR_*`.
+    const OP: u32;
+    /// The command.
+    const COMMAND: u32;
+    /// How it is counted.
+    const COUNTED: Counted;
+}
 
-/// `op(command, argument)`, counted. Xen reads and writes `argument`.
-fn call<T: Argument>(what: Counted, op: u32, command: u32, argument: &mut T) -> Result<u64, Errno> {
-    count(what);
+/// Implements [`Operation`], for the reasons given in the comment before it: the type, the hypercall,
+/// the command and the name of its count.
+macro_rules! operation {
+    ($($argument:ty: $op:expr, $command:expr, $counted:ident;)*) => {
+        $(
+            // SAFETY: stated where the macro is used.
+            unsafe impl $crate::hypercall::Operation for $argument {
+                const OP: u32 = $op;
+                const COMMAND: u32 = $command;
+                const COUNTED: $crate::hypercall::Counted = $crate::hypercall::Counted::$counted;
+            }
+        )*
+    };
+}
+use operation;
+
+/// Makes one hypercall, counted. Xen reads and writes `argument`.
+fn call<T: Operation>(argument: &mut T) -> Result<u64, Errno> {
+    count(T::COUNTED);
+    require_page()?;
     let address = (&raw mut *argument).expose_provenance() as u64;
     // SAFETY:
-    // 1. The page was filled by Xen and checked (`fill`), before any wrapper can be reached.
-    // 2. Xen accesses no memory but `argument`, which outlives the call (pointers inside it are
-    //    the wrapper's affair), and memory is mapped at the address that the pointer holds.
+    // 1. Xen has filled the page, and it was checked: `require_page`.
+    // 2. Xen writes no memory but `argument`, which is borrowed for the call, and does nothing to
+    //    where memory lies: `T` is an `Operation`. Memory is mapped at the address that it has for
+    //    Xen, which looks the address up in this domain's page tables.
     // 3. No red zone: images are compiled without (`.cargo/image.toml`).
-    Errno::check(unsafe { xen_sys::hypercall_2(op, u64::from(command), address) })
+    Errno::check(unsafe { xen_sys::hypercall_2(T::OP, u64::from(T::COMMAND), address) })
+}
+
+/// Whether Xen has filled the page in this life of the domain.
+static FILLED: AtomicBool = AtomicBool::new(false);
+
+/// Refuses a call while the page holds no code, or that of a former life's Xen.
+fn require_page() -> Result<(), Errno> {
+    if FILLED.load(Ordering::Relaxed) { Ok(()) } else { Err(Errno::ENOSYS) }
 }
 
 /// The page that Xen fills. It lies in `.bss`, which costs the file nothing; paging makes this one
@@ -106,10 +144,12 @@ fn call<T: Argument>(what: Counted, op: u32, command: u32, argument: &mut T) -> 
 #[repr(C, align(4096))]
 struct Page(UnsafeCell<[u8; PAGE_BYTES]>);
 
-// SAFETY: written by Xen alone, when `fill` asks for it; executed afterwards.
+// SAFETY: no Rust code writes the contents. Xen writes them when `fill` asks for it; they are read
+// by `page_is_filled`, as volatile, and executed by hypercalls, both only after that.
 unsafe impl Sync for Page {}
 
 /// The symbol that xen-sys calls through.
+// SAFETY: nothing else has this name: xen-sys declares it and defines none.
 #[unsafe(no_mangle)]
 static HYPERCALL_PAGE: Page = Page(UnsafeCell::new([0; PAGE_BYTES]));
 
@@ -138,12 +178,13 @@ pub(crate) fn domid() -> Option<u16> {
     u16::try_from(leaf.ecx).ok()
 }
 
-/// Has Xen filled the page? Looks at the stub of `sched_op`, which every image needs.
+/// Does the page hold code? Looks at the stub of `sched_op`, which every image needs.
 pub(crate) fn page_is_filled() -> bool {
     const STUB_BYTES: usize = 32;
     let stub = HYPERCALL_PAGE.0.get().cast::<u8>();
     let at = xen_sys::__HYPERVISOR_sched_op as usize * STUB_BYTES;
-    // SAFETY: within the page; nothing writes it now.
+    // SAFETY: a byte of the page, which is a static. Xen writes it within `fill`'s WRMSR only, so not
+    // at the same time, and the read is volatile because the compiler knows of no such write.
     let first = unsafe { stub.wrapping_add(at).read_volatile() };
     // No instruction that a stub could begin with is a zero.
     first != 0
@@ -153,6 +194,7 @@ pub(crate) fn page_is_filled() -> bool {
 /// guest's page tables say;
 /// in a restored domain it may be another Xen, whose calls are made otherwise.
 pub(crate) fn fill() -> Result<(), Refusal> {
+    FILLED.store(false, Ordering::Relaxed);
     let base = xen_leaves().ok_or(Refusal::of("no-xen-leaves-in-cpuid"))?;
     XEN_LEAVES.store(base, Ordering::Relaxed);
     let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
@@ -161,8 +203,15 @@ pub(crate) fn fill() -> Result<(), Refusal> {
         return Err(Refusal::number("hypercall-pages", leaf.eax.into()));
     }
     let page = HYPERCALL_PAGE.0.get().expose_provenance() as u64;
-    // SAFETY: the MSR that Xen named takes the address of a page, which Xen fills; the page is
-    // ours and nothing executes in it now.
+    // SAFETY:
+    // 1. Xen's leaves, found by their signature, name the MSR. It takes the address of a page, and
+    //    Xen fills this page with its stubs.
+    // 2. The page is a static of its own, to whose contents there is no reference, and this
+    //    processor, the only one, does not execute in it now.
     unsafe { Msr::new(leaf.ebx).write(page) };
-    if page_is_filled() { Ok(()) } else { Err(Refusal::of("hypercall-page-not-filled")) }
+    if !page_is_filled() {
+        return Err(Refusal::of("hypercall-page-not-filled"));
+    }
+    FILLED.store(true, Ordering::Relaxed);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use xen_sys::{__HYPERVISOR_multicall, multicall_entry};
 
-use super::{Counted, Errno, count};
+use super::{Counted, Errno, count, require_page};
 
 /// One of the calls: the operation and its arguments.
 pub(super) fn entry(op: u32, arguments: [u64; 3]) -> multicall_entry {
@@ -17,14 +17,15 @@ pub(super) fn entry(op: u32, arguments: [u64; 3]) -> multicall_entry {
 /// None was made.
 ///
 /// # Safety
-/// Each entry's arguments are what its operation expects, as if it were called by itself.
+/// Each entry's arguments are what its operation expects, and the call would be sound by itself.
 pub(super) unsafe fn call_all(entries: &mut [multicall_entry]) -> Result<(), Errno> {
     count(Counted::Multicall);
+    require_page()?;
     let address = entries.as_mut_ptr().expose_provenance() as u64;
     let number = entries.len() as u64;
-    // SAFETY:
-    // 1. As in `super::call`: Xen accesses the entries, which outlive the call.
-    // 2. What else it accesses, the arguments tell, by the caller's promise.
+    // SAFETY: 1 and 3 as in `super::call`.
+    // 2. Xen reads the entries, as many as the slice has, and writes each one's result. Whatever else
+    //    it does is what the calls in them do, which is sound by the caller's promise.
     Errno::check(unsafe { xen_sys::hypercall_2(__HYPERVISOR_multicall, address, number) }).map(drop)
 }
 

@@ -1,24 +1,29 @@
-//! Scheduler operations: waiting, yielding, ending (xen/include/public/sched.h).
+//! Scheduler operations: waiting, ending (xen/include/public/sched.h).
 //!
 //! `poll` is the one place where an image waits, apart from HLT in [`crate::events`].
 
 use xen_sys::{
-    __HYPERVISOR_sched_op, SCHEDOP_poll, SCHEDOP_shutdown, SCHEDOP_yield, SHUTDOWN_crash,
-    SHUTDOWN_poweroff, SHUTDOWN_reboot, SHUTDOWN_suspend, evtchn_port_t, sched_poll,
-    sched_shutdown,
+    __HYPERVISOR_sched_op, SCHEDOP_poll, SCHEDOP_shutdown, SHUTDOWN_crash, SHUTDOWN_poweroff,
+    SHUTDOWN_reboot, SHUTDOWN_suspend, evtchn_port_t, sched_poll, sched_shutdown,
 };
 
 use super::event_channel::Port;
-use super::{Argument, Counted, Errno, call, count};
+use super::{Errno, call, operation};
+use crate::cpu;
 
 /// Most ports of one `SCHEDOP_poll`: Xen refuses more with EINVAL (xen/common/sched/core.c,
 /// `do_poll`).
 pub const POLL_PORTS_MAX: usize = 128;
 
-// SAFETY: bindgen's plain `repr(C)` data; the pointer in it is set by `poll` only.
-unsafe impl Argument for sched_poll {}
-// SAFETY: bindgen's plain `repr(C)` data.
-unsafe impl Argument for sched_shutdown {}
+// `Operation`:
+// 1. bindgen's `repr(C)` integers and a pointer to ports.
+// 2. Xen writes nothing. Through the pointer it reads, and refuses an address that is not mapped.
+// 3. Waiting and ending change no memory. A suspension leaves RAM as it is; what it does to Xen's own
+//    pages in the window is `boot::resume`'s.
+operation! {
+    sched_poll: __HYPERVISOR_sched_op, SCHEDOP_poll, SchedPoll;
+    sched_shutdown: __HYPERVISOR_sched_op, SCHEDOP_shutdown, SchedShutdown;
+}
 
 /// Why the domain ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +37,19 @@ pub enum ShutdownReason {
 }
 
 /// Ends this domain.
+///
+/// Where no hypercall can be made the processor is halted for good, which Xen takes for power-off
+/// (xen/arch/x86/hvm/hvm.c, `hvm_hlt`). The other way out, a triple fault, is a reboot to Xen: the
+/// toolstack would start the domain again and again, where it cannot come up.
 pub fn shutdown(reason: ShutdownReason) -> ! {
     let reason = match reason {
         ShutdownReason::PowerOff => SHUTDOWN_poweroff,
         ShutdownReason::Reboot => SHUTDOWN_reboot,
         ShutdownReason::Crash => SHUTDOWN_crash,
     };
-    loop {
-        let mut arg = sched_shutdown { reason };
-        // Does not return; where it did, there is nothing better than to ask again.
-        let _ = call(Counted::SchedShutdown, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &mut arg);
-        yield_now();
-    }
+    // Does not return but where it fails.
+    let _ = call(&mut sched_shutdown { reason });
+    cpu::halt()
 }
 
 /// How a suspension ended.
@@ -61,15 +67,8 @@ pub(crate) enum Suspended {
 /// [`crate::events::announce_obedience`].
 pub(crate) fn suspend() -> Result<Suspended, Errno> {
     let mut arg = sched_shutdown { reason: SHUTDOWN_suspend };
-    let returned = call(Counted::SchedShutdown, __HYPERVISOR_sched_op, SCHEDOP_shutdown, &mut arg)?;
+    let returned = call(&mut arg)?;
     Ok(if returned == 0 { Suspended::Restored } else { Suspended::Cancelled })
-}
-
-/// Lets others run.
-pub(crate) fn yield_now() {
-    count(Counted::SchedYield);
-    // SAFETY: as in `super::call`; the operation takes no argument and touches no memory.
-    unsafe { xen_sys::hypercall_2(__HYPERVISOR_sched_op, u64::from(SCHEDOP_yield), 0) };
 }
 
 /// Waits until one of `ports` is pending or the system time is `until_ns`. At most
@@ -86,5 +85,5 @@ pub(crate) fn poll(ports: &[Port], until_ns: u64) -> Result<(), Errno> {
     // Xen's time is signed: what lies behind its end means no limit, which is written as 0.
     let timeout = if until_ns > i64::MAX as u64 { 0 } else { until_ns };
     let mut arg = sched_poll { ports: address, nr_ports: ports.len() as u32, timeout };
-    call(Counted::SchedPoll, __HYPERVISOR_sched_op, SCHEDOP_poll, &mut arg).map(drop)
+    call(&mut arg).map(drop)
 }
