@@ -1,15 +1,19 @@
 //! The start info, checked and copied: command line and memory map.
 //!
-//! Xen's loader leaves both in RAM behind the image, which soon becomes heap; so they are copied
-//! before anything is allocated, and what is copied is bounded and checked.
+//! Xen's loader leaves both in RAM behind the image (tools/libs/guest/xg_dom_x86.c,
+//! `alloc_magic_pages_pvh`), which soon becomes heap; so they are copied before anything is allocated,
+//! and what is copied is bounded and checked. Nothing is read anywhere else: in the image the bytes
+//! would be those of Rust objects. Fields are decoded from the copied bytes.
+
+use core::mem::offset_of;
 
 use heapless::{String, Vec};
 
-use crate::abi::PAGE_BYTES;
 use crate::abi::start_info::{
     MAGIC, MEMMAP_TYPE_RAM, MemmapEntry, StartInfo, VERSION_WITH_MEMORY_MAP,
 };
 use crate::boot::paging::{self, RAM_MAPPED_BYTES};
+use crate::memory;
 use crate::refusal::Refusal;
 
 /// Longest command line: xl itself cuts `extra=` at 1,024 bytes.
@@ -66,36 +70,52 @@ impl Boot {
 /// Reads and checks the start info at the address that Xen passed in `ebx`, into `boot` and `line`, which
 /// are empty: both are large, and moving them would take longer.
 pub(super) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), Refusal> {
-    let info: StartInfo = copy(u64::from(address))?;
-    if info.magic != MAGIC {
-        return Err(Refusal::hex("start-info-magic", info.magic.into()));
+    parse(address, boot, line, copy)
+}
+
+/// Copies bytes from an address on.
+type Copy = fn(u64, &mut [u8]) -> Result<(), Refusal>;
+
+/// [`read`], with the way to get at the bytes.
+fn parse(address: u32, boot: &mut Boot, line: &mut CommandLine, copy: Copy) -> Result<(), Refusal> {
+    let mut bytes = [0; size_of::<StartInfo>()];
+    copy(u64::from(address), &mut bytes)?;
+    let magic = u32_at(&bytes, offset_of!(StartInfo, magic));
+    if magic != MAGIC {
+        return Err(Refusal::hex("start-info-magic", magic.into()));
     }
-    if info.version < VERSION_WITH_MEMORY_MAP {
-        return Err(Refusal::number("start-info-version", info.version.into()));
+    let version = u32_at(&bytes, offset_of!(StartInfo, version));
+    if version < VERSION_WITH_MEMORY_MAP {
+        return Err(Refusal::number("start-info-version", version.into()));
     }
-    command_line(info.cmdline_paddr, line)?;
+    command_line(u64_at(&bytes, offset_of!(StartInfo, cmdline_paddr)), line, copy)?;
+    let memory_map = u64_at(&bytes, offset_of!(StartInfo, memmap_paddr));
+    let entries = u32_at(&bytes, offset_of!(StartInfo, memmap_entries));
     // Empty, or longer than any known.
-    let bad_map = Refusal::number("memory-map-entries", info.memmap_entries.into());
-    for index in 0..u64::from(info.memmap_entries) {
-        let at = info.memmap_paddr.saturating_add(index * size_of::<MemmapEntry>() as u64);
-        let entry: MemmapEntry = copy(at)?;
-        let end = entry.addr.saturating_add(entry.size);
-        let region = Region { base: entry.addr, end, ram: entry.kind == MEMMAP_TYPE_RAM };
-        boot.memory_map.push(region).map_err(|_| bad_map)?;
+    let bad_map = Refusal::number("memory-map-entries", entries.into());
+    for index in 0..u64::from(entries) {
+        let mut bytes = [0; size_of::<MemmapEntry>()];
+        copy(memory_map.saturating_add(index * bytes.len() as u64), &mut bytes)?;
+        let base = u64_at(&bytes, offset_of!(MemmapEntry, addr));
+        let end = base.saturating_add(u64_at(&bytes, offset_of!(MemmapEntry, size)));
+        let ram = u32_at(&bytes, offset_of!(MemmapEntry, kind)) == MEMMAP_TYPE_RAM;
+        boot.memory_map.push(Region { base, end, ram }).map_err(|_| bad_map)?;
     }
     if boot.memory_map.is_empty() {
         return Err(bad_map);
     }
-    boot.version = info.version;
+    boot.version = version;
     Ok(())
 }
 
-fn command_line(at: u64, line: &mut CommandLine) -> Result<(), Refusal> {
+fn command_line(at: u64, line: &mut CommandLine, copy: Copy) -> Result<(), Refusal> {
     if at == 0 {
         return Ok(());
     }
     for offset in 0..=COMMAND_LINE_BYTES_MAX as u64 {
-        let byte: u8 = copy(at.saturating_add(offset))?;
+        let mut byte = [0];
+        copy(at.saturating_add(offset), &mut byte)?;
+        let [byte] = byte;
         if byte == 0 {
             return Ok(());
         }
@@ -106,24 +126,156 @@ fn command_line(at: u64, line: &mut CommandLine) -> Result<(), Refusal> {
     Err(Refusal::of("command-line-not-ascii-or-too-long"))
 }
 
-/// What may be read as plain data: any bytes are a value.
-trait Plain: Copy {}
-impl Plain for u8 {}
-impl Plain for StartInfo {}
-impl Plain for MemmapEntry {}
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut field = [0; 4];
+    field.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(field)
+}
 
-/// Copies a value out of low RAM.
-fn copy<T: Plain>(at: u64) -> Result<T, Refusal> {
-    let end = at.saturating_add(size_of::<T>() as u64);
-    if at < PAGE_BYTES as u64 || end > RAM_MAPPED_BYTES {
-        // Not where RAM is mapped.
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+/// Is all of `at..at + bytes` behind the image, which ends at `image_end`, and where RAM is mapped?
+fn is_behind(image_end: u64, at: u64, bytes: usize) -> bool {
+    at >= image_end && at.saturating_add(bytes as u64) <= RAM_MAPPED_BYTES
+}
+
+/// Copies bytes out of the RAM behind the image.
+fn copy(at: u64, into: &mut [u8]) -> Result<(), Refusal> {
+    if !is_behind(paging::image_end(), at, into.len()) {
         return Err(Refusal::hex("start-info-address", at));
     }
-    let from = core::ptr::with_exposed_provenance::<T>(at as usize);
+    let from = core::ptr::with_exposed_provenance::<u8>(at as usize);
     // SAFETY:
-    // 1. The first GiB is mapped readable, page 0 (excluded above) apart; where
-    //    there is no RAM a read gives all ones and faults nothing.
-    // 2. Nothing is allocated yet: no Rust object lies there.
-    // 3. Any bytes are a `T` (`Plain`); alignment is not assumed.
-    Ok(unsafe { from.read_unaligned() })
+    // 1. The tables map all from the image's end to the end of the first GiB, readable; where there is
+    //    no RAM a read gives all ones and faults nothing.
+    // 2. Every Rust object is in the image, which holds code, statics and the stack: heap and page pool
+    //    are given their RAM later (`start::divide_memory`). So nothing that is read is an object, and
+    //    `into` does not overlap it.
+    unsafe { memory::copy_forward(into.as_mut_ptr(), from, into.len()) };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    use super::{Boot, CommandLine, MAGIC, MEMORY_MAP_ENTRIES_MAX, RAM_MAPPED_BYTES};
+    use super::{MemmapEntry, StartInfo, is_behind, parse};
+    use crate::refusal::Refusal;
+
+    const MIB: u64 = 1 << 20;
+    /// Where the structures of these tests lie, and the end of the image before them.
+    const BASE: u64 = 2 * MIB;
+    const IMAGE_END: u64 = MIB;
+    const MAP_AT: usize = 64;
+    const LINE_AT: usize = 2048;
+
+    std::thread_local! {
+        static MEMORY: core::cell::RefCell<Vec<u8>> = const { core::cell::RefCell::new(Vec::new()) };
+    }
+
+    fn copy(at: u64, into: &mut [u8]) -> Result<(), Refusal> {
+        if !is_behind(IMAGE_END, at, into.len()) {
+            return Err(Refusal::hex("start-info-address", at));
+        }
+        MEMORY.with_borrow(|memory| {
+            for (offset, byte) in into.iter_mut().enumerate() {
+                // All ones where there is no RAM.
+                let at = (at - IMAGE_END) as usize + offset;
+                *byte = at
+                    .checked_sub((BASE - IMAGE_END) as usize)
+                    .and_then(|at| memory.get(at).copied())
+                    .unwrap_or(0xff);
+            }
+        });
+        Ok(())
+    }
+
+    fn put(memory: &mut [u8], at: usize, bytes: &[u8]) {
+        memory[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// A start info with a memory map of so many entries.
+    fn usual(entries: u32) -> Vec<u8> {
+        let mut memory = std::vec![0; 4096];
+        put(&mut memory, offset_of!(StartInfo, magic), &MAGIC.to_le_bytes());
+        put(&mut memory, offset_of!(StartInfo, version), &1_u32.to_le_bytes());
+        let line = BASE + LINE_AT as u64;
+        put(&mut memory, offset_of!(StartInfo, cmdline_paddr), &line.to_le_bytes());
+        let map = BASE + MAP_AT as u64;
+        put(&mut memory, offset_of!(StartInfo, memmap_paddr), &map.to_le_bytes());
+        put(&mut memory, offset_of!(StartInfo, memmap_entries), &entries.to_le_bytes());
+        for index in 0..entries as usize {
+            let at = MAP_AT + index * size_of::<MemmapEntry>();
+            let base = index as u64 * MIB;
+            put(&mut memory, at + offset_of!(MemmapEntry, addr), &base.to_le_bytes());
+            put(&mut memory, at + offset_of!(MemmapEntry, size), &MIB.to_le_bytes());
+            let kind = 1 + index as u32 % 2;
+            put(&mut memory, at + offset_of!(MemmapEntry, kind), &kind.to_le_bytes());
+        }
+        put(&mut memory, LINE_AT, b"link=a cycles=1\0");
+        memory
+    }
+
+    fn read(at: u32, memory: Vec<u8>) -> Result<(Boot, CommandLine), String> {
+        MEMORY.set(memory);
+        let (mut boot, mut line) = (Boot::NONE, CommandLine::new());
+        match parse(at, &mut boot, &mut line, copy) {
+            Ok(()) => Ok((boot, line)),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    fn refused(at: u32, memory: Vec<u8>) -> String {
+        read(at, memory).err().expect("refused")
+    }
+
+    #[test]
+    fn line_and_memory_map_are_copied() {
+        let (boot, line) = read(BASE as u32, usual(3)).expect("as Xen writes it");
+        assert_eq!(line, "link=a cycles=1");
+        let regions: Vec<_> = boot.memory_map.iter().map(|r| (r.base, r.end, r.ram)).collect();
+        let expected = [(0, MIB, true), (MIB, 2 * MIB, false), (2 * MIB, 3 * MIB, true)];
+        assert_eq!(regions, expected);
+        assert_eq!((boot.version, boot.ram_bytes()), (1, 2 * MIB));
+    }
+
+    #[test]
+    fn nothing_is_read_in_the_image_or_where_no_ram_is_mapped() {
+        let last = IMAGE_END as u32 - 1;
+        for at in [0, 0xfff, 0x1000, 0x10000, last, 0x3fff_fff0, u32::MAX] {
+            let expected = std::format!("start-info-address-{at:#x}");
+            assert_eq!(refused(at, usual(1)), expected);
+        }
+        for field in [offset_of!(StartInfo, cmdline_paddr), offset_of!(StartInfo, memmap_paddr)] {
+            for at in [1, 0x1000, IMAGE_END - 1, RAM_MAPPED_BYTES, u64::MAX] {
+                let mut memory = usual(1);
+                put(&mut memory, field, &at.to_le_bytes());
+                assert_eq!(
+                    refused(BASE as u32, memory),
+                    std::format!("start-info-address-{at:#x}")
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_start_info_is_named() {
+        let field = |at: usize, bytes: &[u8]| {
+            let mut memory = usual(1);
+            put(&mut memory, at, bytes);
+            refused(BASE as u32, memory)
+        };
+        assert_eq!(field(offset_of!(StartInfo, magic), &[0]), "start-info-magic-0x336ec500");
+        assert_eq!(field(offset_of!(StartInfo, version), &[0]), "start-info-version-0");
+        assert_eq!(field(LINE_AT, &[0x80]), "command-line-not-ascii-or-too-long");
+        assert_eq!(field(LINE_AT, &[b'a'; 1025]), "command-line-not-ascii-or-too-long");
+        assert_eq!(refused(BASE as u32, usual(0)), "memory-map-entries-0");
+        let many = MEMORY_MAP_ENTRIES_MAX as u32 + 1;
+        assert_eq!(refused(BASE as u32, usual(many)), "memory-map-entries-17");
+    }
 }
