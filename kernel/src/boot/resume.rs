@@ -4,12 +4,12 @@
 //! Xen's pages, the rings, ports, grants and mappings are new or gone. The order is the one of
 //! [`super::start`].
 
-use super::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER};
+use super::start::{self, GRANT_ENTRIES, NO_DOMAIN_NUMBER};
 use crate::grants::GrantFrames;
 use crate::hypercall::sched::{self, Suspended};
 use crate::refusal::Refusal;
 use crate::store::StoreRing;
-use crate::{clock, console, events, hypercall, shared_info};
+use crate::{clock, console, events, hypercall};
 
 /// What is new in a restored domain.
 pub(crate) struct NewLife {
@@ -36,12 +36,14 @@ pub(crate) fn suspend() -> Result<Option<NewLife>, Refusal> {
 }
 
 fn resume() -> Result<NewLife, Refusal> {
+    // The ring went with the former life: what is said before there is a new one, a refusal above all,
+    // goes to Xen's console.
+    let former = console::detach();
     hypercall::fill()?;
-    shared_info::place()?;
-    shared_info::mask_all();
+    start::begin_life()?;
     clock::go_on();
     events::forget_ports();
-    console::attach(console::Ring::find()?);
+    console::attach(console::Ring::find()?, former);
     let store = StoreRing::find()?;
     let domid = hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?;
     let grants = GrantFrames::of(GRANT_ENTRIES);

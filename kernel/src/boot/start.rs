@@ -60,13 +60,19 @@ fn prepare(start_info: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(
     if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
         return Err(Refusal::of("memory-map-reaches-into-the-window-at-4-gib"));
     }
-    shared_info::place()?;
-    shared_info::mask_all();
+    begin_life()?;
     console::expect_ring();
     divide_memory(boot)?;
     if clock::now_ns() == 0 {
         return Err(Refusal::of("xen-gives-no-time"));
     }
+    Ok(())
+}
+
+/// What each life of the domain begins with once hypercalls can be made, the restored ones' too.
+pub(super) fn begin_life() -> Result<(), Refusal> {
+    shared_info::place()?;
+    shared_info::mask_all();
     random::check()?;
     Ok(())
 }
@@ -82,10 +88,12 @@ fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
         return Err(Refusal::number("bytes-of-memory-behind-the-image", bytes));
     }
     let heap_bytes = (bytes / 2).min(HEAP_BYTES_MAX) & !(PAGE_BYTES as u64 - 1);
-    // SAFETY: RAM behind the image by the memory map, mapped, copied from already (start info),
-    // and given away here only.
+    // SAFETY:
+    // 1. RAM by the memory map, and mapped: `free_ram` ends where the tables do.
+    // 2. It lies behind the image, so no static and no stack is in it. What Xen's loader left there was
+    //    copied (`start_info`) and is not read again. It is given away here only.
     unsafe { heap::give(base, base + heap_bytes) };
-    // SAFETY: the same, and the rest of it.
+    // SAFETY: as above, and the rest of it; both ends are whole pages.
     unsafe { pages::give(base + heap_bytes, end) };
     Ok(())
 }
@@ -117,8 +125,9 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
     Ok(Machine { image, options, store, grants, mapper: WindowMapper::default(), boot })
 }
 
-/// Says the verdict, waits until it has been read, and switches off.
-fn finish(verdict: &Verdict) -> ! {
+/// Says the verdict, waits until it has been read, and switches off. Where no hypercall can be made, at
+/// boot or in a restored domain, there is no ring either: the verdict is on Xen's console then.
+pub(crate) fn finish(verdict: &Verdict) -> ! {
     trace!("{verdict}");
     console::drain();
     sched::shutdown(verdict.shutdown_reason())

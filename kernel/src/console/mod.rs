@@ -85,13 +85,19 @@ pub(crate) fn greet(greeting: Greeting) {
     CONSOLE.lock().greeting = Some(greeting);
 }
 
-/// From now on output goes to this ring.
-pub(crate) fn attach(mut ring: Ring) {
+/// From now on output goes to Xen's console. The ring that it went to.
+pub(crate) fn detach() -> Option<Ring> {
     let mut console = CONSOLE.lock();
-    if let Some(former) = &console.ring {
+    console.is_expected = false;
+    console.ring.take()
+}
+
+/// From now on output goes to this ring, which counts on where the one before has stopped.
+pub(crate) fn attach(mut ring: Ring, former: Option<Ring>) {
+    if let Some(former) = &former {
         ring.follow(former);
     }
-    console.ring = Some(ring);
+    CONSOLE.lock().ring = Some(ring);
 }
 
 /// Takes what was typed, as far as it fits; how many bytes.

@@ -9,7 +9,7 @@ use channel::back::BackState;
 use channel::driver::StoreEvent;
 use channel::front::FrontState;
 use channel::link::{Link, Machine as LinkMachine};
-use channel::{DomId, Instant, LinkId, LinkName, Platform, Role, Settings};
+use channel::{DomId, EpochSource, Instant, LinkId, LinkName, Platform, Role, Settings};
 use xenbus::Client;
 use xenbus::blocking::{Store, StoreError};
 
@@ -17,7 +17,7 @@ use super::chance::Chance;
 use crate::job::ImageDriver;
 use crate::platform::{Side, Stops, XenPlatform};
 use crate::store::{StoreAccess, StoreRing};
-use crate::{Machine, clock, events, random, trace};
+use crate::{Machine, clock, events, trace};
 
 /// How long the victim may take until it is up and connected: two of its hello timer's longest
 /// periods, at the default beat.
@@ -145,7 +145,7 @@ impl<S: Side> Pair<S> {
         problem: Problem,
         ask: impl FnOnce(&mut Store<'_, StoreRing>) -> Result<T, StoreError>,
     ) -> Result<T, Problem> {
-        self.client.start(random::draw_u128() as u32);
+        self.client.start(self.xen.fresh_epoch().bits() as u32);
         let mut store = Store::new(self.client, self.xen.store_ring());
         let answer = ask(&mut store).map_err(|error| {
             trace!("xenstore: {error}");

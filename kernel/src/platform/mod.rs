@@ -29,12 +29,13 @@ use xenbus::blocking::Port as _;
 
 use crate::abi::DOMID_SELF;
 use crate::boot::resume::NewLife;
-use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER};
+use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER, finish};
 use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
 use crate::hypercall::event_channel::{self, Status};
 use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
 use crate::refusal::Refusal;
 use crate::store::StoreRing;
+use crate::verdict::Verdict;
 use crate::{clock, events, hypercall, random};
 
 pub use stops::Stops;
@@ -326,8 +327,13 @@ pub struct Holdings {
 }
 
 impl<S: Side> EpochSource for XenPlatform<S> {
+    /// Ends the image with the verdict ERROR where the processor has no random numbers any more: a
+    /// dead image does less harm than one that crosses sessions.
     fn fresh_epoch(&mut self) -> Epoch {
-        Epoch::from_bits(random::draw_u128())
+        match random::draw_u128() {
+            Ok(bits) => Epoch::from_bits(bits),
+            Err(error) => finish(&Verdict::error(Refusal::from(error))),
+        }
     }
 }
 
