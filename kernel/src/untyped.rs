@@ -16,8 +16,11 @@ pub(crate) struct Untyped {
     bytes: usize,
 }
 
-// SAFETY: the memory is only reached through atomics and opaque copies; an image has one
-// processor, and moving the value moves no memory.
+// SAFETY:
+// 1. The value is an address and a length, which mean the same to every thread.
+// 2. No Rust object lies in the range, and its words are accessed atomically, its bytes by assembly
+//    that promises nothing of what it finds. Another thread of ours may do so at the same time as
+//    well as another domain may.
 unsafe impl Send for Untyped {}
 
 impl Untyped {
