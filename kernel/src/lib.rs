@@ -13,7 +13,24 @@
 //! - [`abi`]: Xen's numbers and layouts that xen-sys lacks.
 //!
 //! This is the only crate of the workspace with `unsafe` and assembly, each block with its reasons.
+//!
+//! Only an image can use it: on a host there is no Xen to call, no page of Xen's at 4 GiB, and no right
+//! to halt the processor. So without the feature `image` the library is empty, but for its own tests:
+//!
+//! ```
+//! mod host {
+//!     pub mod clock {}
+//! }
+//! // Ambiguous, and refused by the compiler, if the library had a clock too.
+//! #[allow(unused_imports)]
+//! use {host::*, kernel::*};
+//! #[allow(unused_imports)]
+//! use clock as _;
+//! ```
 
+// `doc` and `doctest` are set while rustdoc reads this crate, not when it compiles the example above.
+// Not `cfg` with the whole condition: rustdoc would take it for one of the example's.
+#![cfg_attr(not(any(feature = "image", test, doc, doctest)), cfg(false))]
 #![no_std]
 // Tests on the host have no entry point (`boot::entry`), from which all of this is reached.
 #![cfg_attr(test, allow(dead_code))]
