@@ -222,7 +222,8 @@ mod tests {
         let image = Image { name: name.into(), path, sha256: String::new(), bytes, memory_mib };
         let facts = Fact::all("@J", "@J end code=0\n");
         let played = Played { facts, results: Archive::new(), wall_s: 0.0, kept: None };
-        let origin = Origin { daemon: Daemon::C, clock: Clock::Counted, replay: String::new() };
+        let (daemon, clock) = (Daemon::C, Clock::Counted);
+        let origin = Origin { daemon, clock, scenario: "main".into(), replay: String::new() };
         let findings = assemble(&played, &origin, core::slice::from_ref(&image));
         let mut report = empty_report(&findings.judgement, "");
         report.budgets.clone_from(&findings.budgets);
