@@ -1,7 +1,8 @@
 #!/bin/sh
 # Boots real Xen and runs the images on it: `./run-xen.sh --help`. Everything is in tests/src/bed/;
 # this builds it, with cargo's own progress on stderr, and hands over.
-cd "$(dirname "$0")" || exit 4
+# The bed works on the tree that it is called in. (CDPATH could lead elsewhere.)
+CDPATH='' cd -- "$(dirname -- "$0")" || exit 4
 
 # error REASON OPTIONS...: ends as the bed itself does, with a verdict line or, with --json, a report.
 error() {

@@ -15,8 +15,11 @@ use tests::bed::layout::Claim;
 /// Longest for what takes a second.
 const WAIT: Duration = Duration::from_secs(60);
 
+/// The bed where cargo has it now, which is not where it was when this was compiled if the tree was
+/// moved since.
 fn bed(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bed"));
+    let program = std::env::var_os("CARGO_BIN_EXE_bed").expect("cargo names it to its tests");
+    let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null());
     command
 }
@@ -204,4 +207,26 @@ fn with_json_stdout_is_one_report_however_a_run_ends() {
     command.env("PATH", format!("{}:{path}", folder.file("programs").display()));
     let output = command.output().expect("the script can be started");
     assert_eq!(json(&output), error(4, "does-not-build"));
+}
+
+#[test]
+fn the_tree_is_the_one_that_it_is_called_in() {
+    let folder = std::env::temp_dir().join(format!("tether-tree-{}", std::process::id()));
+    let (copy, outside) = (folder.join("copy"), folder.join("outside"));
+    std::fs::create_dir_all(&outside).expect("a folder");
+    for file in ["run-xen.sh", "tests/dom0/job.sh", ".cargo/image.toml"] {
+        let path = copy.join(file);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
+        std::fs::write(path, "").expect("a file");
+    }
+    // Held, so that the run ends before it starts anything, and says in which tree it looked.
+    let claim = Claim::take(&copy.join("target/xen")).expect("a folder of our own");
+    let in_copy = bed(&[]).current_dir(copy.join("tests")).output().expect("the bed can be started");
+    assert_eq!(verdict(&in_copy), (Some(4), "VERDICT ERROR out-directory-in-use".to_string()));
+    let output = bed(&[]).current_dir(&outside).output().expect("the bed can be started");
+    assert_eq!(verdict(&output), (Some(4), "VERDICT ERROR missing-on-this-machine".to_string()));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.lines().count() == 1 && said.contains("Tether tree"), "{said}");
+    drop(claim);
+    let _ = std::fs::remove_dir_all(folder);
 }

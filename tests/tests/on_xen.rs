@@ -258,11 +258,16 @@ fn short_soak() -> Result<(), Failed> {
     campaign("soak", &["--destroys", "8", "--cycles", "80"])
 }
 
+/// Where cargo has the bed now; the tree may have been moved since this was compiled.
+fn bed() -> std::ffi::OsString {
+    std::env::var_os("CARGO_BIN_EXE_bed").expect("cargo names it to its tests")
+}
+
 /// Runs a campaign as a user does, under both daemons; it must succeed, and say so as JSON alone.
 fn campaign(command: &str, words: &[&str]) -> Result<(), Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests").join(command);
-    let mut run = Command::new(env!("CARGO_BIN_EXE_bed"));
+    let mut run = Command::new(bed());
     run.args([command, "--json", "--daemon", "both", "--out"]).arg(&out).args(words);
     let output = run.stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -305,7 +310,7 @@ fn nothing_left_running() -> Result<(), Failed> {
     let session = session()?;
     let out = session.layout.store.join("tests/interrupted");
     let _ = std::fs::remove_dir_all(&out);
-    let mut run = Command::new(env!("CARGO_BIN_EXE_bed"))
+    let mut run = Command::new(bed())
         .arg("--out")
         .arg(&out)
         .stdin(Stdio::null())

@@ -238,7 +238,9 @@ fn evaluate(name: &str, rows: &[Row]) -> Vec<u64> {
             .expect("a string takes everything");
     }
     source.push_str("return 0; }\n");
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let layout = Layout::new(None).expect("the workspace has a target folder");
+    let directory = layout.store.join("tests/xen_abi");
+    std::fs::create_dir_all(&directory).expect("the program's folder can be made");
     let (code, program) = (directory.join(format!("{name}.c")), directory.join(name));
     std::fs::write(&code, source).expect("the program can be written");
     let mut compiler = Command::new("cc");

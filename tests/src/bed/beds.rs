@@ -75,8 +75,7 @@ impl Bed {
         await_dom0(&mut machine, &folder, progress, limit)?;
         progress.step("saving the booted bed");
         let part = folder.join("state.part");
-        machine.qmp.save(&part, limit)?;
-        let _ = machine.qmp.quit();
+        machine.save(&part, limit)?;
         write(&folder.join("identity"), identity.as_bytes())?;
         let _ = std::fs::remove_file(module);
         rename(&part, &state)?;

@@ -201,7 +201,11 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
         }
     });
     folders.sort();
-    let folders: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
+    // Named from the tree's top, as the loader cuts its list at colons, wherever they come from.
+    let folders: Vec<String> = folders
+        .iter()
+        .map(|path| path.strip_prefix(tree).unwrap_or(path).display().to_string())
+        .collect();
     let loader = find_file(tree, &|path| path.ends_with("x86_64-linux-gnu/ld-linux-x86-64.so.2"))
         .ok_or_else(|| missing("the dynamic loader"))?;
     let mut libraries = BTreeMap::new();
@@ -210,6 +214,7 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
         // The packages' own loader says what it would load: the same that dom0's will.
         let mut list = Command::new(&loader);
         list.args(["--library-path", &folders.join(":"), "--list"]).arg(program);
+        list.current_dir(tree);
         let listing = run(&mut list, limit, "looking for libraries")?;
         for line in listing.lines() {
             let Some((name, place)) = line.split_once(" => ") else { continue };
@@ -217,7 +222,7 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
             if path == "not found" {
                 return Err(missing(name.trim()));
             }
-            libraries.insert(name.trim().to_string(), PathBuf::from(path));
+            libraries.insert(name.trim().to_string(), tree.join(path));
         }
     }
     let by_name = find_file(tree, &|path| path.ends_with(LOADED_BY_NAME))

@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn every_scenario_has_its_file() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dom0/scenarios");
+        let layout = Layout::new(None).expect("tests run in the workspace");
+        let folder = layout.dom0_scripts().join("scenarios");
         for (name, _) in CAMPAIGN {
             assert!(folder.join(format!("{name}.sh")).is_file(), "{name}");
         }

@@ -21,12 +21,12 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The folders with `out` where told, else the default.
+    /// The folders of the tree that the current folder belongs to, with `out` where given, else the
+    /// default. The tree is not the one that this program was built in: that one may have been copied
+    /// or moved since.
     pub fn new(out: Option<&Path>) -> Outcome<Layout> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the crate lies in the workspace's folder")
-            .to_path_buf();
+        let here = std::env::current_dir().map_err(|e| Trouble::io("find the work folder", e))?;
+        let workspace = workspace_of(&here)?;
         let store = workspace.join("target/xen");
         let out = match out {
             None => store.clone(),
@@ -77,6 +77,19 @@ impl Layout {
     pub fn configurations(&self) -> PathBuf {
         self.workspace.join("tests/xl")
     }
+}
+
+/// What only the top of the workspace has.
+const LANDMARKS: [&str; 3] = ["run-xen.sh", "tests/dom0/job.sh", ".cargo/image.toml"];
+
+/// The innermost workspace that `folder` is in.
+fn workspace_of(folder: &Path) -> Outcome<PathBuf> {
+    let is_top = |top: &Path| LANDMARKS.iter().all(|file| top.join(file).is_file());
+    let top = folder.ancestors().find(|top| is_top(top)).map(Path::to_path_buf);
+    top.ok_or_else(|| Trouble::Missing {
+        what: format!("a Tether tree at or above {}", folder.display()),
+        remedy: "call run-xen.sh of the tree that is meant".into(),
+    })
 }
 
 /// A folder held by this process until dropped; the operating system lets go of it when the process

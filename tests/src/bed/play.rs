@@ -74,7 +74,7 @@ pub fn on_bed(
     let started = Instant::now();
     let start = Start { state: State::Saved, module: &module, seed, out: &layout.out, line };
     let mut machine = Machine::start(qemu, dom0, daemon, clock, &start, limit)?;
-    machine.qmp.resume(&bed.state, limit)?;
+    machine.resume(&bed.state, limit)?;
     let mut played =
         Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: Some(bed.kept) };
     if line == Line::Terminal {

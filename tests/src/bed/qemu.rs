@@ -23,6 +23,10 @@ use super::trouble::{Outcome, Trouble, make_folder, read, write};
 #[derive(Debug, Clone)]
 pub struct Qemu {
     program: PathBuf,
+    /// The folder that it works in. What lies below is named from there: QEMU cuts the name of a
+    /// multiboot module at its first blank, and a list of libraries at colons, and has no way to write
+    /// either; and a kept bed fits wherever the whole folder is moved to.
+    cache: PathBuf,
     /// Where its libraries and its firmware are, where it was unpacked instead of installed.
     unpacked: Option<PathBuf>,
     /// What it says of its version.
@@ -87,7 +91,8 @@ impl Qemu {
             Some(program) => (program, None),
             None => (unpacked_program, Some(folder)),
         };
-        let mut qemu = Qemu { program, unpacked, version: String::new() };
+        let cache = cache.to_path_buf();
+        let mut qemu = Qemu { program, cache, unpacked, version: String::new() };
         let said = run(qemu.command(None).arg("--version"), limit, "asking QEMU's version")?;
         qemu.version = said.lines().next().unwrap_or_default().to_string();
         Ok(qemu)
@@ -103,7 +108,9 @@ impl Qemu {
             }
             None => Command::new(&self.program),
         };
+        command.current_dir(&self.cache);
         if let Some(folder) = &self.unpacked {
+            let folder = self.from_cache(folder);
             let libraries = folder.join("usr/lib/x86_64-linux-gnu");
             let older = folder.join("lib/x86_64-linux-gnu");
             command.env("LD_LIBRARY_PATH", format!("{}:{}", libraries.display(), older.display()));
@@ -112,6 +119,11 @@ impl Qemu {
             command.arg("-L").arg(folder.join("usr/share/seabios"));
         }
         command
+    }
+
+    /// What a path is called from the folder that QEMU works in.
+    fn from_cache(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.cache).unwrap_or(path).to_path_buf()
     }
 
     /// The flags that make the machine what it is.
@@ -134,11 +146,11 @@ impl Qemu {
         }
         let linux = format!(
             "{} {LINUX_ARGUMENTS} tether.daemon={},{}",
-            dom0.kernel.display(),
+            self.from_cache(&dom0.kernel).display(),
             daemon.name(),
-            dom0.initrd.display()
+            self.from_cache(&dom0.initrd).display()
         );
-        let xen = dom0.xen.display().to_string();
+        let xen = self.from_cache(&dom0.xen).display().to_string();
         for flag in ["-kernel", &xen, "-append", XEN_ARGUMENTS, "-initrd", &linux] {
             flags.push(flag.into());
         }
@@ -235,8 +247,7 @@ pub struct Start<'a> {
 #[derive(Debug)]
 pub struct Machine {
     child: Child,
-    /// Its control connection.
-    pub qmp: Qmp,
+    qmp: Qmp,
     socket: PathBuf,
     said: PathBuf,
 }
@@ -264,13 +275,13 @@ impl Machine {
         if let Some(seed) = start.seed {
             command.args(["-seed", &seed.to_string()]);
         }
-        command.arg("-serial").arg(format!("file:{}", comma(&start.out.join("xen.log"))));
+        command.args(serial("xen", &start.out.join("xen.log")));
         match start.line {
             Line::Log => {
                 // QEMU appends nothing to an old one: the file starts anew.
                 write(&start.out.join("dom0.log"), b"")?;
-                let log = format!("file:{}", comma(&start.out.join("dom0.log")));
-                command.args(["-serial", &log]).stdin(Stdio::null()).stdout(Stdio::null());
+                command.args(serial("dom0", &start.out.join("dom0.log")));
+                command.stdin(Stdio::null()).stdout(Stdio::null());
                 command.process_group(0);
             }
             Line::Terminal => {
@@ -289,7 +300,7 @@ impl Machine {
             // The state itself is named once QEMU knows how to read it (Qmp::resume).
             command.args(["-incoming", "defer"]);
         }
-        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", comma(&socket)));
         command.stderr(log);
         let mut child = command.spawn().map_err(|e| Trouble::io("start QEMU", e))?;
         match Qmp::connect(&socket, &mut child, limit) {
@@ -299,6 +310,18 @@ impl Machine {
                 Err(explained(trouble, &said))
             }
         }
+    }
+
+    /// Loads a saved state, and lets the machine go on.
+    pub fn resume(&mut self, state: &Path, limit: &Limit) -> Outcome<()> {
+        self.qmp.resume(state, limit).map_err(|trouble| explained(trouble, &self.said))
+    }
+
+    /// Halts the machine, writes its state to a file, and ends it.
+    pub fn save(&mut self, state: &Path, limit: &Limit) -> Outcome<()> {
+        self.qmp.save(state, limit).map_err(|trouble| explained(trouble, &self.said))?;
+        let _ = self.qmp.quit();
+        Ok(())
     }
 
     /// Whether it ended by itself.
@@ -319,6 +342,13 @@ impl Drop for Machine {
     }
 }
 
+/// The flags for a serial port that goes to a file. Not `-serial file:PATH`, which takes a comma that
+/// is written twice for two.
+fn serial(id: &str, log: &Path) -> [String; 4] {
+    let chardev = format!("file,id={id},path={}", comma(log));
+    ["-chardev".into(), chardev, "-serial".into(), format!("chardev:{id}")]
+}
+
 /// A comma in an option's value is written twice.
 fn comma(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
@@ -333,5 +363,89 @@ fn explained(trouble: Trouble, said: &Path) -> Trouble {
     if lines.is_empty() {
         return Trouble::Bed { what };
     }
+    let lines = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
     Trouble::Bed { what: format!("{what}; QEMU said: {}", lines.join(" | ")) }
+}
+
+/// How many of QEMU's last lines are shown; all are in qemu.log.
+const LINES_SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "/tmp/a b,c:d";
+
+    fn qemu(program: &str, cache: &Path) -> Qemu {
+        let unpacked = Some(cache.join("qemu"));
+        let cache = cache.to_path_buf();
+        Qemu { program: program.into(), cache, unpacked, version: String::new() }
+    }
+
+    fn dom0(cache: &Path) -> Dom0 {
+        let file = |name: &str| cache.join("dom0").join(name);
+        Dom0 {
+            xen: file("xen"),
+            kernel: file("vmlinuz"),
+            initrd: file("initrd.gz"),
+            fingerprint: String::new(),
+        }
+    }
+
+    #[test]
+    fn modules_and_libraries_have_names_that_qemu_does_not_cut() {
+        let cache = Path::new(FOLDER);
+        let qemu = qemu("qemu", cache);
+        let flags = qemu.machine(&dom0(cache), Daemon::C, Clock::Real);
+        let after = |flag: &str| {
+            let at = flags.iter().position(|other| other == flag).expect("a flag of the machine");
+            flags[at + 1].as_str()
+        };
+        assert_eq!(after("-kernel"), "dom0/xen");
+        let module = after("-initrd");
+        assert!(module.starts_with("dom0/vmlinuz console=hvc0 "), "{module}");
+        assert!(module.ends_with(" tether.daemon=c,dom0/initrd.gz"), "{module}");
+        let command = qemu.command(None);
+        assert_eq!(command.get_current_dir(), Some(cache));
+        let path = command.get_envs().find(|(name, _)| *name == "LD_LIBRARY_PATH");
+        let libraries = "qemu/usr/lib/x86_64-linux-gnu:qemu/lib/x86_64-linux-gnu";
+        assert_eq!(path.and_then(|(_, value)| value), Some(libraries.as_ref()));
+    }
+
+    #[test]
+    fn a_log_is_named_as_a_value_of_options() {
+        let [_, chardev, _, serial] = serial("xen", &Path::new(FOLDER).join("xen.log"));
+        assert_eq!(chardev, "file,id=xen,path=/tmp/a b,,c:d/xen.log");
+        assert_eq!(serial, "chardev:xen");
+    }
+
+    #[test]
+    fn what_qemu_said_is_shown_when_it_ends_early() {
+        let folder = std::env::temp_dir().join(format!("tether-early-{}", std::process::id()));
+        let program = folder.join("qemu");
+        write(&program, b"#!/bin/sh\necho no such module >&2\nexit 1\n").expect("a file");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("a program");
+        let qemu = qemu(&program.display().to_string(), &folder);
+        let module = folder.join("module");
+        let (state, line) = (State::Saved, Line::Log);
+        let start = Start { state, module: &module, seed: None, out: &folder, line };
+        let limit = Limit::seconds(60);
+        let machine = Machine::start(&qemu, &dom0(&folder), Daemon::C, Clock::Real, &start, &limit);
+        let trouble = machine.expect_err("it ended at once").to_string();
+        assert!(trouble.ends_with("QEMU said: no such module"), "{trouble}");
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn a_lost_connection_is_explained_by_what_qemu_said() {
+        let said = std::env::temp_dir().join(format!("tether-said-{}", std::process::id()));
+        std::fs::write(&said, "could not open file 'dom0/vm'\n").expect("a file");
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+        drop(theirs);
+        let lost = Qmp::over(ours).expect_err("nobody is there");
+        let trouble = explained(lost, &said).to_string();
+        assert!(trouble.contains("could not open file"), "{trouble}");
+        let _ = std::fs::remove_file(said);
+    }
 }

@@ -39,9 +39,13 @@ impl Qmp {
             limit.check("starting QEMU")?;
             thread::sleep(POLL);
         };
-        let io = |e| Trouble::io("talk to QEMU", e);
-        stream.set_read_timeout(Some(ANSWER_MAX)).map_err(io)?;
-        let writer = stream.try_clone().map_err(io)?;
+        Qmp::over(stream)
+    }
+
+    /// Greets QEMU over a connection.
+    pub(super) fn over(stream: UnixStream) -> Outcome<Qmp> {
+        stream.set_read_timeout(Some(ANSWER_MAX)).map_err(lost("talk to"))?;
+        let writer = stream.try_clone().map_err(lost("talk to"))?;
         let mut qmp = Qmp { reader: BufReader::new(stream), writer };
         qmp.line()?;
         qmp.command("qmp_capabilities", json!({}))?;
@@ -53,7 +57,7 @@ impl Qmp {
 
     fn line(&mut self) -> Outcome<Value> {
         let mut line = String::new();
-        let read = self.reader.read_line(&mut line).map_err(|e| Trouble::io("hear QEMU", e))?;
+        let read = self.reader.read_line(&mut line).map_err(lost("hear"))?;
         if read == 0 {
             return Err(Trouble::Bed { what: "QEMU closed its control connection".into() });
         }
@@ -63,7 +67,7 @@ impl Qmp {
 
     fn command(&mut self, name: &str, arguments: Value) -> Outcome<Value> {
         let request = json!({"execute": name, "arguments": arguments});
-        writeln!(self.writer, "{request}").map_err(|e| Trouble::io("talk to QEMU", e))?;
+        writeln!(self.writer, "{request}").map_err(lost("talk to"))?;
         loop {
             // Events come in between; nothing here needs them.
             let mut answer = self.line()?;
@@ -116,7 +120,26 @@ impl Qmp {
     }
 }
 
+/// An error of the connection. It means that QEMU has ended, and what QEMU said is the reason: so it
+/// is a trouble of the bed's, which is shown with that.
+fn lost(doing: &'static str) -> impl Fn(std::io::Error) -> Trouble {
+    move |e| Trouble::Bed { what: format!("cannot {doing} QEMU: {e}") }
+}
+
 /// A path as one word of a shell's.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        let quoted = quoted(Path::new("/tmp/a b,c'd\"$e"));
+        let mut shell = std::process::Command::new("sh");
+        let output = shell.arg("-c").arg(format!("printf %s {quoted}")).output().expect("a shell");
+        assert_eq!(output.stdout, b"/tmp/a b,c'd\"$e");
+    }
 }
