@@ -153,7 +153,8 @@ unpause() {
 }
 
 # The store daemon's process, the same before and after a live update.
-daemon_pid() { cat /run/xen/xenstored.pid; }
+# (The bed's file, and Debian's.)
+daemon_pid() { cat /run/xen/xenstored.pid 2>/dev/null || cat /run/xenstore.pid; }
 
 # daemon_kind: which of the two store daemons runs, c or ocaml.
 daemon_kind() {
@@ -268,6 +269,8 @@ note_domid() {
         [ $tries -lt 100 ] || fail "no-domid-$1"
         sleep 0.05
     done
+    # Every domain of this run, for the leak check and for the end: others may live on the host.
+    cat "out/$1.domid" >>out/domids
 }
 
 # save NAME FILE [xl save's options]: suspends the domain and keeps it as a file. It is gone then,

@@ -94,6 +94,9 @@ pub fn assemble(played: &Played, origin: &Origin, images: &[Image]) -> Findings 
     {
         judgement.add(Verdict::Failure, "wrong-bytes");
     }
+    if !leaks.blind.is_empty() {
+        judgement.add(Verdict::Error, "leak-check-blind");
+    }
     if leaks.total() > 0 {
         judgement.add(Verdict::Failure, "something-leaked");
     }

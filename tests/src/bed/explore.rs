@@ -219,6 +219,9 @@ impl Campaign<'_> {
         let (played, mut findings) = self.run(seed, daemon, script, slot)?;
         let before = self.before.get(&daemon).expect("every daemon's bed was looked at");
         findings.leaks = Leaks::since(before, &played.results, &findings.guests);
+        if !findings.leaks.blind.is_empty() {
+            findings.judgement.add(Verdict::Error, "leak-check-blind");
+        }
         if findings.leaks.total() > 0 {
             findings.judgement.add(Verdict::Failure, "something-leaked");
         }

@@ -22,6 +22,9 @@ pub fn tables(findings: &Findings, report: &Report, images: &[Image], clock: Clo
     text.push_str(&conformance::table(findings, clock));
     text.push_str(&bench::table(findings));
     show_budgets(&mut text, report);
+    for what in &findings.leaks.blind {
+        line(&mut text, format_args!("NOT CHECKED: {what}"));
+    }
     for detail in &findings.leaks.details {
         line(&mut text, format_args!("LEFT BEHIND: {detail}"));
     }
