@@ -200,7 +200,8 @@ fn with_json_stdout_is_one_report_however_a_run_ends() {
     // Before there is a bed.
     let failing = folder.file("programs/cargo");
     fs::write(&failing, "#!/bin/sh\necho something on stdout\nexit 1\n").expect("a script");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../run-xen.sh");
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo names it to its tests");
+    let script = Path::new(&tests).join("../run-xen.sh");
     let mut command = Command::new(script);
     let path = std::env::var("PATH").unwrap_or_default();
     command.args(["explore", "--json"]).stdin(Stdio::null());

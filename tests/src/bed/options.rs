@@ -77,6 +77,9 @@ pub struct Options {
     /// This machine is a Xen dom0 already: the same steps with its own `xl`, and no QEMU.
     #[arg(long)]
     pub native: bool,
+    /// With --native: also play what stops this host's xenstore daemon for seconds or replaces it.
+    #[arg(long, requires = "native")]
+    pub stop_host_xenstored: bool,
     /// Print one report as JSON on stdout, and nothing else there: no tables, and no verdict line, since
     /// the report has the verdict.
     #[arg(long)]
@@ -202,6 +205,15 @@ impl Options {
         self.daemon.unwrap_or(usual).daemons()
     }
 
+    /// Whether it would stop or replace the xenstore daemon of a host that other domains live on, and
+    /// was not asked to.
+    pub fn would_stop_host_daemon(&self) -> bool {
+        const PLAYS: [&str; 4] = ["daemon_stalled", "quotas", "xenstore-check", "record-replies"];
+        let campaign = self.command() == Command::Faults && self.scenario.is_none();
+        let touches = campaign || PLAYS.contains(&self.scenario());
+        self.native && touches && !self.stop_host_xenstored
+    }
+
     /// Cycles in each part of the job.
     pub fn cycles_in_force(&self) -> u32 {
         let usual = match self.command.as_str() {
@@ -303,5 +315,19 @@ mod tests {
         {
             assert!(Options::try_parse_from(["run-xen.sh", word]).is_err(), "{word}");
         }
+    }
+
+    #[test]
+    fn a_hosts_daemon_is_stopped_only_when_asked() {
+        let stops = |words: &[&str]| {
+            let words = ["run-xen.sh"].iter().chain(words);
+            Options::try_parse_from(words).expect("a line").would_stop_host_daemon()
+        };
+        assert!(stops(&["faults", "--native"]));
+        assert!(stops(&["faults", "--native", "--scenario=daemon_stalled"]));
+        assert!(stops(&["xenstore-check", "--native"]));
+        assert!(!stops(&["faults", "--native", "--stop-host-xenstored"]));
+        assert!(!stops(&["faults", "--native", "--scenario=paused"]));
+        assert!(!stops(&["--native"]) && !stops(&["faults"]));
     }
 }

@@ -1,6 +1,8 @@
 //! One run, from a bed that waits to results that are read: [`on_bed`], and [`natively`] on a host
 //! that is a dom0 itself. Both end in the same [`Played`].
 
+use core::time::Duration;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
@@ -13,6 +15,7 @@ use super::facts::Fact;
 use super::follow::{Follower, POLL};
 use super::job::{Job, results};
 use super::layout::Layout;
+use super::leaks::listed_domain;
 use super::options::{Clock, Daemon};
 use super::packages::walk;
 use super::progress::Progress;
@@ -175,24 +178,100 @@ pub fn natively(layout: &Layout, job: &Job, progress: &Progress, limit: &Limit) 
             break;
         }
         if let Err(stop) = limit.check(&last) {
-            // job.sh destroys its domains when it is asked to end, and only then is it killed.
-            let id = child.id().to_string();
-            let _ = Command::new("kill").args(["-TERM", &id]).status();
-            let patience = Limit::seconds(POWER_OFF_S);
-            while matches!(child.try_wait(), Ok(None)) && patience.check("end").is_ok() {
+            // job.sh destroys its domains when it is asked to end, and only then is it killed. What it
+            // waits for is asked too: a shell handles no signal before that has ended.
+            let group = format!("-{}", child.id());
+            let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+            let patience = Instant::now() + END_MAX;
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < patience {
                 thread::sleep(POLL);
             }
             end_group(&mut child);
+            for line in dom0.lines().iter().filter(|line| line.starts_with("job: destroying ")) {
+                eprintln!("run-xen.sh: {}", &line["job: ".len()..]);
+            }
+            destroy_left(&folder);
             return Err(stop);
         }
         thread::sleep(POLL);
     }
+    let results = collect(&folder.join("out"), limit)?;
+    Ok(Played { facts, results, wall_s: started.elapsed().as_secs_f64(), kept: None })
+}
+
+/// How long job.sh may take to destroy its domains: some tenths of a second each.
+const END_MAX: Duration = Duration::from_secs(60);
+
+/// What the job left in its folder: its files. Other things are not read: to open a FIFO, as the one
+/// that holds the consoles' input, would never return.
+fn collect(out: &Path, limit: &Limit) -> Outcome<Archive> {
+    let mut paths = Vec::new();
+    walk(out, &mut |path| paths.push(path.to_path_buf()));
     let mut results = Archive::new();
-    let out = folder.join("out");
-    walk(&out, &mut |path| {
-        if let (Ok(name), Ok(bytes)) = (path.strip_prefix(&out), std::fs::read(path)) {
+    for path in paths {
+        limit.check("reading the results")?;
+        if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
+            continue;
+        }
+        if let (Ok(name), Ok(bytes)) = (path.strip_prefix(out), std::fs::read(&path)) {
             results.file(&name.to_string_lossy(), Mode::Data, bytes);
         }
-    });
-    Ok(Played { facts, results, wall_s: started.elapsed().as_secs_f64(), kept: None })
+    }
+    Ok(results)
+}
+
+/// Destroys the domains of a job that did not come to do so itself, and says so.
+fn destroy_left(folder: &Path) {
+    let ids = std::fs::read_to_string(folder.join("out/domids")).unwrap_or_default();
+    let limit = Limit::seconds(TOOL_S);
+    let Ok(list) = Command::new("xl").arg("list").output() else { return };
+    for (name, domid) in own_among(&String::from_utf8_lossy(&list.stdout), &ids) {
+        if limit.check("destroying").is_err_and(|e| matches!(e, Trouble::TimeLimit { .. })) {
+            eprintln!("run-xen.sh: domain {domid} ({name}) is left running");
+            continue;
+        }
+        let done = Command::new("xl").args(["destroy", &domid.to_string()]).status();
+        let how = if done.is_ok_and(|status| status.success()) { "destroyed" } else { "left" };
+        eprintln!("run-xen.sh: {how} domain {domid} ({name}) of this run");
+    }
+}
+
+/// How long domains are destroyed before the rest is only named.
+const TOOL_S: u64 = 60;
+
+/// The domains of `xl list` that are in the job's list of its own.
+fn own_among(list: &str, ids: &str) -> Vec<(String, u64)> {
+    let own: Vec<u64> = ids.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    let domains = list.lines().skip(1).filter_map(listed_domain);
+    domains.filter(|(_, domid)| *domid != 0 && own.contains(domid)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = std::env::temp_dir().join(format!("tether-fifo-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("kept"), "text").expect("a file");
+        let made = Command::new("mkfifo").arg(folder.join("silence")).status();
+        assert!(made.expect("mkfifo").success());
+        let (tell, told) = std::sync::mpsc::channel();
+        let out = folder.clone();
+        thread::spawn(move || tell.send(collect(&out, &Limit::seconds(60))));
+        let results = told.recv_timeout(Duration::from_secs(10)).expect("it does not hang");
+        let results = results.expect("all is read");
+        assert_eq!(results.iter().map(|(path, _)| path).collect::<Vec<_>>(), ["kept"]);
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[test]
+    fn only_domains_of_this_run_are_destroyed() {
+        let list = "Name ID Mem VCPUs State Time(s)\nDomain-0 0 768 2 r----- 1.0\n\
+                    frontend.1 4 2 1 -b---- 0.1\nwith a disk 7 512 1 -b---- 2.0\n\
+                    backend.1 9 2 1 -b---- 0.1\n";
+        let own = own_among(list, "0\n4\n8\n9\n");
+        assert_eq!(own, [("frontend.1".to_string(), 4), ("backend.1".to_string(), 9)]);
+    }
 }

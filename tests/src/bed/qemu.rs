@@ -442,6 +442,8 @@ mod tests {
         let said = std::env::temp_dir().join(format!("tether-said-{}", std::process::id()));
         std::fs::write(&said, "could not open file 'dom0/vm'\n").expect("a file");
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("two sockets");
+        // Closed with something unread, as by a program that dies: the connection is reset.
+        std::io::Write::write_all(&mut &ours, b"x").expect("it is connected");
         drop(theirs);
         let lost = Qmp::over(ours).expect_err("nobody is there");
         let trouble = explained(lost, &said).to_string();

@@ -78,6 +78,12 @@ fn carry_out(options: &Options) -> Outcome<Report> {
         );
         return Ok(bare(Verdict::Skip, "not-a-xen-dom0"));
     }
+    if options.would_stop_host_daemon() {
+        eprintln!(
+            "run-xen.sh: this would stop or replace this host's xenstored: name another --scenario, or add --stop-host-xenstored"
+        );
+        return Ok(judged(Verdict::Error, "would-stop-host-xenstored"));
+    }
     listen()?;
     let limit = Limit::seconds(options.timeout_s());
     let layout = Layout::new(options.out.as_deref())?;
