@@ -110,7 +110,7 @@ impl Qemu {
         };
         command.current_dir(&self.cache);
         if let Some(folder) = &self.unpacked {
-            let folder = self.from_cache(folder);
+            let folder = self.in_cache(folder);
             let libraries = folder.join("usr/lib/x86_64-linux-gnu");
             let older = folder.join("lib/x86_64-linux-gnu");
             command.env("LD_LIBRARY_PATH", format!("{}:{}", libraries.display(), older.display()));
@@ -122,7 +122,7 @@ impl Qemu {
     }
 
     /// What a path is called from the folder that QEMU works in.
-    fn from_cache(&self, path: &Path) -> PathBuf {
+    fn in_cache(&self, path: &Path) -> PathBuf {
         path.strip_prefix(&self.cache).unwrap_or(path).to_path_buf()
     }
 
@@ -146,11 +146,11 @@ impl Qemu {
         }
         let linux = format!(
             "{} {LINUX_ARGUMENTS} tether.daemon={},{}",
-            self.from_cache(&dom0.kernel).display(),
+            self.in_cache(&dom0.kernel).display(),
             daemon.name(),
-            self.from_cache(&dom0.initrd).display()
+            self.in_cache(&dom0.initrd).display()
         );
-        let xen = self.from_cache(&dom0.xen).display().to_string();
+        let xen = self.in_cache(&dom0.xen).display().to_string();
         for flag in ["-kernel", &xen, "-append", XEN_ARGUMENTS, "-initrd", &linux] {
             flags.push(flag.into());
         }
