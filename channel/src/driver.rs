@@ -20,7 +20,6 @@ use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
 use crate::link::{Link, Settings};
 use crate::names::LinkName;
 use crate::platform::{Platform, plays};
-use crate::slips::{Slip, slip};
 use crate::store::Errand;
 pub use orders::Order;
 use orders::{OrderErrand, Orders};
@@ -423,9 +422,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.quarantined = self.quarantined.saturating_add(grown);
         let is_due = is_unswept || (self.quarantined > 0 && self.sweep_at <= now);
         if is_due {
-            if !slip(Slip::QuarantineForgotten) {
-                self.quarantined = platform.sweep_quarantine().pages;
-            }
+            self.quarantined = platform.sweep_quarantine().pages;
             self.sweep_at = now.after(self.shortest_beat());
         }
     }

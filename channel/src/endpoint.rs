@@ -31,7 +31,6 @@ use crate::instant::{Duration, Instant};
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, REGISTER_BYTES_MAX};
 use crate::queue::Queue;
 use crate::register::{Header, Register, Seq, is_printable};
-use crate::slips::{Slip, slip};
 pub use timers::{TIMERS, Timer, TimerTable};
 pub use words::{
     Found, Introduction, Pace, ReadFailure, Reading, SendError, SessionEvent, Traffic, Wish,
@@ -342,10 +341,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// The register's content, but for its beat.
     fn said(&self) -> Said {
-        let mut first = self.acked.next();
-        if slip(Slip::FirstWraps) {
-            first.0 = (first.0 & 0xff).max(1);
-        }
+        let first = self.acked.next();
         Said { from: self.my, to: self.peer, ack: self.delivered, first, last: self.sent }
     }
 

@@ -9,7 +9,6 @@ use crate::ids::Number;
 use crate::limits::PAGES_MAX;
 use crate::message::{Control, RefuseReason};
 use crate::platform::{Offer, PrepareError, Released};
-use crate::slips::{Slip, slip};
 
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +127,7 @@ impl Front {
             return Err(ConnectError::Pages { limit });
         }
         let number = self.number.0.checked_add(1).ok_or(ConnectError::NumbersSpent)?;
-        self.number = Number(if slip(Slip::NumberReused) { 1 } else { number });
+        self.number = Number(number);
         self.pages = pages;
         self.announced = false;
         self.state = FrontState::Wanted;
@@ -198,7 +197,6 @@ impl Front {
     pub fn handle_said(&mut self) {
         self.state = match self.state {
             FrontState::Prepared(_) => FrontState::Connecting,
-            FrontState::Leaving if slip(Slip::ReleasedEarly) => FrontState::Ended(Outcome::InOrder),
             FrontState::Leaving => FrontState::Disconnecting,
             other => unreachable_state(other),
         };

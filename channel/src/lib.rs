@@ -41,7 +41,6 @@ pub mod names;
 pub mod platform;
 pub mod queue;
 pub mod register;
-pub mod slips;
 pub mod step;
 mod store;
 #[cfg(test)]

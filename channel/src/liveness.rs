@@ -6,7 +6,6 @@
 use crate::event::Witness;
 use crate::instant::{Duration, Instant};
 use crate::limits::PAGE_LATE_HALVES;
-use crate::slips::{Slip, slip};
 
 /// Counts one peer's beats and this side's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,7 +109,7 @@ impl Liveness {
         if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
             return Verdict::Dead(Witness::Page);
         }
-        if issued < self.measured.after(self.period) && !slip(Slip::MissWithoutPeriod) {
+        if issued < self.measured.after(self.period) {
             return Verdict::Alive;
         }
         self.misses = self.misses.saturating_add(1);

@@ -3,8 +3,8 @@
 //! bring it about.
 
 use super::{
-    Endpoint, Found, Introduction, Phase, ReadFailure, Reading, Said, TIMERS, Timer, TimerTable,
-    Traffic, Wish, WriteOutcome,
+    Endpoint, Found, Introduction, Phase, ReadFailure, Reading, TIMERS, Timer, TimerTable, Traffic,
+    Wish, WriteOutcome,
 };
 use crate::epoch::EpochSource;
 use crate::event::{Breach, DownReason, Witness};
@@ -12,7 +12,6 @@ use crate::instant::Instant;
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, PAGE_GRACE_DIVISOR};
 use crate::queue::encoded_length;
 use crate::register::{Register, Seq};
-use crate::slips::{Slip, slip};
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// S0: the user restarts the endpoint in place. Requests under way stay under way; what they
@@ -76,7 +75,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     ) {
         self.assert_drained();
         let known = self.introduction;
-        if known == Some(read) || (known.is_some() && slip(Slip::OnePeerForEver)) {
+        if known == Some(read) {
             return;
         }
         let same_peer = known.is_some_and(|known| known.peer == read.peer);
@@ -183,8 +182,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.assert_drained();
         let said = self.writing.take();
         assert!(said.is_some(), "an answer without a WRITE");
-        let counts = |said: &Said| said.from == self.my || slip(Slip::OldAnswerCounts);
-        let Some(said) = said.filter(counts) else { return };
+        let Some(said) = said.filter(|said| said.from == self.my) else { return };
         self.written = None;
         match outcome {
             WriteOutcome::Done => {
@@ -305,17 +303,14 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         match timer {
             Timer::Hello => {
                 assert!(self.phase == Phase::Down);
-                if slip(Slip::HelloOnce) {
-                    return;
-                }
-                self.permit_due = !slip(Slip::PermitOnce);
+                self.permit_due = true;
                 self.say_hello();
                 self.hello_step = self.hello_step.saturating_add(1).min(HELLO_BEATS_MAX as u8);
                 self.timers.set(Timer::Hello, now.after(self.hello_delay()));
             }
             Timer::FirstHello => self.say_hello(),
-            Timer::Beat => self.dirty |= !slip(Slip::SilentWhileUp),
-            Timer::Poll => self.read_due |= !slip(Slip::EventsOnly),
+            Timer::Beat => self.dirty = true,
+            Timer::Poll => self.read_due = true,
             Timer::Page => self.read_due |= self.hinted > self.received(),
             Timer::Retry => {}
             Timer::MendWindow => self.mends = 0,

@@ -9,7 +9,6 @@ use crate::instant::Instant;
 use crate::limits::{MENDS_BEATS, MENDS_MAX, RETRY_DIVISOR};
 use crate::queue::Queue;
 use crate::register::{Register, Seq};
-use crate::slips::{Slip, slip};
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// S4 to S9.
@@ -31,13 +30,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             // S4. The own epoch stays: drawing a new one would be news to the peer, and so on.
             self.peer = Some(header.from);
             self.dirty = true;
-            if slip(Slip::RedrawsOnNews) {
-                self.my = epochs.fresh_epoch();
-            }
             self.hello_step = 0;
             self.timers.set(Timer::Hello, now.after(self.hello_delay()));
         }
-        if header.to != Some(self.my) && !slip(Slip::EchoNotRequired) {
+        if header.to != Some(self.my) {
             // S6 and S9: not addressed to this life. Neither ack nor messages are looked at.
             return Reading::Hello;
         }
@@ -87,14 +83,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             self.end_by_breach(now, breach, epochs);
             return;
         }
-        let more = u32::from(slip(Slip::AckOffByOne) && header.ack < self.sent);
-        self.acknowledge(Seq(header.ack.0 + more));
-        self.dirty |= slip(Slip::AnswersAll);
+        self.acknowledge(header.ack);
         let mut inbox = Queue::EMPTY;
         for (seq, message) in register.iter() {
             // What does not fit in a smaller queue than the peer's is read again later: it stays
             // in the register until it is acknowledged.
-            if (seq > self.delivered || slip(Slip::Redelivery)) && inbox.push(message).is_err() {
+            if seq > self.delivered && inbox.push(message).is_err() {
                 break;
             }
         }
@@ -147,15 +141,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// Down: a new epoch, and what is unacknowledged becomes unknown. The peer is kept.
     pub(super) fn forget_session(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.phase = Phase::Down;
-        if slip(Slip::UnknownForgotten) {
-            self.outbox.clear();
-        }
         if !self.outbox.is_empty() {
             self.outbox_holds = Outbox::HandingBack;
         }
-        if !slip(Slip::EpochKept) {
-            self.my = epochs.fresh_epoch();
-        }
+        self.my = epochs.fresh_epoch();
         (self.delivered, self.acked) = (Seq::NONE, Seq::NONE);
         (self.sent, self.stored) = (Seq::NONE, Seq::NONE);
         self.inbox.clear();

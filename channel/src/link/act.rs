@@ -12,7 +12,6 @@ use crate::ids::{DomId, Number, Role};
 use crate::instant::Instant;
 use crate::message::{APPLICATION, Control};
 use crate::platform::{Platform, Terms, plays};
-use crate::slips::{Slip, slip};
 use crate::step::Step;
 
 /// When a message goes to the store.
@@ -201,17 +200,11 @@ impl Link {
                 }
             }
             BackAction::Bind(port) => {
-                if slip(Slip::StampBeforeBind) {
-                    let number = self.back().number();
-                    self.stamp(number, platform);
-                }
                 let bound = platform.bind(self.id, self.peer(), port);
                 self.back().handle_bound(bound);
             }
             BackAction::Stamp(number) => {
-                if !slip(Slip::StampBeforeBind) {
-                    self.stamp(number, platform);
-                }
+                self.stamp(number, platform);
                 self.back().handle_stamped();
                 platform.reached(self.id, Step::Stamped);
             }

@@ -9,7 +9,6 @@ use crate::event::{DownReason, Event, Notice, Witness};
 use crate::instant::Instant;
 use crate::liveness::Verdict;
 use crate::platform::{PeerState, Platform, PortState};
-use crate::slips::{Slip, slip};
 use crate::store::Desk;
 
 impl Link {
@@ -129,10 +128,6 @@ impl Link {
             if ticks && !self.endpoint.is_up() {
                 self.desk.look_again();
             }
-        }
-        if slip(Slip::MissWithoutAnswer) {
-            self.read_issued = now;
-            self.judge(now, platform);
         }
         self.desk.handle_time(now);
         self.settle(now, platform);

@@ -2,18 +2,15 @@
 //! world on all processors, shows what they have covered, and makes a failing one small.
 //!
 //! A failure prints the seed, the faults that matter, the end of the trace and the command that
-//! replays it. `--seed S --trace` shows one run from beginning to end. `--mutant NAME` makes a mistake
-//! on purpose, to be caught in the same way.
+//! replays it. `--seed S --trace` shows one run from beginning to end.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tests::sim::campaign::{Campaign, Seeds};
 use tests::sim::faults::Mask;
 use tests::sim::minimise::minimise;
-use tests::sim::mutants::{self, MUTANTS};
 use tests::sim::report;
 use tests::sim::run::run;
 use tests::sim::trace::Trace;
@@ -45,42 +42,16 @@ struct Options {
     /// Stop after so many failing seeds.
     #[arg(long, default_value_t = 1)]
     failures: usize,
-    /// Make a mistake on purpose, by name, and see it caught.
-    #[arg(long, value_parser = PossibleValuesParser::new(MUTANTS.map(|mutant| mutant.name)))]
-    mutant: Option<String>,
-    /// Make every one of them, one after the other, and say what catches it.
-    #[arg(long, conflicts_with_all = ["seed", "mutant"])]
-    mutants: bool,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     // A failing world panics; its words are part of the report, not of the noise.
     std::panic::set_hook(Box::new(|_| {}));
-    mutants::choose(options.mutant.as_deref().and_then(mutants::named));
     match options.seed {
-        _ if options.mutants => run_mutants(&options),
         Some(seed) => run_one(seed, &options),
         None => run_many(&options),
     }
-}
-
-/// Hunts every mutant; succeeds if none gets away.
-fn run_mutants(options: &Options) -> ExitCode {
-    let mut survivors = 0;
-    for mutant in MUTANTS {
-        match mutants::hunt(mutant, options.seeds, jobs(options)) {
-            Some(caught) => {
-                println!("{:22} seed {:>5}: {}", mutant.name, caught.seed, caught.failure);
-            }
-            None => {
-                println!("{:22} not caught by {} seeds", mutant.name, options.seeds);
-                survivors += 1;
-            }
-        }
-    }
-    println!("{} of {} mutants caught", MUTANTS.len() - survivors, MUTANTS.len());
-    if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn jobs(options: &Options) -> usize {

@@ -70,8 +70,7 @@ fn world() {
 }
 
 /// What the fuzzers are worth: each of these is broken in one rare case, which must be found within
-/// the bound of the sound one. The twin of `world` is a test program of its own,
-/// `tests/tests/broken_world.rs`: what breaks a whole world breaks all worlds of a process.
+/// the bound of the sound one. For `world` a mutation in tests/mutations/list/ does the same.
 mod broken {
     use super::*;
 

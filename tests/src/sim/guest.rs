@@ -8,7 +8,6 @@ use channel::link::{Link, Settings};
 use channel::{Duration, Instant, LinkId, LinkName, Role};
 
 use super::machine::Machine;
-use super::mutants::{Twist, twisted};
 use super::oracle::{Oracle, Saved};
 use super::platform::SimPlatform;
 use super::user::User;
@@ -124,11 +123,10 @@ impl Guest {
     /// One round of the loop.
     fn once(&mut self, world: &mut World, place: usize) -> Instant {
         self.machine.take_pending();
-        self.machine.unmap_late();
         let mut platform = SimPlatform { world, machine: &mut self.machine, place };
         let restart = platform.world.places[place].restart_due.take();
         let mut has_stepped = false;
-        if core::mem::take(&mut self.resumed) && !twisted(Twist::ResumeForgotten) {
+        if core::mem::take(&mut self.resumed) {
             self.driver.resumed(&mut platform);
         } else if let Some(number) = restart {
             let user = self.users.iter().find(|user| user.link == number);

@@ -8,7 +8,6 @@ use grant::{BackConnection, FrontConnection, GrantTable, PageSet, Quarantine, Sh
 use xenbus::{RingPage, RingWord};
 
 use super::clock::Clock;
-use super::mutants::{Twist, twisted};
 use super::page::Page;
 use super::slots::Slots;
 use super::xen::{Entries, Holdings, Life, SimPages, Xen};
@@ -92,8 +91,6 @@ pub struct Machine {
     pub ends: Vec<End>,
     /// A fault: the next port is refused.
     pub refuse_port: bool,
-    /// A twist: connections that are unmapped with the next turn.
-    pub late: Vec<BackConnection<SimPages>>,
 }
 
 impl Machine {
@@ -111,7 +108,6 @@ impl Machine {
             window: Slots::new(xen, life),
             ends: core::iter::repeat_with(End::default).take(links).collect(),
             refuse_port: false,
-            late: Vec::new(),
         }
     }
 
@@ -140,19 +136,9 @@ impl Machine {
         assert!(!loose || self.ends.iter().any(is_back), "I2: disconnected, and still mapped");
     }
 
-    /// A twist: unmaps what should have been unmapped a turn ago.
-    pub fn unmap_late(&mut self) {
-        for connection in self.late.drain(..) {
-            let _ = self.window.unmap(connection);
-        }
-    }
-
     /// Closes a link's port, if it has one.
     pub fn close_port(&mut self, link: LinkId) {
         if let Some(port) = self.ends[link.index()].port.take() {
-            if twisted(Twist::PortLeftOpen) {
-                return;
-            }
             self.xen.close_port(self.life, port);
         }
     }

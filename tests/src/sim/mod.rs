@@ -18,7 +18,6 @@ mod hostile;
 pub mod life;
 pub mod machine;
 pub mod minimise;
-pub mod mutants;
 pub mod oracle;
 pub mod page;
 pub mod params;

@@ -12,7 +12,6 @@ use channel::{DomId, Epoch, EpochSource, GrantRef, Instant, LinkId, Number, Plat
 use grant::{Closing, FrontConnection, Notify, OpenRefusal, ring_bytes};
 
 use super::machine::{GuestRing, Machine};
-use super::mutants::{Twist, twisted};
 use super::world::World;
 use super::xen;
 
@@ -153,9 +152,6 @@ impl Platform for SimPlatform<'_> {
     fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
         let back = self.machine.ends[link.index()].back.as_mut().expect("verified once mapped");
         let verified = back.verify(&header_terms(terms));
-        if twisted(Twist::HeaderNotVerified) {
-            return Ok(());
-        }
         verified.map_err(|error| match error {
             grant::VerifyError::Magic { .. } | grant::VerifyError::Version { .. } => {
                 VerifyError::MagicOrVersion
@@ -191,10 +187,6 @@ impl Platform for SimPlatform<'_> {
     fn unmap(&mut self, link: LinkId) -> Released {
         let machine = &mut *self.machine;
         let unmapped = match machine.ends[link.index()].back.take() {
-            Some(connection) if twisted(Twist::UnmappedLate) => {
-                machine.late.push(connection);
-                Ok(())
-            }
             Some(connection) => machine.window.unmap(connection),
             None => Ok(()),
         };

@@ -7,7 +7,6 @@ use channel::Step;
 use super::campaign::Campaign;
 use super::faults::{Fault, Matrix};
 use super::minimise::Small;
-use super::mutants;
 use super::run::Outcome;
 
 /// Lines of the trace that a failure shows.
@@ -137,9 +136,6 @@ pub fn of_failure(seed: u64, small: &Small) -> String {
         small.runs
     );
     let mut command = format!("cargo run -p tests --release --bin simulate -- --seed {seed}");
-    if let Some(mutant) = mutants::chosen() {
-        let _ = write!(command, " --mutant {}", mutant.name);
-    }
     if let Some(first) = small.mask.first {
         let _ = write!(command, " --first {first}");
     }

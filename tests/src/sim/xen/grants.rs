@@ -11,7 +11,6 @@ use grant::{
     UnmapRefused,
 };
 
-use super::super::mutants::{Twist, twisted};
 use super::pages::SimPages;
 use super::{Being, Frame, GRANT_ENTRIES, Life, Mapping, State, Xen};
 
@@ -167,11 +166,7 @@ impl GrantEntries for Entries {
     }
 
     fn flags(&self, r: GrantRef) -> u16 {
-        self.with(|state| {
-            let entry = &state.domains[self.life.0].entries[r.0 as usize];
-            let in_use = GrantFlags::READING.0 | GrantFlags::WRITING.0;
-            if twisted(Twist::RevokedWhileMapped) { entry.flags & !in_use } else { entry.flags }
-        })
+        self.with(|state| state.domains[self.life.0].entries[r.0 as usize].flags)
     }
 
     fn write(&mut self, r: GrantRef, domid: DomId, frame: u32) {
@@ -198,9 +193,6 @@ impl GrantEntries for Entries {
         let life = self.life;
         self.with(|state| {
             let entry = &mut state.domains[life.0].entries[r.0 as usize];
-            if entry.pins > 0 && twisted(Twist::RevokedWhileMapped) {
-                return Ok(current);
-            }
             if entry.flags != current {
                 return Err(entry.flags);
             }

@@ -8,11 +8,7 @@ use std::rc::Rc;
 
 use grant::SharedPages;
 
-use super::super::mutants::{Twist, twisted};
 use super::super::page::{PAGE_BYTES, Page};
-
-/// Where the fence is in the header of a connection's first page (docs/protocol.md §9).
-const FENCE: core::ops::Range<usize> = 56..64;
 
 /// A counter that views share.
 pub type Counter = Rc<Cell<u64>>;
@@ -49,9 +45,6 @@ impl SharedPages for SimPages {
     }
 
     fn store_u32(&self, at: usize, value: u32) {
-        if value == 0 && FENCE.contains(&at) && twisted(Twist::FenceLeftOpen) {
-            return;
-        }
         let (page, at) = self.page(at);
         page.store(at, value);
     }

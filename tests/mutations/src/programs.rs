@@ -1,0 +1,64 @@
+//! Builds the programs that catch mutations, from the copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::catcher::Program;
+use crate::list::Mutation;
+
+/// Where each program is.
+pub(crate) type Programs = BTreeMap<Program, PathBuf>;
+
+/// Builds what these mutations need from `place/src` into `place/build`.
+///
+/// # Errors
+/// Cargo has failed; it has said why.
+pub(crate) fn build(place: &Path, mutations: &[&Mutation]) -> Result<Programs, String> {
+    let catches = mutations.iter().flat_map(|mutation| &mutation.caught_by);
+    let wanted: BTreeSet<Program> = catches.map(|catch| catch.by.program()).collect();
+    let mut programs = Programs::new();
+    for program in wanted {
+        let path = cargo(place, &program)?;
+        programs.insert(program, path);
+    }
+    Ok(programs)
+}
+
+fn cargo(place: &Path, program: &Program) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    let name = match program {
+        Program::Bin(name) => {
+            cargo.args(["build", "--package", "tests", "--bin", name]);
+            *name
+        }
+        Program::Test(test) => {
+            cargo.args(["test", "--no-run", "--package", &test.package]);
+            match &*test.target {
+                "lib" => cargo.arg("--lib"),
+                name => cargo.args(["--test", name]),
+            };
+            &test.target
+        }
+    };
+    println!("building {program:?}");
+    let built = cargo
+        .args(["--release", "--message-format=json-render-diagnostics"])
+        .current_dir(place.join("src"))
+        .env("CARGO_TARGET_DIR", place.join("build"))
+        // A mutated place may well have a brace or a variable that nothing needs.
+        .env("RUSTFLAGS", "-A warnings")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !built.status.success() {
+        return Err(format!("{program:?} does not build with the mutations in it"));
+    }
+    let output = String::from_utf8_lossy(&built.stdout);
+    // The program asked for comes last, behind what it depends on.
+    let path = output.lines().rev().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    });
+    path.ok_or(format!("cargo does not say where {name:?} is"))
+}
