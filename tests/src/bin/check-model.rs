@@ -1,4 +1,4 @@
-//! `cargo run -p tests --release --bin check-model -- session|connection|broken`: every state that
+//! `cargo run -p tests --release --bin check-model -- session|connection|mutations`: every state that
 //! two shipped ends of a link can reach within the bounds, and whether each of them is right (see
 //! `tests::model`).
 
@@ -56,8 +56,8 @@ enum What {
         #[command(flatten)]
         faults: Faults,
     },
-    /// The machines that are wrong on purpose, each within bounds of its own.
-    Broken,
+    /// The wrong readings that are not changes of the shipped code, each within bounds of its own.
+    Mutations,
 }
 
 #[derive(Debug, clap::Args)]
@@ -113,33 +113,33 @@ fn main() -> ExitCode {
                 is_overtaking,
                 sameness,
             };
-            run("session", &Session { bounds, broken: session::Broken::Nothing }, limit)
+            run("session", &Session { bounds, mutation: session::Mutation::None }, limit)
         }
         What::Connection { pages, connects, faults } => {
             let (crashes, faults) = faults.counts();
             let bounds = connection::Bounds { pages, connects, crashes, faults };
-            run("connection", &Connection { bounds, broken: connection::Broken::Nothing }, limit)
+            run("connection", &Connection { bounds, mutation: connection::Mutation::None }, limit)
         }
-        What::Broken => return broken(limit),
+        What::Mutations => return mutations(limit),
     };
     let is_right = outcome.is_complete && outcome.finding.is_none();
     if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn broken(limit: usize) -> ExitCode {
+fn mutations(limit: usize) -> ExitCode {
     let mut found = Vec::new();
-    for broken in session::broken::BROKEN {
-        let name = format!("reading {}, {broken:?}", broken.reading());
-        let outcome = run(&name, &broken.model(), limit);
+    for mutation in session::mutation::MUTATIONS {
+        let name = format!("reading {}, {mutation:?}", mutation.reading());
+        let outcome = run(&name, &mutation.model(), limit);
         found.push(outcome.finding.is_some());
     }
-    for broken in connection::broken::BROKEN {
-        let name = format!("reading {}, {broken:?}", broken.reading());
-        let outcome = run(&name, &broken.model(), limit);
+    for mutation in connection::mutation::MUTATIONS {
+        let name = format!("reading {}, {mutation:?}", mutation.reading());
+        let outcome = run(&name, &mutation.model(), limit);
         found.push(outcome.finding.is_some());
     }
     let count = found.iter().filter(|found| **found).count();
-    println!("{count} of {} wrong machines found", found.len());
+    println!("{count} of {} mutations found", found.len());
     if count == found.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

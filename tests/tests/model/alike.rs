@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use tests::model::key::Key;
 use tests::model::session::step::{Step, What};
 use tests::model::session::world::{Flight, MESSAGES_UNBOUNDED, SIDES, Sameness, Side, World};
-use tests::model::session::{Broken, Session};
+use tests::model::session::{Mutation, Session};
 use tests::model::{Kind, Model, Wrong, check};
 
 use super::LIMIT;
@@ -32,7 +32,7 @@ struct Watched {
 
 impl Watched {
     fn new(messages: u32, crashes: [u8; 2], faults: u8, question: fn(&Self, &World)) -> Self {
-        let mut every = Broken::Nothing.model();
+        let mut every = Mutation::None.model();
         every.bounds.sameness = Sameness::Equal;
         (every.bounds.messages, every.bounds.crashes, every.bounds.faults) =
             (messages, crashes, faults);

@@ -14,15 +14,15 @@ use channel::platform::{BindError, MapError, Offer, Released, VerifyError};
 use super::super::finding::Wrong;
 use super::super::graph::Kind;
 use super::super::session::world::{Side, spend};
-use super::broken::Broken;
 use super::glue::{self, Hurry, Turn, settle, touch};
+use super::mutation::Mutation;
 use super::step::{Step, What, kind};
 use super::world::{Bounds, Content, Header, Held, Life, NOW, Page, Usage, World};
 
 /// What a step goes by: the wrong reading, if there is one, and the epoch that it may draw.
 pub struct Rules {
     /// What is wrong.
-    pub broken: Broken,
+    pub mutation: Mutation,
     /// Pages of the front's domain.
     pub pages: usize,
     /// Epochs.
@@ -42,31 +42,25 @@ impl Rules {
     /// What the page still says of an earlier connection: nothing, it was zeroed.
     pub fn old_stamp(&self, content: &Content) -> Option<(Epoch, Number)> {
         match content {
-            Content::Header(old) if self.broken == Broken::StampWithoutNumber => old.stamp,
+            Content::Header(old) if self.mutation == Mutation::StampWithoutNumber => old.stamp,
             _ => None,
         }
     }
 
     /// The stamp as this front takes it.
     pub fn seen(&self, stamp: (Epoch, Number), number: Number) -> Option<(Epoch, Number)> {
-        let is_blind = self.broken == Broken::StampWithoutNumber;
+        let is_blind = self.mutation == Mutation::StampWithoutNumber;
         Some(if is_blind { (stamp.0, number) } else { stamp })
     }
 
     /// A word of the peer as this machine takes it.
     pub fn heard(&self, life: &mut Life, control: Control) -> Option<Control> {
         let number = life.number();
-        match (self.broken, control, life.front_state(), life.back_state()) {
-            (
-                Broken::RefusedNotTerminal,
-                Control::Refused(..),
-                Some(FrontState::Leaving | FrontState::Disconnecting),
-                _,
-            ) => None,
-            (Broken::NoNumbers, Control::Disconnected(_), Some(_), _) => {
+        match (self.mutation, control, life.front_state(), life.back_state()) {
+            (Mutation::NoNumbers, Control::Disconnected(_), Some(_), _) => {
                 Some(Control::Disconnected(number))
             }
-            (Broken::NoNumbers, Control::Disconnect(_), _, Some(BackState::Idle)) => {
+            (Mutation::NoNumbers, Control::Disconnect(_), _, Some(BackState::Idle)) => {
                 let answer = Control::Disconnected(number);
                 let _ = life.endpoint.send(answer.emit().as_bytes());
                 None
@@ -77,7 +71,7 @@ impl Rules {
 
     /// A session has ended.
     pub fn note_down(&self, life: &mut Life, reason: DownReason) {
-        if self.broken == Broken::TrustsNewEpoch {
+        if self.mutation == Mutation::TrustsNewEpoch {
             life.mark = reason == DownReason::PeerRestarted;
         }
     }
@@ -91,11 +85,11 @@ pub fn apply(
     world: &mut World,
     step: Step,
     bounds: &Bounds,
-    broken: Broken,
+    mutation: Mutation,
 ) -> Result<Kind, Wrong> {
     let kind = kind(world, step);
     let source = OneEpoch(Some(Epoch::from_bits(world.unused)));
-    let mut rules = Rules { broken, pages: bounds.pages, source };
+    let mut rules = Rules { mutation, pages: bounds.pages, source };
     let writes = match step {
         Step::Of(side, what) => {
             happen(world, side, what, &mut rules)?;
@@ -136,7 +130,7 @@ fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules) -> Resul
         }
         What::Fails(_) => {
             spend(&mut world.faults);
-            if rules.broken == Broken::StampsBeforeBind {
+            if rules.mutation == Mutation::StampsBeforeBind {
                 stamp(world)?;
             }
             world.at(side).back().handle_bound(Err(BindError::NoPorts));
@@ -223,12 +217,12 @@ fn crash(world: &mut World, side: Side) {
 
 fn restart(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wrong> {
     spend(&mut world.faults);
-    match (side, rules.broken, world.at(side).held) {
-        (Side::A, Broken::ForgetsGrants, Some(Held::Page(page))) => {
+    match (side, rules.mutation, world.at(side).held) {
+        (Side::A, Mutation::ForgetsGrants, Some(Held::Page(page))) => {
             world.at(side).held = None;
             free(world, page, rules)?;
         }
-        (Side::B, Broken::ForgetsMappings, Some(held)) => forget(world, held),
+        (Side::B, Mutation::ForgetsMappings, Some(held)) => forget(world, held),
         _ => {}
     }
     let life = world.at(side);
@@ -255,7 +249,7 @@ fn free(world: &mut World, page: usize, rules: &Rules) -> Result<(), Wrong> {
         return Err(Wrong::FreedWhileMapped);
     }
     world.pages[page].usage = Usage::Free;
-    if rules.broken != Broken::StampWithoutNumber {
+    if rules.mutation != Mutation::StampWithoutNumber {
         world.pages[page].content = Content::Nothing;
     }
     Ok(())
@@ -271,14 +265,14 @@ fn do_turn(world: &mut World, side: Side, turn: Turn, rules: &mut Rules) -> Resu
         Turn::Revoke => revoke(world, rules)?,
         Turn::Map => map(world),
         Turn::Verify => {
-            let verified = match rules.broken {
-                Broken::NoVerify => Ok(()),
+            let verified = match rules.mutation {
+                Mutation::NoVerify => Ok(()),
                 _ => verify(world),
             };
             world.at(Side::B).back().handle_verified(verified);
         }
         Turn::Bind => {
-            if rules.broken == Broken::StampsBeforeBind {
+            if rules.mutation == Mutation::StampsBeforeBind {
                 stamp(world)?;
             }
             world.at(Side::B).back().handle_bound(Ok(()));
@@ -293,10 +287,10 @@ fn do_turn(world: &mut World, side: Side, turn: Turn, rules: &mut Rules) -> Resu
             let is_lost = back.back().state() == BackState::Lost;
             let is_answer = back.back().state() == BackState::Unmapping;
             back.back().handle_unmapped();
-            if is_answer && rules.broken.is_answer_early() {
+            if is_answer && rules.mutation.is_answer_early() {
                 back.mark = true;
-            } else if !(is_lost && rules.broken == Broken::KeepsMapping) {
-                back.mark &= !rules.broken.is_answer_early();
+            } else if !(is_lost && rules.mutation == Mutation::KeepsMapping) {
+                back.mark &= !rules.mutation.is_answer_early();
                 unmap(world);
             }
         }
@@ -318,7 +312,7 @@ fn close(world: &mut World, side: Side, rules: &Rules) -> Result<(), Wrong> {
             }
         }
         Side::B => {
-            if rules.broken != Broken::NoClosingWord {
+            if rules.mutation != Mutation::NoClosingWord {
                 touch(world)?.is_closing = true;
             }
             let life = world.at(side);
@@ -338,9 +332,9 @@ fn revoke(world: &mut World, rules: &Rules) -> Result<(), Wrong> {
     };
     let mut released = Released::Freed;
     if let Some(Held::Page(page)) = life.held.take() {
-        let trusts = match rules.broken {
-            Broken::TrustsAnswer => outcome == Outcome::InOrder,
-            Broken::TrustsNewEpoch => outcome == Outcome::SessionEnded && life.mark,
+        let trusts = match rules.mutation {
+            Mutation::TrustsAnswer => outcome == Outcome::InOrder,
+            Mutation::TrustsNewEpoch => outcome == Outcome::SessionEnded && life.mark,
             _ => false,
         };
         life.mark = false;
@@ -422,12 +416,12 @@ fn work(world: &mut World, rules: &mut Rules) {
 
 /// D5: the unit is finished, and the fence looked at again.
 fn finish(world: &mut World, rules: &mut Rules) -> Result<(), Wrong> {
-    let checks_once = rules.broken == Broken::ChecksOnce;
+    let checks_once = rules.mutation == Mutation::ChecksOnce;
     let header = touch(world)?;
     let is_open = header.is_open;
     if !is_open {
         header.late += 1;
-        if header.late > rules.broken.late_max() {
+        if header.late > rules.mutation.late_max() {
             return Err(Wrong::WorkedAfterFence);
         }
     }

@@ -198,7 +198,7 @@ pub enum Hurry {
 
 /// Puts a word into the queue.
 pub fn say(life: &mut Life, control: Control, hurry: Hurry, rules: &Rules) -> Result<bool, Wrong> {
-    if life.endpoint.sent().after(life.endpoint.acked()) >= rules.broken.window() {
+    if life.endpoint.sent().after(life.endpoint.acked()) >= rules.mutation.window() {
         return Err(Wrong::WindowFull);
     }
     let text = control.emit();
@@ -344,12 +344,12 @@ pub fn look(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wron
     };
     if life.has_live_page() {
         follow_page(life);
-        let sent = if rules.broken.is_hinted(side) { Seq(words.sent) } else { Seq::NONE };
+        let sent = if rules.mutation.is_hinted(side) { Seq(words.sent) } else { Seq::NONE };
         life.endpoint.handle_page(NOW, sent, Seq(words.delivered), &mut rules.source);
         take_events(life, rules)?;
     }
     // D7, sooner.
-    let is_seen = header.is_leaving && rules.broken.is_hinted(side) && life.has_live_page();
+    let is_seen = header.is_leaving && rules.mutation.is_hinted(side) && life.has_live_page();
     if let (true, Machine::Back(back)) = (is_seen, &mut life.machine) {
         back.handle_closing_word();
     }

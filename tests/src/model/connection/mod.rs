@@ -1,15 +1,15 @@
 //! The connection's model: shipped front and back machines, each on a shipped endpoint, between the
 //! front's pages and those who map them. [`world`] is what surrounds them, [`glue`] joins endpoint
-//! and machine, [`step`] what may happen, [`apply`] what that does, [`broken`] the readings 9 to 16.
+//! and machine, [`step`] what may happen, [`apply`] what that does, [`mutation`] the readings 9 to 16.
 //!
 //! A READ and a WRITE are done and answered at once: what late answers do to a session is the other
 //! model's matter. A reader may be late as it likes, and whatever it does between two looks at its
 //! mailbox others may see one action at a time.
 
 pub mod apply;
-pub mod broken;
 pub mod glue;
 mod key;
+pub mod mutation;
 pub mod step;
 pub mod world;
 
@@ -18,7 +18,7 @@ use super::graph::Kind;
 use super::key::Key;
 use super::search::Model;
 use super::session::world::SIDES;
-pub use broken::Broken;
+pub use mutation::Mutation;
 use step::Step;
 pub use world::Bounds;
 use world::World;
@@ -29,7 +29,7 @@ pub struct Connection {
     /// How far.
     pub bounds: Bounds,
     /// What is wrong.
-    pub broken: Broken,
+    pub mutation: Mutation,
 }
 
 impl Model for Connection {
@@ -41,11 +41,11 @@ impl Model for Connection {
     }
 
     fn possible(&self, world: &World) -> Vec<Step> {
-        step::possible(world, &self.bounds, self.broken)
+        step::possible(world, &self.bounds, self.mutation)
     }
 
     fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply::apply(world, step, &self.bounds, self.broken)
+        apply::apply(world, step, &self.bounds, self.mutation)
     }
 
     fn key(&self, world: &mut World) -> Key {

@@ -8,8 +8,8 @@ use channel::{Instant, back::BackState};
 
 use super::super::graph::Kind;
 use super::super::session::world::{SIDES, Side};
-use super::broken::Broken;
 use super::glue::{Turn, may_look, may_work, turn};
+use super::mutation::Mutation;
 use super::world::{Bounds, Life, Usage, World};
 
 /// One thing that happens.
@@ -120,7 +120,7 @@ fn said(what: What) -> String {
 }
 
 /// Everything that may happen next.
-pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
+pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step> {
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
         let mut add = |what| steps.push(Step::Of(side, what));
@@ -140,7 +140,7 @@ pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
             }
             None => of_life(world, side, life, bounds, &mut add),
         }
-        if broken.is_answer_early() && side == Side::B && life.mark {
+        if mutation.is_answer_early() && side == Side::B && life.mark {
             add(What::UnmapLate);
         }
     }

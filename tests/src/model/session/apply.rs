@@ -11,7 +11,7 @@ use channel::{Epoch, EpochSource};
 use super::super::finding::Wrong;
 use super::super::graph::Kind;
 use super::super::letter::{Letter, message};
-use super::broken::{Broken, Source};
+use super::mutation::{Mutation, Source};
 use super::step::{Step, What};
 use super::world::{Bounds, End, Flight, Granting, Mailbox, SIDES, Seen, Side, World, spend};
 
@@ -26,15 +26,14 @@ pub fn apply(
     world: &mut World,
     step: Step,
     bounds: &Bounds,
-    broken: Broken,
+    mutation: Mutation,
 ) -> Result<Kind, Wrong> {
     let is_write = step.what == What::Submit(Wish::Write);
-    do_step(world, step, broken)?;
+    do_step(world, step, mutation)?;
     while bounds.granting == Granting::AtOnce && is_written(world, step.side) {
-        do_step(world, Step { what: What::Answer, ..step }, broken)?;
+        do_step(world, Step { what: What::Answer, ..step }, mutation)?;
     }
-    let writes =
-        is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side, broken));
+    let writes = is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side));
     check_acknowledged(world)?;
     Ok(match step.kind() {
         Kind::Still if writes => Kind::Writes,
@@ -49,16 +48,16 @@ fn is_written(world: &World, side: Side) -> bool {
 }
 
 /// Grants every wish, and says whether a WRITE was among them.
-fn grant(world: &mut World, side: Side, broken: Broken) -> bool {
+fn grant(world: &mut World, side: Side) -> bool {
     let mut writes = false;
     while let Some(wish) = world.end(side).and_then(End::poll_wish) {
-        submit(world, side, wish, broken);
+        submit(world, side, wish);
         writes |= wish == Wish::Write;
     }
     writes
 }
 
-fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
+fn do_step(world: &mut World, step: Step, mutation: Mutation) -> Result<(), Wrong> {
     let side = step.side;
     let was = world.end(side).map(Status::of);
     match step.what {
@@ -84,15 +83,15 @@ fn do_step(world: &mut World, step: Step, broken: Broken) -> Result<(), Wrong> {
                 mailbox.value = stale;
             }
         }
-        What::Take => take(world, side, broken)?,
-        What::Submit(wish) => submit(world, side, wish, broken),
-        What::Introduce(_) | What::Reintroduce => introduce(world, step, broken),
-        _ => tell(world, step, broken),
+        What::Take => take(world, side, mutation)?,
+        What::Submit(wish) => submit(world, side, wish),
+        What::Introduce(_) | What::Reintroduce => introduce(world, step, mutation),
+        _ => tell(world, step, mutation),
     }
     if let (Some(was), Some(end)) = (was, world.at_mut(side).end.as_mut()) {
         let goes_down = was.is_up && !end.is_up();
-        drain(end, was, broken)?;
-        if goes_down && broken.keeps_epoch() {
+        drain(end, was, mutation)?;
+        if goes_down && mutation.keeps_epoch() {
             hide_outcomes(world, side);
         }
     }
@@ -198,12 +197,10 @@ fn open(world: &mut World, side: Side) {
     place.mailbox.get_or_insert(Mailbox { value: None, is_open }).is_open = is_open;
 }
 
-fn submit(world: &mut World, side: Side, wish: Wish, broken: Broken) {
+fn submit(world: &mut World, side: Side, wish: Wish) {
     match wish {
         Wish::Mend => open(world, side),
-        Wish::Permit if world.at(side).mailbox.is_some() && broken != Broken::PermitsOnce => {
-            open(world, side);
-        }
+        Wish::Permit if world.at(side).mailbox.is_some() => open(world, side),
         Wish::Permit | Wish::Read | Wish::Write => {}
     }
     let place = world.at_mut(side);
@@ -220,9 +217,11 @@ fn submit(world: &mut World, side: Side, wish: Wish, broken: Broken) {
     end.handle_submitted(NOW, wish);
 }
 
-fn introduce(world: &mut World, step: Step, broken: Broken) {
+fn introduce(world: &mut World, step: Step, mutation: Mutation) {
     open(world, step.side);
-    if let (Broken::WipesMailbox, Some(mailbox)) = (broken, &mut world.at_mut(step.side).mailbox) {
+    if let (Mutation::WipesMailbox, Some(mailbox)) =
+        (mutation, &mut world.at_mut(step.side).mailbox)
+    {
         mailbox.value = None;
     }
     let unused = world.unused;
@@ -241,7 +240,7 @@ fn introduce(world: &mut World, step: Step, broken: Broken) {
     end.handle_introduction(NOW, read, found, &mut source);
 }
 
-fn take(world: &mut World, side: Side, broken: Broken) -> Result<(), Wrong> {
+fn take(world: &mut World, side: Side, mutation: Mutation) -> Result<(), Wrong> {
     let place = world.at_mut(side);
     let Some(end) = place.end.as_mut() else { return Ok(()) };
     let Some(text) = end.message() else { return Ok(()) };
@@ -254,7 +253,7 @@ fn take(world: &mut World, side: Side, broken: Broken) -> Result<(), Wrong> {
             due.escape_ascii()
         )));
     }
-    if let (true, Some(peer)) = (broken.keeps_epoch(), end.peer_epoch()) {
+    if let (true, Some(peer)) = (mutation.keeps_epoch(), end.peer_epoch()) {
         let (my, number) = (end.epoch(), end.delivered().next().0);
         match place.last.replace((my, peer, number)) {
             Some(last) if (last.0, last.1) == (my, peer) && number <= last.2 => {
@@ -268,12 +267,12 @@ fn take(world: &mut World, side: Side, broken: Broken) -> Result<(), Wrong> {
 }
 
 /// The steps that concern the endpoint alone.
-fn tell(world: &mut World, step: Step, broken: Broken) {
+fn tell(world: &mut World, step: Step, mutation: Mutation) {
     let unused = world.unused;
     if matches!(step.what, What::Restart | What::FalseVerdict) {
         spend(&mut world.faults);
     }
-    let rests = broken.rests_once_landed()
+    let rests = mutation.rests_once_landed()
         && world.end(step.side).is_some_and(|end| {
             let landed = world.at(step.side).landed;
             landed == Some(end.epoch()) && !end.timers().is_set(Timer::Retry)
@@ -292,9 +291,11 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
         end.handle_hint();
     }
     let is_timeout = matches!(step.what, What::Verdict | What::FalseVerdict);
-    let mut source = match broken {
-        Broken::KeepsEpoch if is_timeout => Source::again(end),
-        Broken::KeepsEpochOnNews if end.is_up() && step.what != What::Restart => Source::again(end),
+    let mut source = match mutation {
+        Mutation::KeepsEpoch if is_timeout => Source::again(end),
+        Mutation::KeepsEpochOnNews if end.is_up() && step.what != What::Restart => {
+            Source::again(end)
+        }
         _ => Source::new(unused),
     };
     match step.what {
@@ -313,10 +314,10 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
         }
         What::Answer | What::AnswerAfterHint => match place.flights.pop_front() {
             Some(Flight::ReadDone(seen)) => {
-                answer_read(end, &seen, &mut source, broken);
+                answer_read(end, &seen, &mut source);
             }
             Some(Flight::WriteDone(outcome)) => {
-                if broken.rests_once_landed() {
+                if mutation.rests_once_landed() {
                     place.landed = (outcome == WriteOutcome::Done).then_some(end.epoch());
                 }
                 end.handle_written(NOW, outcome, &mut source);
@@ -332,14 +333,14 @@ fn tell(world: &mut World, step: Step, broken: Broken) {
         What::Overtaken => {
             place.flights.pop_front();
             if let Some(letter) = place.aside.take() {
-                answer_read(end, &Seen::Letter(letter), &mut source, broken);
+                answer_read(end, &Seen::Letter(letter), &mut source);
             }
         }
         _ => {}
     }
 }
 
-fn answer_read(end: &mut End, seen: &Seen, source: &mut impl EpochSource, broken: Broken) {
+fn answer_read(end: &mut End, seen: &Seen, source: &mut impl EpochSource) {
     let letter = match seen {
         Seen::Absent => return end.handle_unread(NOW, ReadFailure::Absent),
         Seen::Later => return end.handle_unread(NOW, ReadFailure::Later),
@@ -347,35 +348,22 @@ fn answer_read(end: &mut End, seen: &Seen, source: &mut impl EpochSource, broken
             end.handle_read(NOW, &[], source);
             return;
         }
-        Seen::Letter(letter) => letter.clone(),
+        Seen::Letter(letter) => letter,
     };
-    let is_news = end.peer_epoch() != Some(letter.header().from);
-    if broken == Broken::RedrawsOnNews && !end.is_up() && is_news {
-        end.restart(NOW, source);
-    }
-    let taken = broken.taken(letter, end);
-    end.handle_read(NOW, taken.bytes(), source);
-    if broken == Broken::AnswersAll && end.is_up() {
-        // As if a beat were due. The event is looked at first, as the drain rule wants it, and this
-        // machine's is not judged.
-        let _ = end.poll_event();
-        end.handle_timeout(end.deadline());
-    }
+    end.handle_read(NOW, letter.bytes(), source);
 }
 
 /// The drain rule, and the judgement of what comes out.
-fn drain(end: &mut End, was: Status, broken: Broken) -> Result<(), Wrong> {
+fn drain(end: &mut End, was: Status, mutation: Mutation) -> Result<(), Wrong> {
     let event = end.poll_event();
     match event {
         Some(SessionEvent::Up { .. }) if was.is_up => return Err(Wrong::Alternation),
         Some(SessionEvent::Down { .. }) if !was.is_up => return Err(Wrong::Alternation),
-        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch && !broken.keeps_epoch() => {
+        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch && !mutation.keeps_epoch() => {
             return Err(Wrong::EpochUsedTwice);
         }
         Some(_) => {}
-        None if was.is_up != end.is_up() && broken != Broken::AnswersAll => {
-            return Err(Wrong::Alternation);
-        }
+        None if was.is_up != end.is_up() => return Err(Wrong::Alternation),
         None => {}
     }
     let mut unknown = 0;

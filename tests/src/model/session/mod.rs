@@ -1,11 +1,11 @@
 //! The session's model: two shipped endpoints, with small queues, beats of no length and epochs
 //! that are named by use, between mailboxes, requests under way and domains that die. [`world`] is
-//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`broken`] the machines
-//! made wrong on purpose.
+//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`mutation`] wrong
+//! readings of the rules.
 
 pub mod apply;
-pub mod broken;
 mod key;
+pub mod mutation;
 mod normal;
 pub mod step;
 pub mod world;
@@ -14,7 +14,7 @@ use super::finding::Wrong;
 use super::graph::Kind;
 use super::key::Key;
 use super::search::Model;
-pub use broken::Broken;
+pub use mutation::Mutation;
 use step::Step;
 pub use world::{Bounds, Granting, Sameness};
 use world::{SIDES, World};
@@ -25,7 +25,7 @@ pub struct Session {
     /// How far.
     pub bounds: Bounds,
     /// What is wrong with the machine.
-    pub broken: Broken,
+    pub mutation: Mutation,
 }
 
 impl Model for Session {
@@ -37,11 +37,11 @@ impl Model for Session {
     }
 
     fn possible(&self, world: &World) -> Vec<Step> {
-        step::possible(world, &self.bounds, self.broken)
+        step::possible(world, &self.bounds, self.mutation)
     }
 
     fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply::apply(world, step, &self.bounds, self.broken)
+        apply::apply(world, step, &self.bounds, self.mutation)
     }
 
     fn key(&self, world: &mut World) -> Key {

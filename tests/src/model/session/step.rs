@@ -7,7 +7,7 @@ use core::fmt;
 use channel::endpoint::{Found, Wish};
 
 use super::super::graph::Kind;
-use super::broken::Broken;
+use super::mutation::Mutation;
 use super::world::{Bounds, Flight, SIDES, Seen, Side, World};
 
 /// One thing that happens to one side.
@@ -119,7 +119,7 @@ impl fmt::Display for Step {
 }
 
 /// Everything that may happen next.
-pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
+pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step> {
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
         let mut add = |what| steps.push(Step { side, what });
@@ -133,8 +133,8 @@ pub fn possible(world: &World, bounds: &Bounds, broken: Broken) -> Vec<Step> {
             None => add(What::Start),
             Some(_) => {
                 of_store(world, side, bounds, &mut add);
-                of_end(world, side, bounds, broken, &mut add);
-                faults(world, side, broken, &mut add);
+                of_end(world, side, bounds, mutation, &mut add);
+                faults(world, side, mutation, &mut add);
             }
         }
     }
@@ -193,7 +193,13 @@ fn of_lazy_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
     }
 }
 
-fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut impl FnMut(What)) {
+fn of_end(
+    world: &World,
+    side: Side,
+    bounds: &Bounds,
+    mutation: Mutation,
+    add: &mut impl FnMut(What),
+) {
     let Some(end) = world.end(side) else { return };
     if end.introduction().is_none() {
         add(What::Introduce(Found::AtStart));
@@ -213,7 +219,7 @@ fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut 
     if !(bounds.is_lazy() && world.at(side).flights.iter().any(is_reading)) {
         add(What::Hint);
     }
-    let is_silent = broken == Broken::SilentWhileUp && end.is_up();
+    let is_silent = mutation == Mutation::SilentWhileUp && end.is_up();
     if end.deadline() != channel::Instant::NEVER && !is_silent {
         add(What::Time);
     }
@@ -222,13 +228,13 @@ fn of_end(world: &World, side: Side, bounds: &Bounds, broken: Broken, add: &mut 
     }
 }
 
-fn faults(world: &World, side: Side, broken: Broken, add: &mut impl FnMut(What)) {
+fn faults(world: &World, side: Side, mutation: Mutation, add: &mut impl FnMut(What)) {
     let place = world.at(side);
     if place.crashes > 0 {
         add(What::Crash);
     }
     // A mailbox that vanishes is wiped too, whoever does it.
-    if place.mailbox.is_some() && world.upsets > 0 && !broken.rests_once_landed() {
+    if place.mailbox.is_some() && world.upsets > 0 && !mutation.rests_once_landed() {
         add(What::Vanish);
     }
     let Some(end) = world.end(side).filter(|_| world.faults > 0) else { return };

@@ -8,9 +8,9 @@ use super::world::Bounds;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum Mutation {
     /// Nothing: the machines as shipped.
-    Nothing,
+    None,
     /// Reading 9: the header is not looked at after mapping.
     NoVerify,
     /// Reading 10: the stamp goes before the bind.
@@ -39,8 +39,6 @@ pub enum Broken {
     ForgetsMappings,
     /// Reading 14: the session's end leaves the mapping in place.
     KeepsMapping,
-    /// Reading 15: REFUSED is no answer for a front that is disconnecting.
-    RefusedNotTerminal,
     /// Reading 15: a DISCONNECT that crossed REFUSED is answered, and nobody looks at numbers.
     NoNumbers,
     /// Reading 16: two words unread are all that may be.
@@ -48,37 +46,36 @@ pub enum Broken {
 }
 
 /// All that are wrong.
-pub const BROKEN: [Broken; 16] = [
-    Broken::NoVerify,
-    Broken::StampsBeforeBind,
-    Broken::StampWithoutNumber,
-    Broken::NoHint,
-    Broken::NoClosingWord,
-    Broken::NoLateUnit,
-    Broken::ChecksOnce,
-    Broken::TrustsAnswer,
-    Broken::TrustsNewEpoch,
-    Broken::AnswersBeforeUnmap,
-    Broken::ForgetsGrants,
-    Broken::ForgetsMappings,
-    Broken::KeepsMapping,
-    Broken::RefusedNotTerminal,
-    Broken::NoNumbers,
-    Broken::WindowOfTwo,
+pub const MUTATIONS: [Mutation; 15] = [
+    Mutation::NoVerify,
+    Mutation::StampsBeforeBind,
+    Mutation::StampWithoutNumber,
+    Mutation::NoHint,
+    Mutation::NoClosingWord,
+    Mutation::NoLateUnit,
+    Mutation::ChecksOnce,
+    Mutation::TrustsAnswer,
+    Mutation::TrustsNewEpoch,
+    Mutation::AnswersBeforeUnmap,
+    Mutation::ForgetsGrants,
+    Mutation::ForgetsMappings,
+    Mutation::KeepsMapping,
+    Mutation::NoNumbers,
+    Mutation::WindowOfTwo,
 ];
 
-impl Broken {
+impl Mutation {
     /// The number of the reading in docs/protocol.md.
     pub const fn reading(self) -> u8 {
         match self {
-            Self::Nothing => 0,
+            Self::None => 0,
             Self::NoVerify => 9,
             Self::StampsBeforeBind | Self::StampWithoutNumber => 10,
             Self::NoHint | Self::NoClosingWord => 11,
             Self::NoLateUnit | Self::ChecksOnce => 12,
             Self::TrustsAnswer | Self::TrustsNewEpoch | Self::AnswersBeforeUnmap => 13,
             Self::ForgetsGrants | Self::ForgetsMappings | Self::KeepsMapping => 14,
-            Self::RefusedNotTerminal | Self::NoNumbers => 15,
+            Self::NoNumbers => 15,
             Self::WindowOfTwo => 16,
         }
     }
@@ -114,19 +111,19 @@ impl Broken {
     }
 }
 
-impl Broken {
+impl Mutation {
     /// The smallest bounds within which it shows.
     pub const fn model(self) -> Connection {
         let (connects, crashes, faults) = match self {
-            Self::Nothing | Self::NoHint | Self::NoClosingWord => (1, [0; 2], 0),
+            Self::None | Self::NoHint | Self::NoClosingWord => (1, [0; 2], 0),
             Self::TrustsAnswer | Self::AnswersBeforeUnmap => (1, [0; 2], 0),
             Self::NoVerify | Self::NoLateUnit | Self::ChecksOnce => (1, [0; 2], 1),
             Self::StampsBeforeBind | Self::ForgetsGrants | Self::ForgetsMappings => (1, [0; 2], 1),
-            Self::KeepsMapping | Self::RefusedNotTerminal => (1, [0; 2], 1),
+            Self::KeepsMapping => (1, [0; 2], 1),
             Self::StampWithoutNumber | Self::NoNumbers | Self::WindowOfTwo => (2, [0; 2], 1),
             Self::TrustsNewEpoch => (1, [0, 1], 0),
         };
         let bounds = Bounds { pages: 1, connects, crashes, faults };
-        Connection { bounds, broken: self }
+        Connection { bounds, mutation: self }
     }
 }
