@@ -7,8 +7,16 @@ use std::process::{Command, Stdio};
 use crate::catcher::Program;
 use crate::list::Mutation;
 
-/// Where each program is.
-pub(crate) type Programs = BTreeMap<Program, PathBuf>;
+/// A program that was built.
+pub(crate) struct Built {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Where Cargo would start it: in its package's folder.
+    pub(crate) folder: PathBuf,
+}
+
+/// What was built.
+pub(crate) type Programs = BTreeMap<Program, Built>;
 
 /// Builds what these mutations need from `place/src` into `place/build`.
 ///
@@ -19,14 +27,14 @@ pub(crate) fn build(place: &Path, mutations: &[&Mutation]) -> Result<Programs, S
     let wanted: BTreeSet<Program> = catches.map(|catch| catch.by.program()).collect();
     let mut programs = Programs::new();
     for program in wanted {
-        let path = cargo(place, &program)?;
-        programs.insert(program, path);
+        let built = cargo(place, &program)?;
+        programs.insert(program, built);
     }
     Ok(programs)
 }
 
-fn cargo(place: &Path, program: &Program) -> Result<PathBuf, String> {
-    let mut cargo = Command::new(env!("CARGO"));
+fn cargo(place: &Path, program: &Program) -> Result<Built, String> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     let name = match program {
         Program::Bin(name) => {
             cargo.args(["build", "--package", "tests", "--bin", name]);
@@ -56,9 +64,11 @@ fn cargo(place: &Path, program: &Program) -> Result<PathBuf, String> {
     }
     let output = String::from_utf8_lossy(&built.stdout);
     // The program asked for comes last, behind what it depends on.
-    let path = output.lines().rev().find_map(|line| {
+    let built = output.lines().rev().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message["executable"].as_str()?))
+        let path = message["executable"].as_str()?.into();
+        let folder = Path::new(message["manifest_path"].as_str()?).parent()?.into();
+        Some(Built { path, folder })
     });
-    path.ok_or(format!("cargo does not say where {name:?} is"))
+    built.ok_or(format!("cargo does not say where {name:?} is"))
 }

@@ -166,8 +166,9 @@ impl Trial<'_> {
         let fail = |error| format!("{}: {error}", log.display());
         let file = File::create(log).map_err(fail)?;
         let program = programs.get(&self.by.program()).ok_or("a check was not built")?;
-        let mut command = Command::new(program);
-        command.args(self.by.arguments(from)).env_remove("TETHER_MUTATION");
+        let mut command = Command::new(&program.path);
+        command.args(self.by.arguments(from)).current_dir(&program.folder);
+        command.env_remove("TETHER_MUTATION");
         if self.is_mutated {
             command.env("TETHER_MUTATION", self.name);
         }
