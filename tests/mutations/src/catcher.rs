@@ -89,7 +89,7 @@ impl Catcher {
         match self {
             Self::Simulator => {
                 let seeds = SEEDS_MAX.saturating_sub(from);
-                format!("--from {from} --seeds {seeds} --jobs 1")
+                format!("--from {from} --seeds {seeds} --jobs 1 --no-minimise")
                     .split(' ')
                     .map(Into::into)
                     .collect()

@@ -42,6 +42,9 @@ struct Options {
     /// Stop after so many failing seeds.
     #[arg(long, default_value_t = 1)]
     failures: usize,
+    /// Print only why a seed fails, without searching for the faults that it takes.
+    #[arg(long)]
+    no_minimise: bool,
 }
 
 fn main() -> ExitCode {
@@ -93,6 +96,10 @@ fn run_many(options: &Options) -> ExitCode {
     bar.finish_and_clear();
     print!("{}", report::of_many(&campaign));
     for (seed, failure) in &campaign.failures {
+        if options.no_minimise {
+            println!("FAILED seed {seed}: {failure}");
+            continue;
+        }
         let small = minimise(*seed, Mask::default(), failure);
         print!("{}", report::of_failure(*seed, &small));
     }
