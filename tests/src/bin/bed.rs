@@ -82,7 +82,7 @@ fn carry_out(options: &Options) -> Outcome<Report> {
         eprintln!(
             "run-xen.sh: this would stop or replace this host's xenstored: name another --scenario, or add --stop-host-xenstored"
         );
-        return Ok(judged(Verdict::Error, "would-stop-host-xenstored"));
+        return Ok(bare(Verdict::Error, "would-stop-host-xenstored"));
     }
     listen()?;
     let limit = Limit::seconds(options.timeout_s());
