@@ -214,20 +214,21 @@ fn with_json_stdout_is_one_report_however_a_run_ends() {
 fn the_tree_is_the_one_that_it_is_called_in() {
     let folder = std::env::temp_dir().join(format!("tether-tree-{}", std::process::id()));
     let (copy, outside) = (folder.join("copy"), folder.join("outside"));
-    std::fs::create_dir_all(&outside).expect("a folder");
+    fs::create_dir_all(&outside).expect("a folder");
     for file in ["run-xen.sh", "tests/dom0/job.sh", ".cargo/image.toml"] {
         let path = copy.join(file);
-        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
-        std::fs::write(path, "").expect("a file");
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
+        fs::write(path, "").expect("a file");
     }
     // Held, so that the run ends before it starts anything, and says in which tree it looked.
     let claim = Claim::take(&copy.join("target/xen")).expect("a folder of our own");
-    let in_copy = bed(&[]).current_dir(copy.join("tests")).output().expect("the bed can be started");
+    let in_copy =
+        bed(&[]).current_dir(copy.join("tests")).output().expect("the bed can be started");
     assert_eq!(verdict(&in_copy), (Some(4), "VERDICT ERROR out-directory-in-use".to_string()));
     let output = bed(&[]).current_dir(&outside).output().expect("the bed can be started");
     assert_eq!(verdict(&output), (Some(4), "VERDICT ERROR missing-on-this-machine".to_string()));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.lines().count() == 1 && said.contains("Tether tree"), "{said}");
     drop(claim);
-    let _ = std::fs::remove_dir_all(folder);
+    let _ = fs::remove_dir_all(folder);
 }
