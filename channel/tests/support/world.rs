@@ -130,7 +130,7 @@ impl World {
         self.xen.borrow_mut().remove_domain(domid);
     }
 
-    /// dom0's step, the back's home first: what `tests/xl/introduce` does.
+    /// dom0's step, the back's home first: what `toolstack/introduce` does.
     pub fn introduce(&mut self, front: u16, back: u16, link: &str) {
         self.introduce_one(back, front, link);
         self.introduce_one(front, back, link);

@@ -115,7 +115,7 @@ impl Front {
     fn start(&mut self, next: Next, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>) {
         let link = LinkId(0);
         if self.traced {
-            // A hypercall that no stage makes: what tests/src/bed/bench/exits.rs cuts the trace at.
+            // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
             let _ = hvm::param(abi::hvm::CALLBACK_IRQ);
         }
         match next {

@@ -1,5 +1,5 @@
 //! The smallest useful image: it says hello, reads its own name from xenstore, and switches off.
-//! Build it with `cargo image --bin hello`, start it with `xl create tests/xl/hello.cfg`.
+//! Build it with `cargo image --bin hello`, start it with `xl create toolstack/hello.cfg`.
 #![no_std]
 #![no_main]
 

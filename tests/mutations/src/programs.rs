@@ -37,7 +37,7 @@ fn cargo(place: &Path, program: &Program) -> Result<Built, String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     let name = match program {
         Program::Bin(name) => {
-            cargo.args(["build", "--package", "tests", "--bin", name]);
+            cargo.args(["build", "--bin", name]);
             *name
         }
         Program::Test(test) => {

@@ -1,0 +1,33 @@
+//! A simulated Xen: one seed decides everything, and the same `channel::driver::Driver` runs in it
+//! as in the images.
+//!
+//! Inside out: [`page`] and [`prng`] are the ground; [`store`] is the xenstore daemon in its two
+//! kinds; [`xen`] holds grants, event channels and domains, stricter than the real ones;
+//! [`machine`] is what a domain has.
+//! Nothing here reads a clock, a hash order or a thread: a world is a function of its seed.
+#![forbid(unsafe_code)]
+
+pub mod campaign;
+mod check;
+pub mod clock;
+pub mod crowd;
+pub mod dom0;
+pub mod faults;
+pub mod guest;
+mod hostile;
+pub mod life;
+pub mod machine;
+pub mod minimise;
+pub mod oracle;
+pub mod page;
+pub mod params;
+pub mod platform;
+pub mod report;
+pub mod run;
+mod slots;
+pub mod store;
+mod strike;
+pub mod trace;
+pub mod user;
+pub mod world;
+pub mod xen;
