@@ -3,11 +3,13 @@
 //! told what came of it. It begins *lost*: before it says hello it unmaps whatever a former life
 //! has left.
 
+use crate::connection::{BindError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
 use crate::front::ConnectError;
-use crate::ids::{Number, Port};
+use crate::ids::{ConnectionId, Port};
 use crate::message::{Control, RefuseReason};
-use crate::platform::{BindError, MapError, Offer, Released, VerifyError};
+use crate::offer::Offer;
+use grant::{MapError, VerifyError};
 
 /// What the back is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,11 +17,11 @@ pub enum BackAction {
     /// Map the pages, then [`Back::handle_mapped`].
     Map(Offer),
     /// Compare the header, then [`Back::handle_verified`].
-    Verify(Number, Offer),
+    Verify(ConnectionId),
     /// Bind the port, then [`Back::handle_bound`].
     Bind(Port),
     /// Write the stamp, then [`Back::handle_stamped`].
-    Stamp(Number),
+    Stamp,
     /// Send the message, then [`Back::handle_said`]. It waits while the channel is full.
     Say(Control),
     /// Set the closing word and send CLOSING, then [`Back::handle_said`].
@@ -66,7 +68,7 @@ pub enum BackState {
 pub struct Back {
     state: BackState,
     /// The present connection's number, or the last one's of this session.
-    number: Number,
+    number: ConnectionId,
     /// The user knows of this connection by [`Event::Connected`].
     announced: bool,
     event: Option<BackEvent>,
@@ -82,7 +84,7 @@ enum BackEvent {
 impl Back {
     /// No connection, and perhaps a mapping left by a former life (rule D8).
     pub const LOST: Self =
-        Self { state: BackState::Lost, number: Number(0), announced: false, event: None };
+        Self { state: BackState::Lost, number: ConnectionId(0), announced: false, event: None };
 
     // What the user wants.
 
@@ -103,7 +105,7 @@ impl Back {
     /// A session began: numbers count from 1 again.
     pub fn handle_up(&mut self) {
         assert!(self.state == BackState::Idle, "unmapped before the new hello");
-        self.number = Number(0);
+        self.number = ConnectionId(0);
     }
 
     /// The session ended (rule D8).
@@ -240,9 +242,9 @@ impl Back {
                 Some(BackAction::Unmap)
             }
             BackState::Got(offer) => Some(BackAction::Map(offer)),
-            BackState::Mapped(offer) => Some(BackAction::Verify(self.number, offer)),
+            BackState::Mapped(_) => Some(BackAction::Verify(self.number)),
             BackState::Verified(offer) => Some(BackAction::Bind(offer.port)),
-            BackState::Bound => Some(BackAction::Stamp(self.number)),
+            BackState::Bound => Some(BackAction::Stamp),
             BackState::Stamped => Some(BackAction::Say(Control::Connected(self.number))),
             BackState::WantsClose => Some(BackAction::SayClosing(Control::Closing(self.number))),
             BackState::RefusalDue(reason) => {
@@ -273,7 +275,7 @@ impl Back {
     }
 
     /// The present connection's number, or the last one's.
-    pub const fn number(&self) -> Number {
+    pub const fn number(&self) -> ConnectionId {
         self.number
     }
 

@@ -9,18 +9,21 @@ mod intake;
 mod orders;
 mod store_events;
 
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
 use xenbus::{Client, Counts, Ended, Refusal, RequestId, RequestKind};
 
+use crate::connection::EventChannels as _;
 use crate::endpoint::SendError;
 use crate::event::Event;
 use crate::front::ConnectError;
-use crate::ids::{LinkId, Number, Role};
+use crate::ids::{ConnectionId, LinkId, Role};
 use crate::instant::{Duration, Instant};
 use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
-use crate::link::{Link, Settings};
+use crate::link::{Action, Completion, Link, Settings, StoreOp};
 use crate::names::LinkName;
-use crate::platform::{Platform, plays};
-use crate::store::Errand;
+use crate::platform::Platform;
 pub use orders::Order;
 use orders::{OrderErrand, Orders};
 use store_events::StoreEvents;
@@ -69,7 +72,7 @@ enum Purpose {
     Reset,
     Watch,
     Order(OrderErrand),
-    Link(LinkId, Errand),
+    Link(LinkId, StoreOp),
 }
 
 /// Whether the watch is there.
@@ -83,13 +86,11 @@ enum Watching {
     Asked,
 }
 
-/// The links of one domain, in places that the caller provides: an array of [`Link::VACANT`], or a
-/// vector or box of them where a heap is at hand (a link is some five kilobytes).
+/// The links of one domain; each is some five kilobytes.
 #[derive(Clone)]
-pub struct Driver<L> {
+pub struct Driver {
     client: Client,
-    links: L,
-    used: usize,
+    links: Vec<Link>,
     watching: Watching,
     /// The event that every registration brings: the reads go out with it anyway.
     first_fire_due: bool,
@@ -120,14 +121,13 @@ pub struct Driver<L> {
     scratch: [u8; MESSAGE_BYTES_MAX],
 }
 
-impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
-    /// No link yet, as many as `places` possible; nothing asked of xenstore.
+impl Driver {
+    /// No link yet; nothing asked of xenstore.
     #[inline(always)] // Made in its place: it is 14 KB, and a copy of that takes 28 us to boot.
-    pub const fn new(places: L) -> Self {
+    pub const fn new() -> Self {
         Self {
             client: Client::new(),
-            links: places,
-            used: 0,
+            links: Vec::new(),
             watching: Watching::Not,
             first_fire_due: false,
             pending: [const { None }; REQUESTS_MAX],
@@ -152,33 +152,34 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     // What the user wants.
 
-    /// The places for links, to make more of them before they are needed.
-    pub const fn places(&mut self) -> &mut L {
-        &mut self.links
+    /// Makes room for so many links more, so that adding them allocates nothing.
+    ///
+    /// # Errors
+    /// There is no memory for them.
+    pub fn reserve(&mut self, links: usize) -> Result<(), TryReserveError> {
+        self.links.try_reserve_exact(links)
     }
 
     /// Adds a link. It begins with the next [`Driver::step`].
     ///
     /// # Errors
     /// See [`AddError`].
-    pub fn add_link<P: Platform>(
+    pub fn add_link(
         &mut self,
         name: LinkName,
         role: Role,
         settings: Settings,
-        platform: &mut P,
+        platform: &mut impl Platform,
     ) -> Result<LinkId, AddError> {
-        assert!(plays::<P>(role), "the platform has another only role");
         if !settings.is_valid() {
             return Err(AddError::Settings);
         }
         if self.links().any(|link| link.name == name) {
             return Err(AddError::NameTaken);
         }
-        let id = LinkId(u16::try_from(self.used).map_err(|_| AddError::Full)?);
-        let place = self.links.as_mut().get_mut(self.used).ok_or(AddError::Full)?;
-        *place = Link::new(id, name, role, settings, platform.fresh_epoch());
-        self.used += 1;
+        let id = LinkId(u16::try_from(self.links.len()).map_err(|_| AddError::Full)?);
+        self.links.push(Link::new(id, name, role, settings, platform.fresh_epoch()));
+        platform.connections().add_link();
         Ok(id)
     }
 
@@ -188,11 +189,13 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// See [`ConnectError`].
     pub fn connect(
         &mut self,
+        now: Instant,
         link: LinkId,
         platform: &mut impl Platform,
-    ) -> Result<Number, ConnectError> {
-        let number = self.link_mut(link).connect()?;
-        self.act(link, platform);
+    ) -> Result<ConnectionId, ConnectError> {
+        let link = self.link_mut(link);
+        let number = link.connect()?;
+        act(link, now, platform);
         Ok(number)
     }
 
@@ -202,11 +205,13 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// See [`ConnectError`].
     pub fn disconnect(
         &mut self,
+        now: Instant,
         link: LinkId,
         platform: &mut impl Platform,
     ) -> Result<(), ConnectError> {
-        self.link_mut(link).disconnect()?;
-        self.act(link, platform);
+        let link = self.link_mut(link);
+        link.disconnect()?;
+        act(link, now, platform);
         Ok(())
     }
 
@@ -219,19 +224,20 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     }
 
     /// Restarts a link's endpoint in place (rule S0): a new epoch, nothing remembered.
-    pub fn restart(&mut self, link: LinkId, platform: &mut impl Platform) {
-        let now = platform.now();
-        self.link_mut(link).restart(now, platform);
+    pub fn restart(&mut self, now: Instant, link: LinkId, platform: &mut impl Platform) {
+        let link = self.link_mut(link);
+        link.restart(now, platform);
+        act(link, now, platform);
     }
 
     /// The domain was suspended and is back, perhaps as another one: ring, domid, grants, ports and
     /// introductions are new. Every link starts over.
-    pub fn resumed(&mut self, platform: &mut impl Platform) {
-        let now = platform.now();
+    pub fn resumed(&mut self, now: Instant, platform: &mut impl Platform) {
         self.forget_store();
         self.store_events.forget_end();
-        for link in self.used_links() {
+        for link in &mut self.links {
             link.handle_resumed(now, platform);
+            act(link, now, platform);
         }
     }
 
@@ -241,16 +247,16 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     ///
     /// # Panics
     /// If the last step's events were not all taken.
-    pub fn step(&mut self, platform: &mut impl Platform) {
+    pub fn step(&mut self, now: Instant, platform: &mut impl Platform) {
         assert!(!self.untold, "poll_event until None, then step");
-        let now = platform.now();
         if self.watching == Watching::Not {
-            self.begin(platform);
+            self.begin(now, platform);
         }
         self.watch_again(now);
         self.take_in(now, platform);
-        for link in self.used_links() {
-            link.handle_step(now, platform);
+        for link in &mut self.links {
+            link.handle_step();
+            act(link, now, platform);
         }
         self.watch_store(now);
         self.tend_quarantine(now, platform);
@@ -271,19 +277,19 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
 
     /// The next thing that happened on a link. A message is valid until the next call.
     pub fn poll_event(&mut self) -> Option<(LinkId, Event<'_>)> {
-        let (scratch, used) = (&mut self.scratch, self.used);
+        let count = self.links.len();
         // The borrow of a found event would last beyond the loop: find the link first.
-        let found = (0..used)
-            .map(|step| (self.told + step) % used)
-            .find(|index| self.links.as_ref().get(*index).is_some_and(Link::has_event));
+        let found = (0..count)
+            .map(|step| (self.told + step) % count)
+            .find(|index| self.links.get(*index).is_some_and(Link::has_event));
         let Some(found) = found else {
             self.untold = false;
             return None;
         };
         self.told = found;
-        let link = self.links.as_mut().get_mut(found)?;
+        let link = self.links.get_mut(found)?;
         let id = link.id;
-        link.poll_event(scratch).map(|event| (id, event))
+        link.poll_event(&mut self.scratch).map(|event| (id, event))
     }
 
     /// The next thing that happened to xenstore. To be called until `None` after each step.
@@ -312,7 +318,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         }
         let may_submit = may_submit && !self.orders.hold_still();
         for link in self.links() {
-            if link.has_event() || link.is_restless() || (may_submit && link.has_errand()) {
+            if link.has_event() || link.is_restless() || (may_submit && link.has_request()) {
                 return Instant::START;
             }
             deadline = deadline.min(link.deadline());
@@ -325,12 +331,12 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// A link, to ask it for its state.
     pub fn link(&self, link: LinkId) -> Option<&Link> {
         // Its number is its place.
-        self.links.as_ref().get(..self.used)?.get(link.index())
+        self.links.get(link.index())
     }
 
     /// The links, in the order in which they were added.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.as_ref().iter().take(self.used)
+        self.links.iter()
     }
 
     /// What the xenstore client has counted.
@@ -366,18 +372,8 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
         self.quarantined
     }
 
-    fn act(&mut self, link: LinkId, platform: &mut impl Platform) {
-        let now = platform.now();
-        self.link_mut(link).settle(now, platform);
-    }
-
     fn link_mut(&mut self, link: LinkId) -> &mut Link {
-        assert!(link.index() < self.used, "a link of this driver");
-        &mut self.links.as_mut()[link.index()]
-    }
-
-    fn used_links(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.links.as_mut().iter_mut().take(self.used)
+        self.links.get_mut(link.index()).expect("a link of this driver")
     }
 
     /// When the oldest request under way has waited too long.
@@ -415,14 +411,15 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// Quarantined pages are tried again once a beat of the fastest link, for ever.
     fn tend_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
         let (mut grown, mut is_unswept) = (0u32, false);
-        for link in self.used_links() {
+        for link in &mut self.links {
             grown = grown.saturating_add(link.take_quarantined());
             is_unswept |= link.take_unswept();
         }
         self.quarantined = self.quarantined.saturating_add(grown);
         let is_due = is_unswept || (self.quarantined > 0 && self.sweep_at <= now);
         if is_due {
-            self.quarantined = platform.sweep_quarantine().pages;
+            let left = platform.connections().sweep();
+            self.quarantined = u32::try_from(left).unwrap_or(u32::MAX);
             self.sweep_at = now.after(self.shortest_beat());
         }
     }
@@ -437,8 +434,55 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     }
 }
 
-impl<const LINKS: usize> Default for Driver<[Link; LINKS]> {
+impl Default for Driver {
     fn default() -> Self {
-        Self::new([const { Link::VACANT }; LINKS])
+        Self::new()
+    }
+}
+
+/// Does everything that a link wants done, one action after the other.
+fn act<P: Platform>(link: &mut Link, now: Instant, platform: &mut P) {
+    while let Some(action) = link.poll_action(now, platform) {
+        let completion = perform(link.id, &action, platform);
+        platform.after_action(link.id, &action);
+        link.handle_done(now, &action, completion, platform);
+    }
+}
+
+fn perform(link: LinkId, action: &Action, platform: &mut impl Platform) -> Completion {
+    let connections = platform.connections();
+    match *action {
+        Action::Prepare { peer, pages, ref terms } => {
+            Completion::Prepared(connections.prepare(link, peer, pages, terms))
+        }
+        Action::Release => Completion::Released(connections.release(link)),
+        Action::Map { peer, ref offer } => Completion::Mapped(connections.map(link, peer, offer)),
+        Action::Verify(ref terms) => Completion::Verified(connections.verify(link, terms)),
+        Action::Bind { peer, port } => Completion::Bound(connections.bind(link, peer, port)),
+        Action::Unmap => Completion::Released(connections.unmap(link)),
+        Action::Observe => Completion::Observed(connections.observe(link)),
+        Action::AskPort => Completion::Port(connections.port_state(link)),
+        Action::AskDomain(peer) => Completion::Domain(connections.xen().domain_state(peer)),
+        Action::Fence => {
+            connections.fence(link);
+            Completion::Done
+        }
+        Action::Stamp(epoch) => {
+            connections.stamp(link, epoch);
+            Completion::Done
+        }
+        Action::Publish(words) => {
+            connections.publish(link, words);
+            Completion::Done
+        }
+        Action::SetClosing => {
+            connections.set_closing(link);
+            Completion::Done
+        }
+        Action::Notify => {
+            connections.notify(link);
+            Completion::Done
+        }
+        Action::Reached(_) => Completion::Done,
     }
 }

@@ -26,7 +26,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, jitter};
 use crate::instant::{Duration, Instant};
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, REGISTER_BYTES_MAX};
 use crate::queue::Queue;
@@ -350,7 +350,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     fn hello_delay(&self) -> Duration {
         let factor = 1u32.checked_shl(self.hello_step.into()).unwrap_or(HELLO_BEATS_MAX);
         let delay = self.pace.beat.times(factor.min(HELLO_BEATS_MAX));
-        let jitter = self.my.jitter(self.hello_step.into(), delay.divided(4).nanoseconds());
+        let jitter = jitter(self.my, self.hello_step.into(), delay.divided(4).nanoseconds());
         Duration::from_nanoseconds(delay.nanoseconds().saturating_add(jitter))
     }
 

@@ -2,10 +2,10 @@
 //! refusal one name (docs/protocol.md §1, §5). The words are the ones that consoles and reports
 //! print.
 
+use crate::connection::{PrepareError, Released};
 use crate::epoch::Epoch;
-use crate::ids::{DomId, Number};
+use crate::ids::{ConnectionId, DomId};
 use crate::message::RefuseReason;
-use crate::platform::{PrepareError, Released};
 
 /// Something that happened on a link, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,17 +43,17 @@ pub enum Event<'a> {
     /// The connection is there: data may flow until [`Event::Disconnected`].
     Connected {
         /// Its number.
-        number: Number,
+        number: ConnectionId,
     },
     /// The peer asks to end the connection. The front disconnects by itself.
     Closing {
         /// The connection's number.
-        number: Number,
+        number: ConnectionId,
     },
     /// A connection ended that had been [`Event::Connected`], or was given up before that.
     Disconnected {
         /// Its number.
-        number: Number,
+        number: ConnectionId,
         /// Whether in order or by the session's end.
         end: End,
         /// What became of the pages. A back has none of its own and says [`Released::Freed`].
@@ -62,7 +62,7 @@ pub enum Event<'a> {
     /// A CONNECT came to nothing.
     Refused {
         /// Its number.
-        number: Number,
+        number: ConnectionId,
         /// Why.
         reason: ConnectRefused,
     },
@@ -169,6 +169,8 @@ pub enum Notice {
     Quota,
     /// The daemon refused a request on the own nodes, which it should not.
     StoreRefused,
+    /// Xen refused to unmap pages of the peer; it is tried again.
+    UnmapRefused,
 }
 
 impl DownReason {
@@ -228,6 +230,7 @@ xenbus::words! {
         PeerNotReady => "peer-not-ready",
         Quota => "store-quota",
         StoreRefused => "store-refused-own-node",
+        UnmapRefused => "unmap-refused",
     }
 }
 

@@ -3,12 +3,14 @@
 //! that a domain can die between any two and a checker can look at every place. Neighbours:
 //! [`crate::back`] is the other side, [`crate::link`] does what is said here.
 
-use crate::epoch::Epoch;
+use grant::{Epoch, Stamp};
+
+use crate::connection::{PrepareError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
-use crate::ids::Number;
+use crate::ids::ConnectionId;
 use crate::limits::PAGES_MAX;
 use crate::message::{Control, RefuseReason};
-use crate::platform::{Offer, PrepareError, Released};
+use crate::offer::Offer;
 
 /// What the front is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +18,7 @@ pub enum FrontAction {
     /// Prepare pages and port, then [`Front::handle_prepared`].
     Prepare {
         /// The connection's number.
-        number: Number,
+        number: ConnectionId,
         /// How many pages.
         pages: u16,
     },
@@ -86,7 +88,7 @@ pub enum ConnectError {
 pub struct Front {
     state: FrontState,
     /// The present connection's number, or the last one's of this session.
-    number: Number,
+    number: ConnectionId,
     pages: u16,
     /// The user knows of this connection by [`Event::Connected`].
     announced: bool,
@@ -106,7 +108,7 @@ impl Front {
     /// No connection.
     pub const IDLE: Self = Self {
         state: FrontState::Idle,
-        number: Number(0),
+        number: ConnectionId(0),
         pages: 0,
         announced: false,
         event: None,
@@ -118,7 +120,7 @@ impl Front {
     ///
     /// # Errors
     /// See [`ConnectError`]; nothing happens then.
-    pub fn connect(&mut self, pages: u16) -> Result<Number, ConnectError> {
+    pub fn connect(&mut self, pages: u16) -> Result<ConnectionId, ConnectError> {
         if self.state != FrontState::Idle || self.event.is_some() {
             return Err(ConnectError::Busy);
         }
@@ -127,7 +129,7 @@ impl Front {
             return Err(ConnectError::Pages { limit });
         }
         let number = self.number.0.checked_add(1).ok_or(ConnectError::NumbersSpent)?;
-        self.number = Number(number);
+        self.number = ConnectionId(number);
         self.pages = pages;
         self.announced = false;
         self.state = FrontState::Wanted;
@@ -160,7 +162,7 @@ impl Front {
     /// A session began: numbers count from 1 again.
     pub fn handle_up(&mut self) {
         assert!(self.state == FrontState::Idle, "released before the new session");
-        self.number = Number(0);
+        self.number = ConnectionId(0);
     }
 
     /// The session ended (rule C5).
@@ -219,8 +221,10 @@ impl Front {
     }
 
     /// The stamp in the page says this, and the session's peer is `peer` (rule C2).
-    pub fn handle_stamp(&mut self, stamp: (Epoch, Number), peer: Epoch) {
-        if self.state == FrontState::Connecting && stamp == (peer, self.number) {
+    pub fn handle_stamp(&mut self, stamp: Stamp, peer: Epoch) {
+        if self.state == FrontState::Connecting
+            && stamp == (Stamp { epoch: peer, number: self.number })
+        {
             self.go_connected();
         }
     }
@@ -305,7 +309,7 @@ impl Front {
     }
 
     /// The present connection's number, or the last one's.
-    pub const fn number(&self) -> Number {
+    pub const fn number(&self) -> ConnectionId {
         self.number
     }
 

@@ -21,11 +21,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+extern crate alloc;
 #[cfg(test)]
 #[macro_use]
 extern crate std;
 
 pub mod back;
+pub mod connection;
 pub mod driver;
 pub mod endpoint;
 pub mod epoch;
@@ -38,18 +40,19 @@ pub mod link;
 pub mod liveness;
 pub mod message;
 pub mod names;
+pub mod offer;
 pub mod platform;
 pub mod queue;
 pub mod register;
 pub mod step;
-mod store;
 #[cfg(test)]
 mod testing;
 mod text;
 
+pub use connection::{Connections, Hypervisor};
 pub use driver::Driver;
 pub use epoch::{Epoch, EpochSource};
-pub use ids::{DomId, GrantRef, LinkId, Number, Port, Role};
+pub use ids::{ConnectionId, DomId, GrantRef, LinkId, Port, Role};
 pub use instant::{Duration, Instant};
 pub use link::Settings;
 pub use names::LinkName;

@@ -4,20 +4,26 @@
 //!
 //! The order within a link is the protocol's (docs/protocol.md §4, §7, §8): the session's end
 //! reaches the machine before anything more is said, so a back has unmapped before its new hello,
-//! and a front has fenced. Neighbours: `store` carries its wishes, [`crate::driver`] holds
-//! many.
+//! and a front has fenced. A link touches nothing by itself: [`Link::poll_action`] names what is to
+//! be done in its domain. [`crate::driver`] holds many links.
 
-mod act;
+mod actions;
+mod canonical;
 mod events;
-mod facts;
+mod inputs;
 mod page;
+mod requests;
+mod store_state;
+
+use grant::{Epoch, PageWords};
 
 use crate::back::Back;
+use crate::connection::Released;
 use crate::endpoint::{Endpoint, Pace, SendError};
-use crate::epoch::Epoch;
+use crate::epoch::EpochSource;
 use crate::event::Event;
 use crate::front::{ConnectError, Front};
-use crate::ids::{LinkId, Number, Role};
+use crate::ids::{ConnectionId, LinkId, Role};
 use crate::instant::{Duration, Instant};
 use crate::limits::{
     BEAT, BEATS_MISSED_LEAST, BEATS_MISSED_MAX, FIRST_HELLO_DIVISOR, MESSAGE_BYTES_MAX,
@@ -26,10 +32,14 @@ use crate::limits::{
 use crate::liveness::Liveness;
 use crate::message::{APPLICATION, APPLICATION_BYTES_MAX};
 use crate::names::LinkName;
-use crate::platform::{PageWords, Platform, Released};
-use crate::store::Desk;
+use crate::step::Step;
+pub use actions::{Action, Completion};
+use actions::{Agenda, Progress};
+pub use canonical::CANONICAL_BEAT;
 use events::Events;
 use page::Lateness;
+pub use requests::StoreOp;
+use store_state::StoreState;
 
 /// What may be chosen for a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,13 +93,13 @@ enum Unknown {
 
 /// One link of a driver.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Link {
+pub struct Link<const COUNT: usize = WINDOW, const BYTES: usize = MESSAGES_BYTES> {
     pub(crate) id: LinkId,
     pub(crate) name: LinkName,
     pub(crate) settings: Settings,
-    pub(crate) endpoint: Endpoint<WINDOW, MESSAGES_BYTES>,
+    pub(crate) endpoint: Endpoint<COUNT, BYTES>,
     pub(crate) liveness: Liveness,
-    pub(crate) desk: Desk,
+    pub(crate) store: StoreState,
     machine: Machine,
     events: Events,
     /// Notices given since the last session or introduction, a bit each.
@@ -107,9 +117,15 @@ pub struct Link {
     quarantined: u32,
     /// Something was undone half way: only the platform knows whether pages are in quarantine.
     is_unswept: bool,
+    /// How far the machine's present action has come.
+    progress: Progress,
+    /// What is due before the next input.
+    agenda: Agenda,
+    /// A step that was completed and not reported yet.
+    reached: Option<Step>,
 }
 
-impl Link {
+impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// A place for a link, for arrays. Where it is used as a value, all of its five kilobytes lie
     /// in the image: [`Link::vacant`] makes the same by code.
     pub const VACANT: Self = Self::vacant();
@@ -125,7 +141,7 @@ impl Link {
                 Pace { beat: BEAT, first_hello: Duration::ZERO },
             ),
             liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
-            desk: Desk::NEW,
+            store: StoreState::NEW,
             machine: Machine::Front(Front::IDLE),
             events: Events::EMPTY,
             noticed: 0,
@@ -136,6 +152,19 @@ impl Link {
             lateness: Lateness::None,
             quarantined: 0,
             is_unswept: false,
+            progress: Progress::NotBegun,
+            agenda: Agenda {
+                observe: false,
+                time: false,
+                judge: false,
+                page_beat: false,
+                ask_port: false,
+                ask_domain: false,
+                announce: None,
+                publish: false,
+                notify: false,
+            },
+            reached: None,
         }
     }
 
@@ -155,7 +184,11 @@ impl Link {
 
     // What the user wants.
 
-    pub(crate) fn connect(&mut self) -> Result<Number, ConnectError> {
+    /// Front: asks for a connection (rule C1).
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(&mut self) -> Result<ConnectionId, ConnectError> {
         if !self.endpoint.is_up() {
             return Err(ConnectError::NotUp);
         }
@@ -165,14 +198,22 @@ impl Link {
         }
     }
 
-    pub(crate) fn disconnect(&mut self) -> Result<(), ConnectError> {
+    /// Either: asks for the connection's end (rules C3 and D6).
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn disconnect(&mut self) -> Result<(), ConnectError> {
         match &mut self.machine {
             Machine::Front(front) => front.disconnect(),
             Machine::Back(back) => back.disconnect(),
         }
     }
 
-    pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
+    /// Sends an application message.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(&mut self, message: &[u8]) -> Result<(), SendError> {
         let limit = APPLICATION_BYTES_MAX;
         let mut bytes = [0; MESSAGE_BYTES_MAX];
         let end = APPLICATION.len() + message.len();
@@ -189,20 +230,20 @@ impl Link {
         }
     }
 
-    pub(crate) fn restart(&mut self, now: Instant, platform: &mut impl Platform) {
+    /// Restarts the endpoint in place (rule S0): a new epoch, nothing remembered.
+    pub fn restart(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         let was_up = self.endpoint.is_up();
-        self.endpoint.restart(now, platform);
+        self.endpoint.restart(now, epochs);
         if !was_up {
             self.machine_down();
         }
-        self.desk.look_again();
-        self.settle(now, platform);
+        self.store.look_again();
     }
 
     // What to do next.
 
     /// The next thing to tell; a message's bytes go into `scratch`.
-    pub(crate) fn poll_event<'a>(
+    pub fn poll_event<'a>(
         &mut self,
         scratch: &'a mut [u8; MESSAGE_BYTES_MAX],
     ) -> Option<Event<'a>> {
@@ -238,9 +279,9 @@ impl Link {
     }
 
     /// When [`Link::handle_step`] must be called at the latest.
-    pub(crate) fn deadline(&self) -> Instant {
+    pub fn deadline(&self) -> Instant {
         let page_beat = self.page_beat_at.unwrap_or(Instant::NEVER);
-        let look = self.desk.look_at();
+        let look = self.store.look_at();
         self.endpoint.deadline().min(page_beat).min(self.late_at()).min(look)
     }
 
@@ -264,7 +305,7 @@ impl Link {
     // Getters.
 
     /// Whether there is something to tell.
-    pub(crate) fn has_event(&self) -> bool {
+    pub fn has_event(&self) -> bool {
         let message = self.endpoint.message().is_some_and(|first| first.starts_with(APPLICATION));
         !self.events.is_empty() || self.unknown == Unknown::Due || message
     }
@@ -282,9 +323,9 @@ impl Link {
     }
 
     /// Whether xenstore has something to do for the link.
-    pub(crate) fn has_errand(&self) -> bool {
+    pub(crate) fn has_request(&self) -> bool {
         // Strays are no reason to hurry.
-        self.next_errand(Instant::START).is_some()
+        self.next_op(Instant::START).is_some()
     }
 
     /// Its name.
@@ -293,7 +334,7 @@ impl Link {
     }
 
     /// Its session.
-    pub const fn endpoint(&self) -> &Endpoint<WINDOW, MESSAGES_BYTES> {
+    pub const fn endpoint(&self) -> &Endpoint<COUNT, BYTES> {
         &self.endpoint
     }
 

@@ -109,7 +109,7 @@ impl Liveness {
         if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
             return Verdict::Dead(Witness::Page);
         }
-        if issued < self.measured.after(self.period) {
+        if !self.is_period_after(issued) {
             return Verdict::Alive;
         }
         self.misses = self.misses.saturating_add(1);
@@ -127,13 +127,23 @@ impl Liveness {
 
     /// When a beat in the page that does not come is late.
     pub fn late_at(&self) -> Instant {
-        self.alive.after(self.period.times(PAGE_LATE_HALVES).divided(2))
+        self.alive.after(self.late_after())
     }
 
     /// When the page has been silent for as many periods as mean death, and for longer than a beat
     /// may be late.
     pub fn overdue_at(&self) -> Instant {
-        self.alive.after(self.period.times(self.misses_max)).max(self.late_at())
+        self.alive.after(self.overdue_after())
+    }
+
+    /// How long after the last sign of life a beat in the page is late.
+    pub(crate) fn late_after(&self) -> Duration {
+        self.period.times(PAGE_LATE_HALVES).divided(2)
+    }
+
+    /// How long after the last sign of life the page has been silent for too long.
+    pub(crate) fn overdue_after(&self) -> Duration {
+        self.period.times(self.misses_max).max(self.late_after())
     }
 
     /// When the last sign of life came.
@@ -144,6 +154,45 @@ impl Liveness {
     /// Misses counted since.
     pub const fn misses(&self) -> u32 {
         self.misses
+    }
+
+    /// The peer's last beat in the register in this session, for a checker.
+    pub const fn beat_in_register(&self) -> Option<u32> {
+        self.in_register
+    }
+
+    /// The peer's last beat in the page in this connection, for a checker.
+    pub const fn beat_in_page(&self) -> Option<u32> {
+        self.in_page
+    }
+
+    /// Renames beats: the peer's last ones are 0, the own last one is `own`.
+    pub(crate) fn rename_beats(&mut self, own: u32, is_up: bool) {
+        self.own = own;
+        self.in_register = self.in_register.filter(|_| is_up).map(|_| 0);
+        self.in_page = self.in_page.filter(|_| is_up).map(|_| 0);
+    }
+
+    /// The last sign of life came at `alive`, and the next miss is measured from `measured`.
+    pub(crate) fn forget_moments(&mut self, alive: Instant, measured: Instant) {
+        (self.alive, self.measured) = (alive, measured);
+    }
+
+    /// Nothing is missed.
+    pub(crate) fn forget_misses(&mut self) {
+        (self.misses, self.ticks) = (0, 0);
+    }
+
+    /// All misses but the last are counted, and a READ issued at `now` is the last.
+    pub(crate) fn note_silence(&mut self, now: Instant) {
+        self.misses = self.misses_max - 1;
+        let measured = now.nanoseconds().saturating_sub(self.period.nanoseconds());
+        self.measured = Instant::from_nanoseconds(measured);
+    }
+
+    /// Whether a READ issued then is a miss if it shows no beat.
+    pub(crate) fn is_period_after(&self, issued: Instant) -> bool {
+        issued >= self.measured.after(self.period)
     }
 
     fn sign_of_life(&mut self, now: Instant) {

@@ -4,10 +4,12 @@
 
 use xenbus::words::position;
 
-use crate::ids::{GrantRef, Number, Port};
+use crate::connection::BindError;
+use crate::ids::{ConnectionId, GrantRef, Port};
 use crate::limits::{MESSAGE_BYTES_MAX, PAGES_MAX};
-use crate::platform::{BindError, GrantRefs, MapError, Offer, VerifyError};
+use crate::offer::{GrantRefs, Offer};
 use crate::text::{append, append_decimal, parse_decimal};
+use grant::{MapError, VerifyError};
 
 /// What an application message begins with.
 pub const APPLICATION: &[u8] = b"M ";
@@ -24,17 +26,17 @@ const _: () = assert!(CONTROL_BYTES_MAX <= MESSAGE_BYTES_MAX);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
     /// Front: here are pages and a port.
-    Connect(Number, Offer),
+    Connect(ConnectionId, Offer),
     /// Back: mapped, bound, stamped.
-    Connected(Number),
+    Connected(ConnectionId),
     /// Back: not so. Terminal.
-    Refused(Number, RefuseReason),
+    Refused(ConnectionId, RefuseReason),
     /// Front: stop, unmap, say so.
-    Disconnect(Number),
+    Disconnect(ConnectionId),
     /// Back: please disconnect.
-    Closing(Number),
+    Closing(ConnectionId),
     /// Back: unmapped, port closed. Terminal.
-    Disconnected(Number),
+    Disconnected(ConnectionId),
 }
 
 /// What a control message says, apart from its particulars.
@@ -109,10 +111,10 @@ impl RefuseReason {
 impl From<MapError> for RefuseReason {
     fn from(error: MapError) -> Self {
         match error {
-            MapError::NoRoom => Self::NoRoom,
-            MapError::RingSize => Self::RingSize,
-            MapError::BadGrant => Self::BadGrant,
-            MapError::Denied => Self::Denied,
+            MapError::PageCount { .. } | MapError::WindowFull { .. } => Self::NoRoom,
+            MapError::RingBytes { .. } => Self::RingSize,
+            MapError::Refused { why, .. } if why.is_denied() => Self::Denied,
+            MapError::RepeatedRef(_) | MapError::Refused { .. } => Self::BadGrant,
         }
     }
 }
@@ -120,8 +122,11 @@ impl From<MapError> for RefuseReason {
 impl From<VerifyError> for RefuseReason {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::MagicOrVersion => Self::MagicOrVersion,
-            VerifyError::NotThisConnection => Self::Header,
+            VerifyError::Magic { .. } | VerifyError::Version { .. } => Self::MagicOrVersion,
+            VerifyError::Link
+            | VerifyError::Epoch
+            | VerifyError::Number { .. }
+            | VerifyError::RingBytes { .. } => Self::Header,
             VerifyError::Fenced => Self::Fenced,
         }
     }
@@ -162,7 +167,7 @@ impl ControlBytes {
 
 impl Control {
     /// The connection that it is about.
-    pub const fn number(&self) -> Number {
+    pub const fn number(&self) -> ConnectionId {
         match self {
             Self::Connect(number, _)
             | Self::Connected(number)
@@ -213,7 +218,7 @@ impl Control {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.split(|&byte| byte == b' ');
         let kind = *Kind::ALL.get(position(Kind::WORDS, words.next()?)?)?;
-        let number = Number(parse_decimal(words.next()?)?);
+        let number = ConnectionId(parse_decimal(words.next()?)?);
         let control = match kind {
             Kind::Connect => Self::Connect(number, parse_offer(&mut words)?),
             Kind::Connected => Self::Connected(number),
@@ -243,9 +248,9 @@ mod tests {
     use std::string::String;
 
     use super::{CONTROL_BYTES_MAX, Control, RefuseReason};
-    use crate::ids::{GrantRef, Number, Port};
+    use crate::ids::{ConnectionId, GrantRef, Port};
     use crate::limits::PAGES_MAX;
-    use crate::platform::{GrantRefs, Offer};
+    use crate::offer::{GrantRefs, Offer};
 
     fn offer(pages: usize, value: u32) -> Offer {
         let mut refs = GrantRefs::EMPTY;
@@ -257,12 +262,12 @@ mod tests {
 
     #[test]
     fn every_control_message_comes_back_as_it_went() {
-        let largest = Control::Connect(Number(u32::MAX), offer(PAGES_MAX, u32::MAX));
+        let largest = Control::Connect(ConnectionId(u32::MAX), offer(PAGES_MAX, u32::MAX));
         assert!(largest.emit().as_bytes().len() <= CONTROL_BYTES_MAX);
-        let number = Number(3);
+        let number = ConnectionId(3);
         let mut all = vec![
             largest,
-            Control::Connect(Number(1), offer(1, 9)),
+            Control::Connect(ConnectionId(1), offer(1, 9)),
             Control::Connected(number),
             Control::Disconnect(number),
             Control::Closing(number),
@@ -276,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_connect_reads_as_documented() {
-        let bytes = Control::Connect(Number(1), offer(2, 9)).emit();
+        let bytes = Control::Connect(ConnectionId(1), offer(2, 9)).emit();
         assert_eq!(bytes.as_bytes(), b"CONNECT 1 9 9 9 9,9");
     }
 

@@ -2,9 +2,10 @@
 //! each home, `data/tether/<digit>/<link>` (the introduction) and `box` below it (the mailbox). The
 //! digit fans out, because one flat directory stops at a few hundred children.
 
-use crate::ids::DomId;
 use crate::limits::LINK_NAME_BYTES_MAX;
 use crate::text::{append, append_decimal};
+use grant::LinkTag;
+use xen_types::DomId;
 
 /// The directory that holds all links, in each home, and the path of the one watch.
 pub const ROOT: &str = "data/tether";
@@ -72,9 +73,9 @@ impl LinkName {
         core::str::from_utf8(self.as_bytes()).unwrap_or("")
     }
 
-    /// The name padded with zero bytes, as the page header holds it.
-    pub const fn padded(&self) -> [u8; LINK_NAME_BYTES_MAX] {
-        self.bytes
+    /// The name as the page header holds it: padded with zero bytes.
+    pub const fn tag(&self) -> LinkTag {
+        LinkTag::from_bytes(self.bytes)
     }
 
     /// The directory that the link is in: the POSIX `cksum` CRC of its name, modulo 16, as a
@@ -202,14 +203,15 @@ fn cksum_step(crc: u32, byte: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::{LinkName, LinkNameError, Place, cksum, place};
-    use crate::ids::DomId;
+    use grant::LinkTag;
+    use xen_types::DomId;
 
     #[test]
     fn a_padded_name_is_the_name_and_zeroes() {
-        let padded = LinkName::new(b"net-0").unwrap().padded();
-        assert_eq!(padded[..5], *b"net-0");
-        assert_eq!(padded[5..], [0; 19]);
-        assert_eq!(LinkName::new(&[b'x'; 24]).unwrap().padded(), [b'x'; 24]);
+        let name = LinkName::new(b"net-0").unwrap();
+        assert_eq!(name.tag(), LinkTag::new("net-0").unwrap());
+        let longest = LinkName::new(&[b'x'; 24]).unwrap();
+        assert_eq!(longest.tag(), LinkTag::from_bytes([b'x'; 24]));
     }
 
     #[test]

@@ -5,9 +5,9 @@ mod support;
 
 use channel::driver::StoreEvent;
 use channel::event::{Breach, DownReason, Witness};
-use channel::platform::PageWords;
 use channel::{Driver, LinkId, LinkName, Role, Settings};
-use support::world::{BACK, FRONT, LINK};
+use grant::PageWords;
+use support::world::{BACK, FRONT};
 use support::{Happened, World};
 
 fn name(n: usize) -> LinkName {
@@ -19,14 +19,15 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
     let world = World::new(1);
     let ring = world.xen.borrow_mut().store.add_domain(7);
     let xen = std::rc::Rc::clone(&world.xen);
-    let mut platform = support::xen::TestPlatform::new(7, xen, ring);
-    let mut driver = Driver::new(vec![channel::link::Link::VACANT; 100]);
+    let mut platform = support::xen::TestPlatform::new(7, xen, ring, 4);
+    let mut driver = Driver::new();
+    let now = channel::Instant::from_nanoseconds(1);
     for n in 0..100 {
         driver.add_link(name(n), Role::Front, Settings::DEFAULT, &mut platform).unwrap();
     }
     world.xen.borrow_mut().store.is_silent = true;
     for _ in 0..50 {
-        driver.step(&mut platform);
+        driver.step(now, &mut platform);
         while driver.poll_event().is_some() {}
     }
     assert_eq!(driver.counts().requests_total(), 16);
@@ -35,7 +36,7 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
     let mut waiting = std::collections::BTreeSet::new();
     for _ in 0..50 {
         world.xen.borrow_mut().store.serve();
-        driver.step(&mut platform);
+        driver.step(now, &mut platform);
         while let Some((link, event)) = driver.poll_event() {
             assert_eq!(event, channel::event::Event::Waiting);
             assert!(waiting.insert(link), "said once");
@@ -108,5 +109,5 @@ fn a_daemon_that_breaks_the_protocol_is_named_and_nothing_panics() {
     // The page goes on: the connection lives as long as nothing needs the store.
     assert!(world.is_up(FRONT) && world.is_up(BACK));
     assert!(!world.has(BACK, &Happened::Closing(1)) && world.domain(BACK).steps > 0);
-    assert!(world.domains[&BACK].platform.is_mapping(LINK));
+    assert!(world.domains[&BACK].platform.is_mapping());
 }

@@ -4,10 +4,10 @@
 
 mod support;
 
+use channel::connection::{PrepareError, Released};
 use channel::event::{ConnectRefused, DownReason, End, Witness};
 use channel::front::ConnectError;
 use channel::message::RefuseReason;
-use channel::platform::{PrepareError, Released};
 use channel::{Duration, Role, Step};
 use support::world::{BACK, FRONT, LINK};
 use support::xen::Sabotage;
@@ -82,7 +82,7 @@ fn t11_disconnect_and_closing_get_through_though_every_event_is_lost() {
 #[test]
 fn each_refusal_has_its_name_and_leaves_nothing_behind() {
     for (sabotage, reason) in [
-        (Sabotage::Map, RefuseReason::NoRoom),
+        (Sabotage::Map, RefuseReason::BadGrant),
         (Sabotage::Verify, RefuseReason::Header),
         (Sabotage::Bind, RefuseReason::BadPort),
     ] {
@@ -97,12 +97,18 @@ fn each_refusal_has_its_name_and_leaves_nothing_behind() {
         world.settle();
         assert!(world.has(FRONT, &Happened::Connected(2)), "after {sabotage:?}");
     }
-    let mut world = World::up(1);
-    let error = PrepareError::NoPorts;
-    world.xen.borrow_mut().sabotage = Some(Sabotage::Prepare(error));
-    world.connect();
-    world.settle();
-    assert!(world.has(FRONT, &Happened::Refused(1, ConnectRefused::Here(error))));
+    for (sabotage, error) in [
+        (Sabotage::NoPages, PrepareError::NoPages),
+        (Sabotage::NoGrants, PrepareError::NoGrants),
+        (Sabotage::NoPorts, PrepareError::NoPorts),
+    ] {
+        let mut world = World::up(1);
+        world.xen.borrow_mut().sabotage = Some(sabotage);
+        world.connect();
+        world.settle();
+        assert!(world.has(FRONT, &Happened::Refused(1, ConnectRefused::Here(error))));
+        assert_eq!(world.xen.borrow().held(), 0);
+    }
 }
 
 #[test]
@@ -125,14 +131,14 @@ fn wishes_that_make_no_sense_are_refused_by_name() {
     let mut world = World::new(1);
     world.create(FRONT, Role::Front, "a");
     let domain = world.domain(FRONT);
-    let early = domain.driver.connect(LINK, &mut domain.platform);
+    let early = domain.driver.connect(domain.now(), LINK, &mut domain.platform);
     assert_eq!(early, Err(ConnectError::NotUp));
     let mut world = World::connected(1);
     let domain = world.domain(FRONT);
-    let second = domain.driver.connect(LINK, &mut domain.platform);
+    let second = domain.driver.connect(domain.now(), LINK, &mut domain.platform);
     assert_eq!(second, Err(ConnectError::Busy));
     let domain = world.domain(BACK);
-    let wrong = domain.driver.connect(LINK, &mut domain.platform);
+    let wrong = domain.driver.connect(domain.now(), LINK, &mut domain.platform);
     assert_eq!(wrong, Err(ConnectError::WrongRole));
 }
 
@@ -156,7 +162,7 @@ fn a_front_destroyed_while_connected_is_noticed_and_unmapped() {
     world.destroy(FRONT);
     let took = world.run_until(20, |world| !world.is_up(BACK));
     assert!(took <= 3, "{took} s");
-    assert!(!world.domains[&BACK].platform.is_mapping(LINK));
+    assert!(!world.domains[&BACK].platform.is_mapping());
     assert_eq!(world.xen.borrow().held(), 0, "no zombie stays for our sake");
 }
 
@@ -194,23 +200,23 @@ fn a_peer_that_hangs_while_connected_is_noticed_a_beat_after_the_limit_at_the_la
 fn a_quarantine_is_swept_once_a_beat_whatever_else_happens_and_an_empty_one_is_not() {
     let mut world = World::connected(1);
     world.run_seconds(10);
-    assert_eq!(world.domain(FRONT).platform.sweeps, 0, "nothing to sweep");
+    assert_eq!(world.domain(FRONT).platform.end_tries(), 0, "nothing to sweep");
     world.domain(BACK).is_paused = true;
     world.run_until(20, |world| !world.is_up(FRONT));
     world.run_seconds(2);
     assert_eq!(world.domain(FRONT).driver.quarantined(), 1);
     for _ in 0..20 {
-        let before = world.domain(FRONT).platform.sweeps;
+        let before = world.domain(FRONT).platform.end_tries();
         let now = world.xen.borrow().now;
         let at = world.domain(FRONT).driver.deadline().nanoseconds();
         assert!(at <= now + 1_000_000_000, "it wakes up for that");
         world.run_seconds(1);
-        assert_eq!(world.domain(FRONT).platform.sweeps, before + 1);
+        assert_eq!(world.domain(FRONT).platform.end_tries(), before + 1);
         // Steps in between, for whatever reason, are no sweeps.
         for _ in 0..3 {
             world.domain(FRONT).step();
         }
-        assert_eq!(world.domain(FRONT).platform.sweeps, before + 1);
+        assert_eq!(world.domain(FRONT).platform.end_tries(), before + 1);
     }
 }
 
@@ -286,7 +292,7 @@ fn a_paused_front_is_unmapped_and_starts_over_when_it_returns() {
     world.domain(FRONT).is_paused = true;
     world.run_until(20, |world| !world.is_up(BACK));
     assert!(is_down(&world, BACK, DownReason::BeatsMissed, Witness::Page));
-    assert!(!world.domains[&BACK].platform.is_mapping(LINK));
+    assert!(!world.domains[&BACK].platform.is_mapping());
     world.domain(FRONT).is_paused = false;
     world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
     assert_eq!(world.xen.borrow().held(), 0);
@@ -297,8 +303,11 @@ fn a_paused_front_is_unmapped_and_starts_over_when_it_returns() {
 
 #[test]
 fn a_full_quarantine_refuses_connects_by_that_name() {
-    let mut world = World::connected(1);
-    world.domain(FRONT).platform.quarantine_max = 1;
+    let mut world = World::new(1);
+    world.page_sets = 1;
+    world.bring_up();
+    world.connect();
+    world.settle();
     world.run_seconds(5);
     // The back stays mapped for ever: another one takes its place.
     world.domain(BACK).is_paused = true;
@@ -314,7 +323,9 @@ fn a_full_quarantine_refuses_connects_by_that_name() {
 
 #[test]
 fn what_a_failed_map_leaves_mapped_is_unmapped_later() {
-    let mut world = World::up(1);
+    let mut world = World::new(1);
+    world.settings.pages = 2;
+    world.bring_up();
     world.xen.borrow_mut().sabotage = Some(Sabotage::MapHalf);
     world.connect();
     world.settle();
@@ -341,7 +352,7 @@ fn t14_a_restart_in_place_forgets_neither_grants_nor_mappings() {
     for domid in [FRONT, BACK] {
         let mut world = World::connected(1);
         let domain = world.domain(domid);
-        domain.driver.restart(LINK, &mut domain.platform);
+        domain.driver.restart(domain.now(), LINK, &mut domain.platform);
         domain.drain();
         world.run_seconds(5);
         assert!(world.is_up(FRONT) && world.is_up(BACK));

@@ -87,8 +87,8 @@ fn a_connect_costs_two_requests_whatever_the_number_of_links() {
         let names: Vec<String> = (0..links).map(|number| format!("l{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut world = World::new(1);
-        world.create_with(FRONT, Role::Front, &names, links);
-        world.create_with(BACK, Role::Back, &names, links);
+        world.create_with(FRONT, Role::Front, &names);
+        world.create_with(BACK, Role::Back, &names);
         for name in &names {
             world.introduce(FRONT, BACK, name);
             world.settle();
@@ -96,7 +96,10 @@ fn a_connect_costs_two_requests_whatever_the_number_of_links() {
         for number in 0..links {
             let before = world.requests_of_all();
             let domain = world.domain(FRONT);
-            domain.driver.connect(LinkId(number as u16), &mut domain.platform).expect("it is up");
+            domain
+                .driver
+                .connect(domain.now(), LinkId(number as u16), &mut domain.platform)
+                .expect("it is up");
             world.settle();
             assert_eq!(world.requests_of_all() - before, 2, "link {number} of {links}");
         }
@@ -163,4 +166,18 @@ fn the_nodes_and_watches_of_a_link_do_not_grow() {
     }
     assert_eq!(nodes(&world), before);
     assert_eq!(before[0].1, 2, "one watch for all links, one for the toolstack's orders");
+}
+
+#[test]
+fn a_connected_side_that_was_paused_looks_at_the_page_before_it_asks_the_mailbox() {
+    for side in [FRONT, BACK] {
+        let mut world = World::connected(1);
+        world.run_seconds(5);
+        let before = world.requests(side);
+        world.domain(side).is_paused = true;
+        world.run_seconds(3);
+        world.domain(side).is_paused = false;
+        world.settle();
+        assert_eq!(world.requests(side), before, "the peer has beaten in the page meanwhile");
+    }
 }

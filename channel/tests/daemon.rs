@@ -192,8 +192,8 @@ fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
     let mut world = World::up(1);
     world.xen.borrow_mut().store.break_ring(FRONT);
     let domain = world.domain(FRONT);
-    domain.driver.step(&mut domain.platform);
-    domain.driver.resumed(&mut domain.platform);
+    domain.driver.step(domain.now(), &mut domain.platform);
+    domain.driver.resumed(domain.now(), &mut domain.platform);
     domain.drain();
     assert_eq!(store_events(&world, FRONT), []);
 }

@@ -76,17 +76,17 @@ fn disturb(world: &mut World, oracle: &mut Oracle, random: &mut Random) {
         0..=11 => oracle.send(world, domid),
         12..=15 if world.is_up(FRONT) => {
             let domain = world.domain(FRONT);
-            let _ = domain.driver.connect(LINK, &mut domain.platform);
+            let _ = domain.driver.connect(domain.now(), LINK, &mut domain.platform);
         }
         16..=19 => {
             let domain = world.domain(domid);
-            let _ = domain.driver.disconnect(LINK, &mut domain.platform);
+            let _ = domain.driver.disconnect(domain.now(), LINK, &mut domain.platform);
         }
         20..=21 => world.domain(domid).is_paused ^= true,
         22 => world.xen.borrow_mut().store.is_silent ^= true,
         23 => {
             let domain = world.domain(domid);
-            domain.driver.restart(LINK, &mut domain.platform);
+            domain.driver.restart(domain.now(), LINK, &mut domain.platform);
             domain.drain();
         }
         24 => {
@@ -155,7 +155,7 @@ fn whatever_happens_sessions_hold_and_afterwards_everything_works() {
         }
         // Whatever connection was there is ended, and a whole one goes through.
         let domain = world.domain(FRONT);
-        let _ = domain.driver.disconnect(LINK, &mut domain.platform);
+        let _ = domain.driver.disconnect(domain.now(), LINK, &mut domain.platform);
         world.run_seconds(20);
         assert_eq!(world.xen.borrow().held(), 0, "{}, seed {seed}", world.xen.borrow().describe());
         world.connect();

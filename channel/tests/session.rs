@@ -254,7 +254,7 @@ fn a_restart_in_place_costs_the_session_and_no_time() {
     for domid in [FRONT, BACK] {
         let mut world = World::up(1);
         let domain = world.domain(domid);
-        domain.driver.restart(LINK, &mut domain.platform);
+        domain.driver.restart(domain.now(), LINK, &mut domain.platform);
         domain.drain();
         world.settle();
         assert!(both_up(&world));
@@ -315,11 +315,7 @@ fn many_links_share_one_watch_and_none_disturbs_another() {
         assert!(world.xen.borrow().store.count_watches(domid) <= 2);
     }
     let domain = world.domain(FRONT);
-    let name = LinkName::new(b"e").unwrap();
-    let role = Role::Front;
-    let full = domain.driver.add_link(name, role, Settings::DEFAULT, &mut domain.platform);
-    assert_eq!(full, Err(channel::driver::AddError::Full));
-    domain.driver.restart(channel::LinkId(2), &mut domain.platform);
+    domain.driver.restart(domain.now(), channel::LinkId(2), &mut domain.platform);
     domain.drain();
     world.run_seconds(5);
     let links_down: Vec<_> = world.domains[&BACK]
@@ -339,7 +335,7 @@ fn a_resumed_domain_starts_over_as_whoever_it_is_then() {
     world.xen.borrow_mut().remove_domain(BACK);
     let ring = world.xen.borrow_mut().store.add_domain(22);
     domain.platform.become_domain(22, ring);
-    domain.driver.resumed(&mut domain.platform);
+    domain.driver.resumed(domain.now(), &mut domain.platform);
     domain.drain();
     world.domains.insert(22, domain);
     assert_eq!(downs(&world, 22), [(DownReason::Resumed, Witness::Own)]);
@@ -391,9 +387,9 @@ fn a_step_before_the_last_ones_events_were_taken_is_a_mistake() {
     let mut world = World::new(1);
     world.create(FRONT, Role::Front, "a");
     let domain = world.domain(FRONT);
-    domain.driver.step(&mut domain.platform);
+    domain.driver.step(domain.now(), &mut domain.platform);
     world.xen.borrow_mut().store.serve();
     let domain = world.domain(FRONT);
-    domain.driver.step(&mut domain.platform);
-    domain.driver.step(&mut domain.platform);
+    domain.driver.step(domain.now(), &mut domain.platform);
+    domain.driver.step(domain.now(), &mut domain.platform);
 }

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use channel::ConnectionId;
+use channel::connection::{BindError, PrepareError};
 use channel::event::{Breach, ConnectRefused, DownReason, Notice, Witness};
 use channel::message::RefuseReason;
-use channel::platform::{BindError, MapError, PrepareError, VerifyError};
+use grant::{GrantRef, GrantStatus, MapError, MapRefused, VerifyError};
 
 /// Every text as it should be, and no two alike.
 fn check(words: &[(&'static str, &'static str)]) {
@@ -61,6 +63,7 @@ fn what_is_noticed() {
         (Notice::PeerNotReady.word(), "peer-not-ready"),
         (Notice::Quota.word(), "store-quota"),
         (Notice::StoreRefused.word(), "store-refused-own-node"),
+        (Notice::UnmapRefused.word(), "unmap-refused"),
     ]);
 }
 
@@ -79,16 +82,28 @@ fn why_a_connect_was_refused_and_by_whom() {
 
 #[test]
 fn what_the_backs_platform_refused_is_the_reason_that_its_peer_reads() {
-    check(&[
-        (RefuseReason::from(MapError::NoRoom).word(), "no-room"),
-        (RefuseReason::from(MapError::RingSize).word(), "ring-size"),
-        (RefuseReason::from(MapError::BadGrant).word(), "bad-grant"),
-        (RefuseReason::from(VerifyError::MagicOrVersion).word(), "magic-or-version"),
-        (RefuseReason::from(VerifyError::NotThisConnection).word(), "header"),
+    let refused = |why| MapError::Refused { r: GrantRef(9), why };
+    let status = |status| refused(MapRefused::Status(status));
+    let found = ConnectionId(2);
+    for (reason, word) in [
+        (RefuseReason::from(MapError::WindowFull { wanted: 1 }).word(), "no-room"),
+        (RefuseReason::from(MapError::PageCount { offered: 9 }).word(), "no-room"),
+        (RefuseReason::from(MapError::RingBytes { offered: 1, expected: 2 }).word(), "ring-size"),
+        (RefuseReason::from(MapError::RepeatedRef(GrantRef(9))).word(), "bad-grant"),
+        (RefuseReason::from(status(GrantStatus::BAD_REF)).word(), "bad-grant"),
+        (RefuseReason::from(status(GrantStatus::PERMISSION_DENIED)).word(), "denied-by-xen"),
+        (RefuseReason::from(refused(MapRefused::Hypercall(-1))).word(), "denied-by-xen"),
+        (RefuseReason::from(VerifyError::Magic { found: 1 }).word(), "magic-or-version"),
+        (RefuseReason::from(VerifyError::Version { found: 9 }).word(), "magic-or-version"),
+        (RefuseReason::from(VerifyError::Link).word(), "header"),
+        (RefuseReason::from(VerifyError::Epoch).word(), "header"),
+        (RefuseReason::from(VerifyError::Number { found }).word(), "header"),
+        (RefuseReason::from(VerifyError::RingBytes { found: 9 }).word(), "header"),
         (RefuseReason::from(VerifyError::Fenced).word(), "fenced"),
         (RefuseReason::from(BindError::NoPorts).word(), "no-ports"),
         (RefuseReason::from(BindError::BadPort).word(), "bad-port"),
         (RefuseReason::from(BindError::Denied).word(), "denied-by-xen"),
-    ]);
-    assert_eq!(RefuseReason::from(MapError::Denied), RefuseReason::Denied);
+    ] {
+        assert_eq!(reason, word);
+    }
 }

@@ -4,16 +4,18 @@
 
 use core::fmt;
 
-use crate::entry::{DomId, GrantRef};
+use crate::epoch::Epoch;
 use crate::foreign::{MapError, SlotRun, UnmapError, Window};
 use crate::header::{
-    self, Closing, Epoch, Fence, FenceToken, PageWords, Side, Stamp, Terms, VerifyError,
+    self, Closing, ConnectionId, Fence, FenceToken, PageWords, Side, Stamp, Terms, VerifyError,
 };
 use crate::layout::Layout;
 use crate::place::{Data, Space};
-use crate::ports::{Mapper, SharedPages};
+use crate::ports::{Mapper, Mapping, UnmapRefused};
 use crate::ring::{Notify, RingError};
+use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, Stream, Wish};
+use xen_types::{DomId, GrantRef};
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ enum Stage {
     /// Mapped; nothing known of the pages, nothing may be written.
     Mapped,
     /// The header is the announced one.
-    Verified { number: u32, token: FenceToken },
+    Verified { number: ConnectionId, token: FenceToken },
     /// Stamped; data may flow.
     Serving { token: FenceToken },
 }
@@ -80,8 +82,8 @@ impl<P: SharedPages> BackConnection<P> {
     ///
     /// # Panics
     /// If the view has another number of pages than the run.
-    pub fn map<const SLOTS: usize>(
-        window: &mut Window<SLOTS>,
+    pub fn map(
+        window: &mut Window,
         mapper: &mut impl Mapper,
         peer: DomId,
         refs: &[GrantRef],
@@ -89,9 +91,17 @@ impl<P: SharedPages> BackConnection<P> {
     ) -> Result<Self, MapError> {
         let run = window.map(mapper, peer, refs)?;
         let pages = view(&run);
+        Ok(Self::new(run, pages))
+    }
+
+    /// A connection over pages that were just mapped.
+    ///
+    /// # Panics
+    /// If the view has another number of pages than the run.
+    pub fn new(run: SlotRun, pages: P) -> Self {
         assert!(pages.pages() == run.count(), "the view shows exactly the mapped pages");
         let stream = Stream::back(&Layout::of(run.count()));
-        Ok(Self { pages, run, stage: Stage::Mapped, stream })
+        Self { pages, run, stage: Stage::Mapped, stream }
     }
 
     /// Checks that these are the pages that the CONNECT announced. Writes nothing.
@@ -124,12 +134,20 @@ impl<P: SharedPages> BackConnection<P> {
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused; [`Window::sweep`] tries again.
-    pub fn unmap<const SLOTS: usize>(
-        self,
-        window: &mut Window<SLOTS>,
-        mapper: &mut impl Mapper,
-    ) -> Result<(), UnmapError> {
+    pub fn unmap(self, window: &mut Window, mapper: &mut impl Mapper) -> Result<(), UnmapError> {
         window.unmap(mapper, self.run)
+    }
+
+    /// As [`Self::unmap`], by `undo`, see [`Window::unmap_with`].
+    ///
+    /// # Errors
+    /// [`UnmapError`] if Xen refused; [`Window::sweep`] tries again.
+    pub fn unmap_with(
+        self,
+        window: &mut Window,
+        undo: impl FnMut(&[Mapping], &mut [Result<(), UnmapRefused>]),
+    ) -> Result<(), UnmapError> {
+        window.unmap_with(self.run, undo)
     }
 
     /// Writes the own words.

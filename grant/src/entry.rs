@@ -4,15 +4,6 @@
 
 use core::fmt;
 
-/// A domain's number as Xen knows it (`xen/include/public/xen.h`, `domid_t`). It is reused after
-/// the domain's death, hence never proof of who somebody is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DomId(pub u16);
-
-/// Index of an entry in the granting domain's table (`grant_ref_t`). Zero is a valid reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GrantRef(pub u32);
-
 /// The first entries belong to the tools: 0 is the console page, 1 the xenstore page
 /// (`xen/include/public/grant_table.h`, `GNTTAB_NR_RESERVED_ENTRIES`). They are never touched.
 pub const RESERVED_REFS: u32 = 8;

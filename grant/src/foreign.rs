@@ -3,11 +3,13 @@
 //! page for ever; so slots and handles are kept here, by domain and not by connection, and outlive
 //! any endpoint (docs/protocol.md §8, §11).
 
+use alloc::boxed::Box;
+use alloc::vec;
 use core::fmt;
 
-use crate::entry::{DomId, GrantRef};
 use crate::layout::PAGES_MAX;
 use crate::ports::{MapHandle, MapRefused, Mapper, Mapping, UnmapRefused};
+use xen_types::{DomId, GrantRef};
 
 /// What a slot of the window holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +21,10 @@ enum Slot {
     Stuck(MapHandle),
 }
 
-/// The window: `SLOTS` guest frames without memory, where foreign pages can be mapped.
+/// The window: guest frames without memory, where foreign pages can be mapped.
 #[derive(Debug)]
-pub struct Window<const SLOTS: usize> {
-    slots: [Slot; SLOTS],
+pub struct Window {
+    slots: Box<[Slot]>,
 }
 
 /// Consecutive slots that hold one connection's pages. Not `Clone`: whoever has it may unmap.
@@ -54,6 +56,13 @@ pub enum MapError {
     },
     /// The peer offered the same reference twice.
     RepeatedRef(GrantRef),
+    /// The peer's ring size does not follow from its number of pages.
+    RingBytes {
+        /// Bytes of each ring as offered.
+        offered: u32,
+        /// Bytes of each ring with so many pages.
+        expected: u32,
+    },
     /// Our window has no run of free slots long enough.
     WindowFull {
         /// Slots needed in a row.
@@ -75,6 +84,9 @@ impl fmt::Display for MapError {
                 write!(f, "the peer offers {offered} pages, 1 to {PAGES_MAX} are possible")
             }
             Self::RepeatedRef(r) => write!(f, "the peer offers reference {} twice", r.0),
+            Self::RingBytes { offered, expected } => {
+                write!(f, "the peer offers rings of {offered} bytes, its pages give {expected}")
+            }
             Self::WindowFull { wanted } => write!(f, "no {wanted} free slots in the window"),
             Self::Refused { r, why } => write!(f, "reference {}: {why}", r.0),
         }
@@ -96,10 +108,10 @@ impl fmt::Display for UnmapError {
     }
 }
 
-impl<const SLOTS: usize> Window<SLOTS> {
-    /// A window without a mapping.
-    pub const fn new() -> Self {
-        Self { slots: [Slot::Free; SLOTS] }
+impl Window {
+    /// A window of `slots` frames without a mapping. This is the only allocation.
+    pub fn new(slots: usize) -> Self {
+        Self { slots: vec![Slot::Free; slots].into_boxed_slice() }
     }
 
     /// Maps all of a peer's pages into consecutive slots, or none.
@@ -144,7 +156,20 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// # Errors
     /// [`UnmapError`] if Xen refused any; the others are unmapped.
     pub fn unmap(&mut self, mapper: &mut impl Mapper, run: SlotRun) -> Result<(), UnmapError> {
-        self.release(mapper, run.first, run.count, |slot| match slot {
+        self.unmap_with(run, |mappings, outcomes| mapper.unmap_run(mappings, outcomes))
+    }
+
+    /// As [`Self::unmap`], by `undo`: as [`Mapper::unmap_run`], it undoes the mappings and leaves
+    /// what came of each in the outcomes. It is called once, or not at all if nothing is mapped.
+    ///
+    /// # Errors
+    /// [`UnmapError`] if Xen refused any; the others are unmapped.
+    pub fn unmap_with(
+        &mut self,
+        run: SlotRun,
+        undo: impl FnMut(&[Mapping], &mut [Result<(), UnmapRefused>]),
+    ) -> Result<(), UnmapError> {
+        self.release(undo, run.first, run.count, |slot| match slot {
             Slot::Mapped(handle) => Some(handle),
             Slot::Free | Slot::Stuck(_) => None,
         })
@@ -155,7 +180,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// # Errors
     /// [`UnmapError`] if some still are.
     pub fn sweep(&mut self, mapper: &mut impl Mapper) -> Result<(), UnmapError> {
-        self.release(mapper, 0, SLOTS, |slot| match slot {
+        let undo = |mappings: &_, outcomes: &mut _| mapper.unmap_run(mappings, outcomes);
+        self.release(undo, 0, self.slots.len(), |slot| match slot {
             Slot::Stuck(handle) => Some(handle),
             Slot::Free | Slot::Mapped(_) => None,
         })
@@ -166,7 +192,8 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// # Errors
     /// [`UnmapError`] if Xen refused any.
     pub fn unmap_all(&mut self, mapper: &mut impl Mapper) -> Result<(), UnmapError> {
-        self.release(mapper, 0, SLOTS, |slot| match slot {
+        let undo = |mappings: &_, outcomes: &mut _| mapper.unmap_run(mappings, outcomes);
+        self.release(undo, 0, self.slots.len(), |slot| match slot {
             Slot::Mapped(handle) | Slot::Stuck(handle) => Some(handle),
             Slot::Free => None,
         })
@@ -176,7 +203,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
     /// domain's former life, and their handles may be others' by now. Runs that were handed out
     /// are unmapped as if they were empty.
     pub fn forget(&mut self) {
-        self.slots = [Slot::Free; SLOTS];
+        self.slots.fill(Slot::Free);
     }
 
     /// Slots that hold a mapping, stuck ones included.
@@ -191,7 +218,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
 
     fn release(
         &mut self,
-        mapper: &mut impl Mapper,
+        mut undo: impl FnMut(&[Mapping], &mut [Result<(), UnmapRefused>]),
         first: usize,
         count: usize,
         chosen: impl Fn(Slot) -> Option<MapHandle>,
@@ -213,7 +240,7 @@ impl<const SLOTS: usize> Window<SLOTS> {
                 continue;
             }
             let mut outcomes = [Ok(()); PAGES_MAX];
-            mapper.unmap_run(&mappings[..used], &mut outcomes[..used]);
+            undo(&mappings[..used], &mut outcomes[..used]);
             for (mapping, outcome) in mappings[..used].iter().zip(outcomes) {
                 let slot = &mut slots[mapping.window_slot as usize - base];
                 match outcome {
@@ -231,12 +258,6 @@ impl<const SLOTS: usize> Window<SLOTS> {
 
     fn free_run(&self, wanted: usize) -> Option<usize> {
         self.slots.windows(wanted).position(|run| run.iter().all(|slot| *slot == Slot::Free))
-    }
-}
-
-impl<const SLOTS: usize> Default for Window<SLOTS> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

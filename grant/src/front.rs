@@ -3,15 +3,17 @@
 
 use core::fmt;
 
-use crate::entry::{DomId, GrantRef};
 use crate::header::{self, Closing, PageWords, Side, Stamp, Terms};
 use crate::layout::Layout;
+use crate::page_set::{Granted, PageSet};
 use crate::place::{Data, Space};
-use crate::ports::{GrantEntries, SharedPages};
-use crate::quarantine::{Granted, PageSet, Quarantine, Released};
+use crate::ports::GrantError;
+use crate::ports::Granter;
+use crate::quarantine::{Quarantine, StillMapped};
 use crate::ring::{Notify, RingError};
+use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, Stream, Wish};
-use crate::table::{GrantError, GrantTable};
+use xen_types::{DomId, GrantRef};
 
 /// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
 /// leave the grants behind, and lose the pages: a view gives no memory back when it is dropped (see
@@ -68,12 +70,12 @@ impl<P: SharedPages> FrontConnection<P> {
     ///
     /// # Errors
     /// [`OpenError`]; what had been granted is ended, or in quarantine.
-    pub fn open<E: GrantEntries, const N: usize>(
+    pub fn open(
         set: PageSet<P>,
         peer: DomId,
         terms: &Terms,
-        table: &mut GrantTable<E>,
-        quarantine: &mut Quarantine<P, N>,
+        granter: &mut impl Granter<P>,
+        quarantine: &mut Quarantine<P>,
     ) -> Result<Self, OpenError<P>> {
         if quarantine.reserve().is_none() {
             return Err(OpenError { why: OpenRefusal::QuarantineFull, set: Some(set) });
@@ -81,18 +83,10 @@ impl<P: SharedPages> FrontConnection<P> {
         set.pages().zero();
         header::write(set.pages(), terms);
         let mut granted = Granted::NONE;
-        for &frame in set.frames() {
-            match table.grant(peer, frame) {
-                Ok(r) => granted.add(r),
-                Err(error) => {
-                    header::close_fence(set.pages());
-                    let set = match quarantine.give_up(set, granted, table) {
-                        Released::Freed(set) => Some(set),
-                        Released::Quarantined { .. } => None,
-                    };
-                    return Err(OpenError { why: OpenRefusal::Grant(error), set });
-                }
-            }
+        if let Err(error) = granter.grant(peer, &set, &mut granted) {
+            header::close_fence(set.pages());
+            let set = quarantine.give_up(set, granted, granter).ok();
+            return Err(OpenError { why: OpenRefusal::Grant(error), set });
         }
         let stream = Stream::front(&Layout::of(set.pages().pages()));
         Ok(Self { set, granted, stream })
@@ -114,15 +108,18 @@ impl<P: SharedPages> FrontConnection<P> {
         header::close_fence(self.set.pages());
     }
 
-    /// Fences, ends every grant that can be ended, and lets go of the pages. Close the event
-    /// channel before, so that a reused domain cannot take it up.
-    pub fn release<E: GrantEntries, const N: usize>(
+    /// Fences, ends every grant that can be ended, and lets go of the pages: zeroed, if all grants
+    /// are ended. Close the event channel before, so that a reused domain cannot take it up.
+    ///
+    /// # Errors
+    /// [`StillMapped`]: the pages went into the quarantine.
+    pub fn release(
         self,
-        table: &mut GrantTable<E>,
-        quarantine: &mut Quarantine<P, N>,
-    ) -> Released<P> {
+        granter: &mut impl Granter<P>,
+        quarantine: &mut Quarantine<P>,
+    ) -> Result<PageSet<P>, StillMapped> {
         self.fence();
-        quarantine.give_up(self.set, self.granted, table)
+        quarantine.give_up(self.set, self.granted, granter)
     }
 
     /// Writes the own words.

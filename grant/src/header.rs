@@ -7,11 +7,12 @@
 
 use core::fmt;
 
+use crate::epoch::Epoch;
 use crate::layout::{
     BACK_WORDS, FRONT_WORDS, LINE_BYTES, WORDS_BEAT, WORDS_CLOSING, WORDS_DELIVERED, WORDS_SENT,
     back_line, front_line, ring_bytes,
 };
-use crate::ports::SharedPages;
+use crate::shared_pages::SharedPages;
 
 /// The first word of a connection's pages.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"TETH");
@@ -22,15 +23,21 @@ pub const VERSION: u32 = 1;
 /// Longest link name in bytes.
 pub const LINK_BYTES_MAX: usize = 24;
 
-/// An endpoint's incarnation: 128 random bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch(pub [u8; 16]);
+/// The number of a connection within its session: 1 for the first CONNECT, never used twice
+/// (docs/protocol.md §7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u32);
 
 /// A link's name as it stands in the header, padded with zeros.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkTag([u8; LINK_BYTES_MAX]);
 
 impl LinkTag {
+    /// The tag with these bytes: a name padded with zeros.
+    pub const fn from_bytes(bytes: [u8; LINK_BYTES_MAX]) -> Self {
+        Self(bytes)
+    }
+
     /// `None` if the name is empty or longer than [`LINK_BYTES_MAX`].
     pub fn new(name: &str) -> Option<Self> {
         let mut tag = [0; LINK_BYTES_MAX];
@@ -41,12 +48,12 @@ impl LinkTag {
 }
 
 /// What a connection is: both sides must agree on every part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The front's epoch.
     pub epoch: Epoch,
     /// Number of the CONNECT within the session.
-    pub number: u32,
+    pub number: ConnectionId,
     /// The link.
     pub link: LinkTag,
 }
@@ -66,10 +73,10 @@ impl Terms {
         const HALVES_ODD: u64 = 0x1_0000_0001;
         /// 2^64 divided by the golden ratio, odd: spreads small numbers over all bits.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let epoch = u128::from_le_bytes(self.epoch.0);
+        let epoch = self.epoch.bits();
         let [low, high] = [epoch as u64, (epoch >> 64) as u64];
         let folded = low ^ high.wrapping_mul(SPREAD).rotate_left(32);
-        folded.wrapping_add(u64::from(self.number).wrapping_mul(SPREAD)) | HALVES_ODD
+        folded.wrapping_add(u64::from(self.number.0).wrapping_mul(SPREAD)) | HALVES_ODD
     }
 }
 
@@ -81,7 +88,7 @@ pub struct FenceToken {
 }
 
 /// The words by which one side shows life and progress.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageWords {
     /// Changes at each beat.
     pub beat: u32,
@@ -92,7 +99,7 @@ pub struct PageWords {
 }
 
 /// Whether a side has asked, in the page, for a disconnect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closing {
     /// It has not.
     NotAsked,
@@ -101,7 +108,7 @@ pub enum Closing {
 }
 
 /// What the fence says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fence {
     /// Open for exactly this connection.
     Open,
@@ -110,12 +117,17 @@ pub enum Fence {
 }
 
 /// What the back has stamped, as found; zero everywhere before it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The back's epoch.
     pub epoch: Epoch,
     /// Number of the CONNECT that it serves.
-    pub number: u32,
+    pub number: ConnectionId,
+}
+
+impl Stamp {
+    /// Nothing is stamped.
+    pub const NONE: Self = Self { epoch: Epoch::from_bits(0), number: ConnectionId(0) };
 }
 
 /// Which side's words are meant.
@@ -137,7 +149,7 @@ impl Side {
 }
 
 /// The page does not belong to the connection that the peer announced. It was not written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyError {
     /// Not a page of ours at all.
     Magic {
@@ -156,7 +168,7 @@ pub enum VerifyError {
     /// Another connection's page.
     Number {
         /// What stands there.
-        found: u32,
+        found: ConnectionId,
     },
     /// The front thinks of rings of another size than its pages give.
     RingBytes {
@@ -174,7 +186,7 @@ impl fmt::Display for VerifyError {
             Self::Version { found } => write!(f, "wrong version {found}, ours is {VERSION}"),
             Self::Link => write!(f, "the page belongs to another link"),
             Self::Epoch => write!(f, "the page belongs to another epoch"),
-            Self::Number { found } => write!(f, "the page belongs to connection {found}"),
+            Self::Number { found } => write!(f, "the page belongs to connection {}", found.0),
             Self::RingBytes { found } => write!(f, "wrong ring size {found}"),
             Self::Fenced => write!(f, "the page is fenced"),
         }
@@ -185,9 +197,9 @@ impl fmt::Display for VerifyError {
 pub(crate) fn write(pages: &impl SharedPages, terms: &Terms) {
     pages.store_u32(front_line::MAGIC, MAGIC);
     pages.store_u32(front_line::VERSION, VERSION);
-    pages.store_u32(front_line::NUMBER, terms.number);
+    pages.store_u32(front_line::NUMBER, terms.number.0);
     pages.store_u32(front_line::RING_BYTES, ring_bytes(pages.pages()));
-    pages.copy_to(front_line::EPOCH, &terms.epoch.0);
+    pages.copy_to(front_line::EPOCH, &terms.epoch.bytes());
     pages.copy_to(front_line::LINK, &terms.link.0);
     let token = terms.fence_token();
     pages.store_u32(front_line::FENCE, token.low);
@@ -200,7 +212,7 @@ pub(crate) fn verify(pages: &impl SharedPages, terms: &Terms) -> Result<(), Veri
     pages.copy_from(0, &mut line);
     let magic = word(&line, front_line::MAGIC);
     let version = word(&line, front_line::VERSION);
-    let number = word(&line, front_line::NUMBER);
+    let number = ConnectionId(word(&line, front_line::NUMBER));
     let bytes = word(&line, front_line::RING_BYTES);
     let low = word(&line, front_line::FENCE);
     let high = word(&line, front_line::FENCE + 4);
@@ -210,7 +222,7 @@ pub(crate) fn verify(pages: &impl SharedPages, terms: &Terms) -> Result<(), Veri
         Err(VerifyError::Version { found: version })
     } else if field::<LINK_BYTES_MAX>(&line, front_line::LINK) != terms.link.0 {
         Err(VerifyError::Link)
-    } else if field::<16>(&line, front_line::EPOCH) != terms.epoch.0 {
+    } else if field::<16>(&line, front_line::EPOCH) != terms.epoch.bytes() {
         Err(VerifyError::Epoch)
     } else if number != terms.number {
         Err(VerifyError::Number { found: number })
@@ -239,16 +251,16 @@ pub(crate) fn fence(pages: &impl SharedPages, token: FenceToken) -> Fence {
 /// Back: says that it serves this connection. The number is stored last: who sees it sees the
 /// epoch, and everything that was done before.
 pub(crate) fn write_stamp(pages: &impl SharedPages, stamp: Stamp) {
-    pages.copy_to(back_line::STAMP_EPOCH, &stamp.epoch.0);
-    pages.store_u32(back_line::STAMP_NUMBER, stamp.number);
+    pages.copy_to(back_line::STAMP_EPOCH, &stamp.epoch.bytes());
+    pages.store_u32(back_line::STAMP_NUMBER, stamp.number.0);
 }
 
 /// Front: what the back has stamped.
 pub(crate) fn read_stamp(pages: &impl SharedPages) -> Stamp {
-    let number = pages.load_u32(back_line::STAMP_NUMBER);
+    let number = ConnectionId(pages.load_u32(back_line::STAMP_NUMBER));
     let mut epoch = [0; 16];
     pages.copy_from(back_line::STAMP_EPOCH, &mut epoch);
-    Stamp { epoch: Epoch(epoch), number }
+    Stamp { epoch: Epoch::from_bytes(epoch), number }
 }
 
 /// Writes the own words.

@@ -10,8 +10,8 @@ use embedded_io::{BufRead, ErrorKind, ErrorType, Read, ReadReady, Write, WriteRe
 
 use crate::back::{BackConnection, TransferError};
 use crate::front::FrontConnection;
-use crate::ports::SharedPages;
 use crate::ring::{Notify, RingError};
+use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, Wish};
 
 /// Either side's data, never blocking.

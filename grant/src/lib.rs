@@ -1,7 +1,7 @@
 //! Memory shared between two Xen domains, from the grant entry up to a byte stream.
 //!
-//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as three
-//! small traits ([`GrantEntries`], [`Mapper`], [`SharedPages`]), implemented once over the real
+//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as
+//! small traits ([`GrantEntries`], [`Granter`], [`Mapper`], [`SharedPages`]), implemented once over the real
 //! thing and once by the strict stand-ins of the feature `fake`.
 //!
 //! From the bottom upwards:
@@ -20,11 +20,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(any(test, feature = "fake"))]
 extern crate alloc;
 
 mod back;
 mod entry;
+mod epoch;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 mod foreign;
@@ -32,24 +32,32 @@ mod front;
 pub mod header;
 pub mod io;
 pub mod layout;
+mod page_set;
 mod place;
 mod ports;
 mod quarantine;
 mod ring;
+mod shared_pages;
 mod stream;
 mod table;
 
 pub use back::{BackConnection, BackView, TransferError};
-pub use entry::{DomId, GrantFlags, GrantRef, GrantStatus, RESERVED_REFS};
+pub use entry::{GrantFlags, GrantStatus, RESERVED_REFS};
+pub use epoch::{EPOCH_DIGITS, Epoch};
 pub use foreign::{MapError, SlotRun, UnmapError, Window};
 pub use front::{FrontConnection, FrontView, OpenError, OpenRefusal};
 pub use header::{
-    Closing, Epoch, Fence, FenceToken, LinkTag, PageWords, Stamp, Terms, VerifyError,
+    Closing, ConnectionId, Fence, FenceToken, LinkTag, PageWords, Stamp, Terms, VerifyError,
 };
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
+pub use page_set::{Granted, PageSet};
 pub use place::{Data, Space};
-pub use ports::{GrantEntries, MapHandle, MapRefused, Mapper, Mapping, SharedPages, UnmapRefused};
-pub use quarantine::{PageSet, Quarantine, QuarantineState, Released};
+pub use ports::{
+    GrantEntries, GrantError, Granter, MapHandle, MapRefused, Mapper, Mapping, UnmapRefused,
+};
+pub use quarantine::{Quarantine, QuarantineState, StillMapped};
 pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
+pub use shared_pages::SharedPages;
 pub use stream::{LOOKS_MAX, Readiness, Sleep, Stream, Wish};
-pub use table::{EndError, GrantError, GrantTable};
+pub use table::{EndError, GrantTable};
+pub use xen_types::{DomId, GrantRef};

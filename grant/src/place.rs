@@ -2,8 +2,8 @@
 //! write. Neither lends memory out, since the peer may change it at any moment: bytes are copied
 //! straight to or from wherever the caller has them, each once.
 
-use crate::ports::SharedPages;
 use crate::ring::{Span, Spans};
+use crate::shared_pages::SharedPages;
 
 /// Bytes that the peer has written and that were not consumed yet.
 #[derive(Debug)]

@@ -4,7 +4,11 @@
 
 use core::fmt;
 
-use crate::entry::{DomId, GrantRef, GrantStatus};
+use xen_types::{DomId, GrantRef};
+
+use crate::entry::GrantStatus;
+use crate::page_set::{Granted, PageSet};
+use crate::shared_pages::SharedPages;
 
 /// The own domain's version-1 grant entries (`xen/include/public/grant_table.h`,
 /// `grant_entry_v1`). A reference passed in is below [`Self::entries`].
@@ -26,6 +30,46 @@ pub trait GrantEntries {
     /// # Errors
     /// The flags found instead.
     fn compare_exchange_flags(&mut self, r: GrantRef, current: u16, new: u16) -> Result<u16, u16>;
+}
+
+/// No grant could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantError {
+    /// Every entry is granted; our own domain holds too many.
+    Exhausted {
+        /// Entries in the table, the reserved ones included.
+        entries: u32,
+    },
+}
+
+impl fmt::Display for GrantError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted { entries } => write!(f, "all {entries} grant entries are in use"),
+        }
+    }
+}
+
+/// Shares own pages with another domain and takes them back: one level above the entries of a grant
+/// table, which not every program has (a user process grants through its kernel).
+///
+/// [`GrantTable`](crate::GrantTable) implements it over [`GrantEntries`].
+pub trait Granter<P: SharedPages> {
+    /// Lets `peer` map each page of the set, for reading and writing. The references are added to
+    /// `granted` in the order of the pages.
+    ///
+    /// # Errors
+    /// No reference is left. What was granted until then stays in `granted`, to be ended.
+    fn grant(
+        &mut self,
+        peer: DomId,
+        set: &PageSet<P>,
+        granted: &mut Granted,
+    ) -> Result<(), GrantError>;
+
+    /// Tries to end each grant, and removes from `granted` what is ended: from then on nobody can
+    /// map the page. What stays is still mapped.
+    fn end(&mut self, granted: &mut Granted);
 }
 
 /// Xen's name for one mapping (`grant_handle_t`); needed to undo it.
@@ -90,6 +134,15 @@ pub enum MapRefused {
     Hypercall(i32),
 }
 
+impl MapRefused {
+    /// Whether Xen's security module said no (SILO forbids grants between two domUs):
+    /// `GNTST_permission_denied`, or `-EPERM` of the whole hypercall.
+    pub fn is_denied(self) -> bool {
+        const EPERM: i32 = 1;
+        self == Self::Status(GrantStatus::PERMISSION_DENIED) || self == Self::Hypercall(-EPERM)
+    }
+}
+
 impl fmt::Display for MapRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -115,32 +168,4 @@ impl fmt::Display for UnmapRefused {
             Self::Hypercall(errno) => write!(f, "unmap hypercall failed: {errno}"),
         }
     }
-}
-
-/// Pages that another domain reads and writes at the same time. They are copied from and to, never
-/// borrowed: a reference into them would let the compiler assume that they hold still.
-///
-/// Dropping a view must not give its memory back to be used again: a connection or a quarantine may be
-/// dropped while its pages are granted, and only they know. Memory is given back with an owned
-/// [`PageSet`](crate::PageSet), which they hand out once every grant is ended.
-///
-/// Offsets are bytes over `pages() * 4096`, contiguous whatever frames lie below. Offsets of words
-/// are multiples of four. Out-of-range offsets are the caller's bug and may panic; this crate
-/// computes them from its own numbers only, never from what the peer wrote.
-pub trait SharedPages {
-    /// Reads an aligned word, with acquire order.
-    fn load_u32(&self, at: usize) -> u32;
-    /// Writes an aligned word, with release order.
-    fn store_u32(&self, at: usize, value: u32);
-    /// Copies bytes out; they may be torn if the peer writes them meanwhile.
-    fn copy_from(&self, at: usize, into: &mut [u8]);
-    /// Copies bytes in.
-    fn copy_to(&self, at: usize, from: &[u8]);
-    /// A sequentially consistent fence: what was stored before it is visible before what is loaded
-    /// after it.
-    fn full_barrier(&self);
-    /// Fills all pages with zeros.
-    fn zero(&self);
-    /// How many pages there are.
-    fn pages(&self) -> usize;
 }

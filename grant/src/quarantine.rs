@@ -5,93 +5,28 @@
 //! The place is bounded. A connection reserves its slot when it opens, so that giving up can never
 //! fail for want of room; when none is left, new connections are refused by name.
 
-use crate::entry::GrantRef;
-use crate::layout::PAGES_MAX;
-use crate::ports::{GrantEntries, SharedPages};
-use crate::table::{EndError, GrantTable};
+use alloc::vec::Vec;
+use core::fmt;
 
-/// The pages of one connection: the own view of them, and their guest frames in the same order.
-#[derive(Debug)]
-pub struct PageSet<P> {
-    pages: P,
-    frames: [u32; PAGES_MAX],
-}
+use crate::page_set::{Granted, PageSet};
+use crate::ports::Granter;
+use crate::shared_pages::SharedPages;
 
-impl<P: SharedPages> PageSet<P> {
-    /// Puts a view and the frames below it together; frames beyond `pages.pages()` are not used.
-    ///
-    /// # Panics
-    /// If the view has no page, or more than [`PAGES_MAX`].
-    pub fn new(pages: P, frames: [u32; PAGES_MAX]) -> Self {
-        assert!(pages.pages() >= 1, "a page set has a page");
-        assert!(pages.pages() <= PAGES_MAX, "a page set has too many pages");
-        Self { pages, frames }
-    }
-
-    /// The view.
-    pub const fn pages(&self) -> &P {
-        &self.pages
-    }
-
-    /// Takes the view out, to give its memory back. An owned set has no grant.
-    pub fn into_pages(self) -> P {
-        self.pages
-    }
-
-    /// The guest frames, one a page.
-    pub fn frames(&self) -> &[u32] {
-        self.frames.get(..self.pages.pages()).unwrap_or(&self.frames)
-    }
-}
-
-/// References granted for one page set and not yet ended.
+/// The peer still maps some pages of a connection that was given up. They stay in the quarantine;
+/// [`Quarantine::sweep`] hands the set back when nobody maps any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
-    refs: [Option<GrantRef>; PAGES_MAX],
+pub struct StillMapped {
+    /// How many are mapped, at least 1.
+    pub pages: usize,
 }
 
-impl Granted {
-    pub(crate) const NONE: Self = Self { refs: [None; PAGES_MAX] };
-
-    /// Notes a reference; there are never more than pages.
-    pub(crate) fn add(&mut self, r: GrantRef) {
-        let slot = self.refs.iter_mut().find(|slot| slot.is_none());
-        *slot.expect("no more references than pages: both are counted by the same page set") =
-            Some(r);
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = GrantRef> + '_ {
-        self.refs.iter().copied().flatten()
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.iter().count()
-    }
-
-    /// Tries to end each; forgets those that are ended, keeps those in use.
-    pub(crate) fn end_all<E: GrantEntries>(&mut self, table: &mut GrantTable<E>) {
-        for slot in &mut self.refs {
-            if let Some(r) = *slot {
-                match table.end(r) {
-                    Ok(()) | Err(EndError::NotGranted) => *slot = None,
-                    Err(EndError::InUse { .. }) => {}
-                }
-            }
-        }
+impl fmt::Display for StillMapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the peer still maps {} pages", self.pages)
     }
 }
 
-/// What became of a connection's pages.
-#[derive(Debug)]
-pub enum Released<P> {
-    /// All grants are ended; the pages are zeroed and free.
-    Freed(PageSet<P>),
-    /// Somebody maps some of them; [`Quarantine::sweep`] hands the set back when nobody does.
-    Quarantined {
-        /// How many are mapped, at least 1.
-        pages: usize,
-    },
-}
+impl core::error::Error for StillMapped {}
 
 #[derive(Debug)]
 struct Held<P> {
@@ -99,11 +34,12 @@ struct Held<P> {
     granted: Granted,
 }
 
-/// At most `N` page sets that are either in use (reserved) or held because a peer maps them.
+/// Page sets that are either in use (reserved) or held because a peer maps them; a bounded number.
 #[derive(Debug)]
-pub struct Quarantine<P, const N: usize> {
-    held: [Option<Held<P>>; N],
+pub struct Quarantine<P> {
+    held: Vec<Held<P>>,
     reserved: usize,
+    capacity: usize,
 }
 
 /// How full the quarantine is.
@@ -121,50 +57,50 @@ pub struct QuarantineState {
     pub capacity: usize,
 }
 
-impl<P: SharedPages, const N: usize> Quarantine<P, N> {
-    /// An empty quarantine.
-    pub const fn new() -> Self {
-        Self { held: [const { None }; N], reserved: 0 }
+impl<P: SharedPages> Quarantine<P> {
+    /// An empty quarantine for at most `capacity` page sets. This is the only allocation.
+    pub fn new(capacity: usize) -> Self {
+        Self { held: Vec::with_capacity(capacity), reserved: 0, capacity }
     }
 
     /// How full it is.
     pub fn state(&self) -> QuarantineState {
-        let sets = self.held.iter().flatten();
         QuarantineState {
-            sets: sets.clone().count(),
-            pages: sets.map(|held| held.granted.count()).sum(),
+            sets: self.held.len(),
+            pages: self.held.iter().map(|held| held.granted.count()).sum(),
             freed: 0,
             reserved: self.reserved,
-            capacity: N,
+            capacity: self.capacity,
         }
+    }
+
+    /// Whether one more connection can be opened.
+    pub fn has_room(&self) -> bool {
+        self.held.len() + self.reserved < self.capacity
     }
 
     /// Tries again to end every grant that is held. A page set without any left is zeroed and
     /// handed back.
-    pub fn sweep<E: GrantEntries>(
+    pub fn sweep<G: Granter<P>>(
         &mut self,
-        table: &mut GrantTable<E>,
-        mut give_back: impl FnMut(PageSet<P>),
+        granter: &mut G,
+        mut give_back: impl FnMut(&mut G, PageSet<P>),
     ) -> QuarantineState {
         let mut freed = 0;
-        for slot in &mut self.held {
-            if let Some(held) = slot {
-                held.granted.end_all(table);
-            }
-            if let Some(Held { set, .. }) = slot.take_if(|held| held.granted.count() == 0) {
-                set.pages.zero();
-                freed += set.pages.pages();
-                give_back(set);
-            }
+        for held in &mut self.held {
+            granter.end(&mut held.granted);
+        }
+        for Held { set, .. } in self.held.extract_if(.., |held| held.granted.count() == 0) {
+            set.pages().zero();
+            freed += set.pages().pages();
+            give_back(granter, set);
         }
         QuarantineState { freed, ..self.state() }
     }
 
     /// Makes sure that one more connection can be given up. `None`: the quarantine is full.
     pub(crate) fn reserve(&mut self) -> Option<()> {
-        let taken = self.held.iter().flatten().count() + self.reserved;
-        assert!(taken <= N, "the quarantine holds more than it can");
-        if taken == N {
+        if !self.has_room() {
             return None;
         }
         self.reserved += 1;
@@ -173,29 +109,22 @@ impl<P: SharedPages, const N: usize> Quarantine<P, N> {
 
     /// Ends what can be ended. Returns the page set if all was; else keeps it and says how many
     /// pages are still mapped. Either way the reservation made by [`Self::reserve`] is used up.
-    pub(crate) fn give_up<E: GrantEntries>(
+    pub(crate) fn give_up(
         &mut self,
         set: PageSet<P>,
         mut granted: Granted,
-        table: &mut GrantTable<E>,
-    ) -> Released<P> {
+        granter: &mut impl Granter<P>,
+    ) -> Result<PageSet<P>, StillMapped> {
         assert!(self.reserved > 0, "a connection was given up that had reserved no slot");
         self.reserved -= 1;
-        granted.end_all(table);
+        granter.end(&mut granted);
         let pages = granted.count();
         if pages == 0 {
-            set.pages.zero();
-            return Released::Freed(set);
+            set.pages().zero();
+            return Ok(set);
         }
-        let slot = self.held.iter_mut().find(|slot| slot.is_none());
-        *slot.expect("a slot was reserved when the connection was opened") =
-            Some(Held { set, granted });
-        Released::Quarantined { pages }
-    }
-}
-
-impl<P: SharedPages, const N: usize> Default for Quarantine<P, N> {
-    fn default() -> Self {
-        Self::new()
+        assert!(self.held.len() < self.capacity, "a slot was reserved when the connection opened");
+        self.held.push(Held { set, granted });
+        Err(StillMapped { pages })
     }
 }

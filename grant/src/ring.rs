@@ -14,7 +14,7 @@
 use core::fmt;
 
 use crate::layout::{LINE_EVENT, LINE_INDEX, RingPlace};
-use crate::ports::SharedPages;
+use crate::shared_pages::SharedPages;
 
 /// Whether the peer must be notified over the event channel. The caller does it.
 #[must_use]

@@ -5,8 +5,8 @@
 use core::hint::spin_loop;
 
 use crate::layout::Layout;
-use crate::ports::SharedPages;
 use crate::ring::{Consumer, Notify, Producer, RingError};
+use crate::shared_pages::SharedPages;
 
 /// One side of a connection's two rings.
 #[derive(Debug)]

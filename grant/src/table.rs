@@ -4,8 +4,12 @@
 
 use core::fmt;
 
-use crate::entry::{DomId, GrantFlags, GrantRef, RESERVED_REFS};
-use crate::ports::GrantEntries;
+use xen_types::{DomId, GrantRef};
+
+use crate::entry::{GrantFlags, RESERVED_REFS};
+use crate::page_set::{Granted, PageSet};
+use crate::ports::{GrantEntries, GrantError, Granter};
+use crate::shared_pages::SharedPages;
 
 /// How often ending a grant is tried when the flags change under the compare-exchange. Only Xen
 /// changes them, by mapping and unmapping: a peer that does so on purpose could go on for ever, so
@@ -19,24 +23,6 @@ pub struct GrantTable<E> {
     /// Where the search for a free entry begins. It only moves forward, so a reference that a late
     /// peer may still remember is reused as late as possible.
     next: u32,
-}
-
-/// No grant could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantError {
-    /// Every entry is granted; our own domain holds too many.
-    Exhausted {
-        /// Entries in the table, the reserved ones included.
-        entries: u32,
-    },
-}
-
-impl fmt::Display for GrantError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exhausted { entries } => write!(f, "all {entries} grant entries are in use"),
-        }
-    }
 }
 
 /// A grant could not be ended.
@@ -77,7 +63,7 @@ impl<E: GrantEntries> GrantTable<E> {
     ///
     /// # Errors
     /// [`GrantError::Exhausted`] if no entry is free.
-    pub fn grant(&mut self, peer: DomId, frame: u32) -> Result<GrantRef, GrantError> {
+    pub fn grant_frame(&mut self, peer: DomId, frame: u32) -> Result<GrantRef, GrantError> {
         let entries = self.entries.entries();
         for _ in RESERVED_REFS..entries {
             let candidate = GrantRef(self.next);
@@ -103,7 +89,7 @@ impl<E: GrantEntries> GrantTable<E> {
     ///
     /// # Panics
     /// If the reference is a reserved one or outside the table: we never granted that.
-    pub fn end(&mut self, r: GrantRef) -> Result<(), EndError> {
+    pub fn end_grant(&mut self, r: GrantRef) -> Result<(), EndError> {
         assert!(r.0 >= RESERVED_REFS, "a reserved grant is not ours to end");
         assert!(r.0 < self.entries.entries(), "the reference is outside the table");
         let mut flags = GrantFlags(self.entries.flags(r));
@@ -138,5 +124,23 @@ impl<E: GrantEntries> GrantTable<E> {
     /// The same, to change them past all rules: for an image that puts its peer to the test.
     pub const fn entries_mut(&mut self) -> &mut E {
         &mut self.entries
+    }
+}
+
+impl<P: SharedPages, E: GrantEntries> Granter<P> for GrantTable<E> {
+    fn grant(
+        &mut self,
+        peer: DomId,
+        set: &PageSet<P>,
+        granted: &mut Granted,
+    ) -> Result<(), GrantError> {
+        for &frame in set.frames() {
+            granted.add(self.grant_frame(peer, frame)?);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, granted: &mut Granted) {
+        granted.retain(|r| matches!(self.end_grant(r), Err(EndError::InUse { .. })));
     }
 }

@@ -239,7 +239,7 @@ fn the_fake_catches_a_slot_that_is_mapped_twice() {
     let peer = world.front.domid();
     let _run = world.window.map(&mut world.mapper, peer, &refs[..1]);
     // A second book of the same window knows nothing of the first.
-    let _crash = grant::Window::<4>::new().map(&mut world.mapper, peer, &refs[1..]);
+    let _crash = grant::Window::new(4).map(&mut world.mapper, peer, &refs[1..]);
 }
 
 #[test]

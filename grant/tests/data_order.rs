@@ -7,9 +7,9 @@ use std::sync::Mutex;
 
 use grant::layout::{Layout, RingPlace};
 use grant::{
-    BackConnection, Consumer, DomId, Epoch, FrontConnection, GrantEntries, GrantRef, GrantTable,
-    LinkTag, MapHandle, MapRefused, Mapper, PageSet, Producer, Quarantine, SharedPages, Terms,
-    UnmapRefused, Window, ring_bytes,
+    BackConnection, ConnectionId, Consumer, DomId, Epoch, FrontConnection, GrantEntries, GrantRef,
+    GrantTable, LinkTag, MapHandle, MapRefused, Mapper, PageSet, Producer, Quarantine, SharedPages,
+    Terms, UnmapRefused, Window, ring_bytes,
 };
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -203,18 +203,18 @@ impl End for BackConnection<View> {
 fn connect() -> (FrontConnection<View>, BackConnection<View>) {
     let view = View::new();
     let link = LinkTag::new("a").expect("a valid name");
-    let terms = Terms { epoch: Epoch([3; 16]), number: 1, link };
+    let terms = Terms { epoch: Epoch::from_bytes([3; 16]), number: ConnectionId(1), link };
     let set = PageSet::new(view.clone(), [0; grant::PAGES_MAX]);
-    let mut quarantine = Quarantine::<View, 1>::new();
+    let mut quarantine = Quarantine::<View>::new(1);
     let mut table = GrantTable::new(Xen);
     let front = FrontConnection::open(set, DomId(5), &terms, &mut table, &mut quarantine);
     let front = front.unwrap_or_else(|_| panic!("the connection opens"));
     let refs: Vec<GrantRef> = front.refs().collect();
-    let mut window = Window::<1>::new();
+    let mut window = Window::new(1);
     let mut back = BackConnection::map(&mut window, &mut Xen, DomId(3), &refs, |_| view)
         .expect("the offer can be mapped");
     back.verify(&terms).expect("the header is the announced one");
-    back.stamp(Epoch([4; 16]));
+    back.stamp(Epoch::from_bytes([4; 16]));
     (front, back)
 }
 

@@ -7,8 +7,8 @@ use common::{BACK_EPOCH, World, terms};
 use grant::header::LINK_BYTES_MAX;
 use grant::layout::{front_line, ring_bytes};
 use grant::{
-    Closing, Epoch, Fence, GrantRef, LinkTag, PageWords, SharedPages, Stamp, Terms, TransferError,
-    VerifyError,
+    Closing, ConnectionId, Epoch, Fence, GrantRef, LinkTag, PageWords, SharedPages, Stamp, Terms,
+    TransferError, VerifyError,
 };
 
 /// Opens a connection of one page with terms(1), lets `spoil` loose on the front's page, and
@@ -75,7 +75,7 @@ fn each_wrong_part_of_the_header_is_named() {
     let spoiled = |at, value| verify_after(|page| page.store_u32(at, value), &terms(1));
     assert_eq!(spoiled(front_line::MAGIC, 7), Err(VerifyError::Magic { found: 7 }));
     assert_eq!(spoiled(front_line::VERSION, 2), Err(VerifyError::Version { found: 2 }));
-    assert_eq!(spoiled(front_line::NUMBER, 2), Err(VerifyError::Number { found: 2 }));
+    assert_eq!(spoiled(front_line::NUMBER, 2), Err(VerifyError::Number { found: ConnectionId(2) }));
     assert_eq!(spoiled(front_line::RING_BYTES, 64), Err(VerifyError::RingBytes { found: 64 }));
     for word in (0..16).step_by(4) {
         assert_eq!(spoiled(front_line::EPOCH + word, 7), Err(VerifyError::Epoch));
@@ -95,7 +95,10 @@ fn a_page_of_another_connection_link_or_life_is_refused() {
         change(&mut expected);
         verify_after(|_| {}, &expected)
     };
-    assert_eq!(other(|terms| terms.number = 2), Err(VerifyError::Number { found: 1 }));
+    assert_eq!(
+        other(|terms| terms.number = ConnectionId(2)),
+        Err(VerifyError::Number { found: ConnectionId(1) })
+    );
     assert_eq!(other(|terms| terms.epoch = BACK_EPOCH), Err(VerifyError::Epoch));
     let longer = |terms: &mut Terms| terms.link = LinkTag::new("ab").expect("valid");
     assert_eq!(other(longer), Err(VerifyError::Link));
@@ -115,7 +118,9 @@ fn tokens_of_different_connections_differ_and_are_never_zero() {
     let mut seen = std::collections::HashSet::new();
     for number in (0..1000).chain([u32::MAX - 1, u32::MAX]) {
         for epoch in [[0; 16], [0xff; 16], *b"front-epoch-0001", *b"back-epoch-00001"] {
-            let token = Terms { epoch: Epoch(epoch), number, ..terms(0) }.fence_word();
+            let token =
+                Terms { epoch: Epoch::from_bytes(epoch), number: ConnectionId(number), ..terms(0) }
+                    .fence_word();
             assert!(token as u32 != 0 && token >> 32 != 0, "closing either half must close");
             assert!(seen.insert(token), "tokens repeat");
         }
@@ -139,10 +144,10 @@ fn stamp_words_and_closing_reach_the_other_side() {
     let mut back = world.map(&refs);
     assert_eq!(back.observe().fence, Fence::Closed, "unverified counts as closed");
     back.verify(&terms(7)).expect("the header is the announced one");
-    let unstamped = Stamp { epoch: Epoch([0; 16]), number: 0 };
+    let unstamped = Stamp { epoch: Epoch::from_bytes([0; 16]), number: ConnectionId(0) };
     assert_eq!(front.observe().stamp, unstamped);
     back.stamp(BACK_EPOCH);
-    assert_eq!(front.observe().stamp, Stamp { epoch: BACK_EPOCH, number: 7 });
+    assert_eq!(front.observe().stamp, Stamp { epoch: BACK_EPOCH, number: ConnectionId(7) });
 
     let front_words = PageWords { beat: 1, sent: 2, delivered: 3 };
     let back_words = PageWords { beat: 4, sent: 5, delivered: 6 };
@@ -228,7 +233,7 @@ fn no_beat_is_written_into_an_unverified_page() {
 fn every_bit_of_the_epoch_and_the_number_turn_the_fence_over() {
     let link = LinkTag::new("a").expect("a valid name");
     let word = |epoch: u128, number| {
-        Terms { epoch: Epoch(epoch.to_le_bytes()), number, link }.fence_word()
+        Terms { epoch: Epoch::from_bits(epoch), number: ConnectionId(number), link }.fence_word()
     };
     // The halves' lowest bits are always set, whatever the epoch's are.
     let always_set = [0, 32];

@@ -6,25 +6,25 @@ mod common;
 use common::{World, freed, terms};
 use grant::layout::front_line;
 use grant::{
-    FrontConnection, GrantError, GrantRef, Mapper, OpenRefusal, QuarantineState, Released,
-    SharedPages, TransferError,
+    FrontConnection, GrantError, GrantRef, Mapper, OpenRefusal, QuarantineState, SharedPages,
+    StillMapped, TransferError,
 };
 
 #[test]
 fn pages_that_the_peer_maps_come_back_only_when_it_lets_go() {
     let mut world = World::new();
     let mut pair = world.connect(0x100, 2);
-    assert!(matches!(world.release(pair.front), Released::Quarantined { pages: 2 }));
+    assert!(matches!(world.release(pair.front), Err(StillMapped { pages: 2 })));
     assert_eq!(pair.back.write(b"late"), Err(TransferError::Fenced));
 
-    let nothing = |_| panic!("still mapped");
+    let nothing = |_: &mut _, _| panic!("still mapped");
     let state = world.quarantine.sweep(&mut world.table, nothing);
     let full = QuarantineState { sets: 1, pages: 2, freed: 0, reserved: 0, capacity: 2 };
     assert_eq!(state, full);
 
     world.unmap(pair.back);
     let mut back = vec![];
-    let state = world.quarantine.sweep(&mut world.table, |set| back.push(set));
+    let state = world.quarantine.sweep(&mut world.table, |_, set| back.push(set));
     let empty = QuarantineState { sets: 0, pages: 0, freed: 2, reserved: 0, capacity: 2 };
     assert_eq!(state, empty);
     assert_eq!(back.len(), 1);
@@ -43,11 +43,11 @@ fn each_reference_is_free_as_soon_as_its_own_page_is_unmapped() {
     let refs: Vec<GrantRef> = front.refs().collect();
     let peer = world.front.domid();
     let handle = world.mapper.map(peer, refs[1], 0).expect("granted");
-    assert!(matches!(world.release(front), Released::Quarantined { pages: 1 }));
+    assert!(matches!(world.release(front), Err(StillMapped { pages: 1 })));
     assert_eq!(world.front.granted(), 1);
     world.mapper.unmap(handle, 0).expect("mapped");
     let mut sets = 0;
-    world.quarantine.sweep(&mut world.table, |_| sets += 1);
+    world.quarantine.sweep(&mut world.table, |_, _| sets += 1);
     assert_eq!(sets, 1);
     world.machine.assert_clean();
 }
@@ -70,7 +70,7 @@ fn a_full_quarantine_refuses_new_connections_by_name_and_recovers() {
     let kept: Vec<_> = [0x100, 0x200]
         .map(|first| world.connect(first, 1))
         .map(|pair| {
-            assert!(matches!(world.release(pair.front), Released::Quarantined { pages: 1 }));
+            assert!(matches!(world.release(pair.front), Err(StillMapped { pages: 1 })));
             pair.back
         })
         .into();
@@ -86,7 +86,7 @@ fn a_full_quarantine_refuses_new_connections_by_name_and_recovers() {
         world.unmap(back);
     }
     let mut sets = 0;
-    world.quarantine.sweep(&mut world.table, |_| sets += 1);
+    world.quarantine.sweep(&mut world.table, |_, _| sets += 1);
     assert_eq!(sets, 2);
     let front = world.open(set, &terms(3));
     freed(world.release(front));
@@ -103,11 +103,11 @@ fn open_connections_reserve_their_place_in_the_quarantine() {
     let (table, quarantine) = (&mut world.table, &mut world.quarantine);
     let refused = FrontConnection::open(set, peer, &terms(3), table, quarantine);
     assert_eq!(refused.expect_err("two are open").why, OpenRefusal::QuarantineFull);
-    assert!(matches!(world.release(first.front), Released::Quarantined { .. }));
-    assert!(matches!(world.release(second.front), Released::Quarantined { .. }));
+    assert!(matches!(world.release(first.front), Err(StillMapped { .. })));
+    assert!(matches!(world.release(second.front), Err(StillMapped { .. })));
     world.unmap(first.back);
     world.unmap(second.back);
-    world.quarantine.sweep(&mut world.table, drop);
+    world.quarantine.sweep(&mut world.table, |_, set| drop(set));
     assert_eq!(world.quarantine.state().reserved, 0);
     world.machine.assert_clean();
 }
@@ -173,7 +173,7 @@ fn a_rollback_quarantines_pages_that_a_guessing_peer_has_mapped() {
     assert_eq!(fence, [0, 0], "what the guesser maps is closed");
     world.back.destroy();
     let mut sets = 0;
-    world.quarantine.sweep(&mut table, |_| sets += 1);
+    world.quarantine.sweep(&mut table, |_, _| sets += 1);
     assert_eq!(sets, 1);
     world.machine.assert_clean();
 }

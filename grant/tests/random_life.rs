@@ -8,8 +8,8 @@ mod common;
 use common::{BACK_EPOCH, World, terms};
 use grant::fake::FakePages;
 use grant::{
-    BackConnection, FrontConnection, GrantRef, GrantStatus, MapRefused, PageSet, Released, Terms,
-    TransferError, Window,
+    BackConnection, FrontConnection, GrantRef, GrantStatus, MapRefused, PageSet, StillMapped,
+    Terms, TransferError, Window,
 };
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any};
@@ -153,15 +153,15 @@ impl Life {
     fn release(&mut self, front: Front) {
         let (table, quarantine) = (&mut self.world.table, &mut self.world.quarantine);
         match front.connection.release(table, quarantine) {
-            Released::Freed(set) => self.free.push(set),
-            Released::Quarantined { pages } => assert!(pages > 0),
+            Ok(set) => self.free.push(set),
+            Err(StillMapped { pages }) => assert!(pages > 0),
         }
     }
 
     fn sweep(&mut self) {
         let _ = self.world.window.sweep(&mut self.world.mapper);
         let free = &mut self.free;
-        let state = self.world.quarantine.sweep(&mut self.world.table, |set| free.push(set));
+        let state = self.world.quarantine.sweep(&mut self.world.table, |_, set| free.push(set));
         assert_eq!(state.pages == 0, state.sets == 0);
         assert_eq!(state.reserved, self.fronts.len());
     }
@@ -171,7 +171,7 @@ impl Life {
         self.backs.clear();
         self.world.back = self.world.machine.create(self.world.back.domid(), 64);
         self.world.mapper = self.world.back.mapper();
-        self.world.window = Window::new();
+        self.world.window = Window::new(16);
     }
 
     /// Everybody gives up, Xen refuses nothing any more.

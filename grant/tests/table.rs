@@ -65,7 +65,7 @@ impl GrantEntries for &mut Restless {
 #[test]
 fn domain_and_frame_are_stored_before_the_flags() {
     let mut entries = Restless::granted(&[]);
-    let r = GrantTable::new(&mut entries).grant(DomId(5), 0x100);
+    let r = GrantTable::new(&mut entries).grant_frame(DomId(5), 0x100);
     assert_eq!(r, Ok(GrantRef(9)));
     assert_eq!(entries.log, ["domain and frame", "flags"]);
 }
@@ -76,14 +76,14 @@ fn reserved_entries_are_never_given_and_every_other_one_is() {
     let set = world.pages(0x100, 1);
     let peer = world.back.domid();
     let mut refs = vec![];
-    while let Ok(r) = world.table.grant(peer, set.frames()[0]) {
+    while let Ok(r) = world.table.grant_frame(peer, set.frames()[0]) {
         refs.push(r.0);
     }
     assert_eq!(refs, (RESERVED_REFS..20).collect::<Vec<_>>());
-    let exhausted = world.table.grant(peer, set.frames()[0]);
+    let exhausted = world.table.grant_frame(peer, set.frames()[0]);
     assert_eq!(exhausted, Err(GrantError::Exhausted { entries: 20 }));
     for r in refs {
-        assert_eq!(world.table.end(GrantRef(r)), Ok(()));
+        assert_eq!(world.table.end_grant(GrantRef(r)), Ok(()));
     }
     world.machine.assert_clean();
 }
@@ -93,8 +93,8 @@ fn an_ended_reference_is_reused_as_late_as_possible() {
     let mut world = World::with_entries(12);
     let set = world.pages(0x100, 1);
     let mut grant_and_end = || {
-        let r = world.table.grant(world.back.domid(), set.frames()[0]).expect("a free entry");
-        world.table.end(r).expect("nobody maps it");
+        let r = world.table.grant_frame(world.back.domid(), set.frames()[0]).expect("a free entry");
+        world.table.end_grant(r).expect("nobody maps it");
         r.0
     };
     let refs: Vec<u32> = (0..6).map(|_| grant_and_end()).collect();
@@ -106,21 +106,21 @@ fn an_ended_reference_is_reused_as_late_as_possible() {
 fn a_mapped_grant_is_not_ended_and_stays_as_it_is() {
     let mut world = World::new();
     let set = world.pages(0x100, 1);
-    let r = world.table.grant(world.back.domid(), set.frames()[0]).expect("a free entry");
+    let r = world.table.grant_frame(world.back.domid(), set.frames()[0]).expect("a free entry");
     let handle = world.mapper.map(world.front.domid(), r, 0).expect("granted");
     let in_use = EndError::InUse { flags: GrantFlags(IN_USE) };
-    assert_eq!(world.table.end(r), Err(in_use));
+    assert_eq!(world.table.end_grant(r), Err(in_use));
     assert_eq!(world.table.active().collect::<Vec<_>>(), [(r, GrantFlags(IN_USE))]);
     world.mapper.unmap(handle, 0).expect("mapped");
-    assert_eq!(world.table.end(r), Ok(()));
-    assert_eq!(world.table.end(r), Err(EndError::NotGranted));
+    assert_eq!(world.table.end_grant(r), Ok(()));
+    assert_eq!(world.table.end_grant(r), Err(EndError::NotGranted));
     world.machine.assert_clean();
 }
 
 #[test]
 fn a_grant_mapped_between_look_and_exchange_is_not_ended() {
     let mut entries = Restless::granted(&[IN_USE]);
-    let ended = GrantTable::new(&mut entries).end(GrantRef(8));
+    let ended = GrantTable::new(&mut entries).end_grant(GrantRef(8));
     assert_eq!(ended, Err(EndError::InUse { flags: GrantFlags(IN_USE) }));
     assert_eq!(entries.flags[8].get(), IN_USE);
 }
@@ -130,7 +130,7 @@ fn ending_tries_again_when_only_other_flags_moved() {
     // GTF_PWT, which has nothing to do with use, appears just before the first exchange.
     let other = PERMIT | 1 << 5;
     let mut entries = Restless::granted(&[other]);
-    assert_eq!(GrantTable::new(&mut entries).end(GrantRef(8)), Ok(()));
+    assert_eq!(GrantTable::new(&mut entries).end_grant(GrantRef(8)), Ok(()));
     assert_eq!(entries.exchanges, 2);
     assert_eq!(entries.flags[8].get(), 0);
 }
@@ -139,7 +139,7 @@ fn ending_tries_again_when_only_other_flags_moved() {
 fn ending_gives_up_when_the_flags_never_hold_still() {
     let moves: Vec<u16> = (0..1000).map(|n| PERMIT | (n % 2) << 5 | 1 << 6).collect();
     let mut entries = Restless::granted(&moves);
-    let ended = GrantTable::new(&mut entries).end(GrantRef(8));
+    let ended = GrantTable::new(&mut entries).end_grant(GrantRef(8));
     assert!(matches!(ended, Err(EndError::InUse { .. })));
     assert_eq!(entries.exchanges, 4);
 }
@@ -148,15 +148,17 @@ fn ending_gives_up_when_the_flags_never_hold_still() {
 fn a_table_taken_over_gives_out_no_entry_that_is_still_granted() {
     let mut world = World::with_entries(11);
     let set = world.pages(0x100, 1);
-    let kept = world.table.grant(world.back.domid(), set.frames()[0]).expect("a free entry");
+    let kept = world.table.grant_frame(world.back.domid(), set.frames()[0]).expect("a free entry");
     let mut second_life = GrantTable::new(world.front.entries());
     assert_eq!(second_life.active().map(|(r, _)| r).collect::<Vec<_>>(), [kept]);
     let refs: Vec<u32> = (0..2)
-        .map(|_| second_life.grant(world.back.domid(), set.frames()[0]).expect("a free entry").0)
+        .map(|_| {
+            second_life.grant_frame(world.back.domid(), set.frames()[0]).expect("a free entry").0
+        })
         .collect();
     assert_eq!(refs, [9, 10]);
     for r in 8..11 {
-        second_life.end(GrantRef(r)).expect("nobody maps it");
+        second_life.end_grant(GrantRef(r)).expect("nobody maps it");
     }
     world.machine.assert_clean();
 }
@@ -164,11 +166,11 @@ fn a_table_taken_over_gives_out_no_entry_that_is_still_granted() {
 #[test]
 #[should_panic(expected = "a reserved grant is not ours to end")]
 fn the_entries_of_the_tools_cannot_be_ended() {
-    let _ = World::new().table.end(GrantRef(1));
+    let _ = World::new().table.end_grant(GrantRef(1));
 }
 
 #[test]
 #[should_panic(expected = "outside the table")]
 fn a_reference_outside_the_table_cannot_be_ended() {
-    let _ = World::new().table.end(GrantRef(common::ENTRIES));
+    let _ = World::new().table.end_grant(GrantRef(common::ENTRIES));
 }

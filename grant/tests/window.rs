@@ -14,13 +14,13 @@ const REFUSED: MapRefused = MapRefused::Status(GrantStatus::BAD_REF);
 fn offer(world: &mut World, first: u32, count: u32) -> Vec<GrantRef> {
     let set = world.pages(first, count);
     let peer = world.back.domid();
-    let grant = |&frame: &u32| world.table.grant(peer, frame).expect("a free entry");
+    let grant = |&frame: &u32| world.table.grant_frame(peer, frame).expect("a free entry");
     set.frames().iter().map(grant).collect()
 }
 
 fn end(world: &mut World, refs: &[GrantRef]) {
     for &r in refs {
-        world.table.end(r).expect("nobody maps it");
+        world.table.end_grant(r).expect("nobody maps it");
     }
     world.machine.assert_clean();
 }
@@ -59,7 +59,7 @@ fn a_window_without_a_long_enough_run_says_so() {
     let mut world = World::new();
     let refs = offer(&mut world, 0x100, 3);
     let peer = world.front.domid();
-    let mut window = Window::<3>::new();
+    let mut window = Window::new(3);
     let left = window.map(&mut world.mapper, peer, &refs[..1]).expect("room");
     let middle = window.map(&mut world.mapper, peer, &refs[1..2]).expect("room");
     window.unmap(&mut world.mapper, left).expect("Xen unmaps");
@@ -184,7 +184,7 @@ fn a_dead_mapper_lets_go_and_a_dead_granter_does_not_take_the_page_away() {
 
     world.back = world.machine.create(DomId(5), 64);
     world.mapper = world.back.mapper();
-    world.window = Window::new();
+    world.window = Window::new(16);
     let front = world.open(set, &terms(1));
     let refs: Vec<GrantRef> = front.refs().collect();
     let mut back = world.map(&refs);

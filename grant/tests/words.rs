@@ -2,8 +2,8 @@
 //! in logs that others search.
 
 use grant::{
-    EndError, GrantError, GrantFlags, GrantRef, GrantStatus, MapError, MapRefused, OpenRefusal,
-    RingError, TransferError, UnmapError, UnmapRefused, VerifyError,
+    ConnectionId, EndError, GrantError, GrantFlags, GrantRef, GrantStatus, MapError, MapRefused,
+    OpenRefusal, RingError, TransferError, UnmapError, UnmapRefused, VerifyError,
 };
 
 /// `GNTST_*` of xen/include/public/grant_table.h.
@@ -79,7 +79,7 @@ fn a_page_that_is_not_the_announced_one_is_said() {
         (VerifyError::Version { found: 2 }, "wrong version 2, ours is 1"),
         (VerifyError::Link, "the page belongs to another link"),
         (VerifyError::Epoch, "the page belongs to another epoch"),
-        (VerifyError::Number { found: 4 }, "the page belongs to connection 4"),
+        (VerifyError::Number { found: ConnectionId(4) }, "the page belongs to connection 4"),
         (VerifyError::RingBytes { found: 64 }, "wrong ring size 64"),
         (VerifyError::Fenced, "the page is fenced"),
     ];

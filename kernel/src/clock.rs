@@ -54,7 +54,7 @@ fn distance_ahead(shown: u64, system: u64) -> u64 {
 
 /// System time of the image's first instruction (T1 of the timeline).
 pub fn entry_ns() -> u64 {
-    let entry = crate::boot::raw::entry_tsc();
+    let entry = crate::boot::layout::entry_tsc();
     shared_info::time_parameters().map_or(0, |parameters| parameters.system_time_at(entry))
 }
 

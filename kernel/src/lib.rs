@@ -70,6 +70,7 @@ mod special_page;
 pub mod store;
 mod untyped;
 mod verdict;
+mod window;
 
 pub use machine::Machine;
 pub use options::Options;

@@ -5,7 +5,7 @@
 use grant::GrantTable;
 
 use crate::boot::start_info::Boot;
-use crate::grants::{GrantFrames, WindowMapper};
+use crate::grants::GrantFrames;
 use crate::hypercall;
 use crate::options::Options;
 use crate::store::StoreAccess;
@@ -20,8 +20,6 @@ pub struct Machine {
     pub store: StoreAccess,
     /// This domain's grant table.
     pub grants: GrantTable<GrantFrames>,
-    /// Maps other domains' pages.
-    pub mapper: WindowMapper,
     pub(crate) boot: Boot,
 }
 

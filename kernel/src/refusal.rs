@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use crate::hypercall::Errno;
 use crate::hypercall::grant_table::GrantError;
+use crate::hypercall::{Errno, FillError};
 use crate::random::RandomError;
 
 /// What is not as an image needs it, in words joined by dashes, and the number that goes with it.
@@ -54,6 +54,16 @@ impl Refusal {
 impl From<RandomError> for Refusal {
     fn from(error: RandomError) -> Refusal {
         Refusal::of(error.word())
+    }
+}
+
+impl From<FillError> for Refusal {
+    fn from(error: FillError) -> Refusal {
+        match error {
+            FillError::NoXenLeaves => Refusal::of("no-xen-leaves-in-cpuid"),
+            FillError::Pages(pages) => Refusal::number("hypercall-pages", pages.into()),
+            FillError::NotFilled => Refusal::of("hypercall-page-not-filled"),
+        }
     }
 }
 

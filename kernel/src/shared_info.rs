@@ -11,9 +11,9 @@ use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use xen_sys::{shared_info, vcpu_info, vcpu_time_info};
 
 use crate::abi::PAGE_BYTES;
-use crate::boot::paging::{self, WindowFrame};
 use crate::hypercall::memory;
 use crate::refusal::Refusal;
+use crate::window::{WindowFrame, window_frame};
 
 /// Ports that the 2-level ABI can name (event_channel.h, `EVTCHN_2L_NR_CHANNELS` on 64 bits).
 pub(crate) const PORTS: u32 = 4096;
@@ -21,7 +21,7 @@ pub(crate) const PORTS: u32 = 4096;
 const WORD_BITS: u32 = 64;
 
 /// Where the page is placed: the window's first frame.
-const FRAME: WindowFrame = paging::window_frame(0);
+const FRAME: WindowFrame = window_frame(0);
 const _: () = assert!(size_of::<shared_info>() <= PAGE_BYTES);
 
 /// One bit for each port.

@@ -2,19 +2,9 @@
 //! it travels (`r3`: domain 3 may read). The first entry names the owner, who may do everything,
 //! and its letter is what everybody not named further on may do.
 
-use core::fmt;
+use xen_types::DomId;
 
 use crate::wire::{Decimal, parse_decimal};
-
-/// A domain's number. Numbers are reused: one says who owns it now, not who owned it before.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DomId(pub u16);
-
-impl fmt::Display for DomId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What an entry allows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

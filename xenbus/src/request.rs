@@ -4,7 +4,9 @@
 
 use crate::outgoing::Outgoing;
 use crate::path::{check_path, check_token};
-use crate::permission::{DomId, Permission};
+use xen_types::DomId;
+
+use crate::permission::Permission;
 use crate::submit::SubmitError;
 use crate::wire::{Decimal, op};
 

@@ -2,13 +2,15 @@
 //! drives the machine by hand, so that every state meets what it may meet.
 
 use super::{Back, BackAction, BackState};
+use crate::connection::{BindError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
 use crate::front::ConnectError;
-use crate::ids::{Number, Port};
+use crate::ids::{ConnectionId, GrantRef, Port};
 use crate::message::{Control, RefuseReason};
-use crate::platform::{BindError, GrantRefs, MapError, Offer, Released, VerifyError};
+use crate::offer::{GrantRefs, Offer};
+use grant::{MapError, VerifyError};
 
-const ONE: Number = Number(1);
+const ONE: ConnectionId = ConnectionId(1);
 
 fn offer() -> Offer {
     Offer { port: Port(3), ring_bytes: 1792, features: 0, refs: GrantRefs::EMPTY }
@@ -33,7 +35,7 @@ fn got() -> Back {
 fn mapped() -> Back {
     let mut back = got();
     back.handle_mapped(Ok(()));
-    assert_eq!(back.poll_action(), Some(BackAction::Verify(ONE, offer())));
+    assert_eq!(back.poll_action(), Some(BackAction::Verify(ONE)));
     back
 }
 
@@ -47,7 +49,7 @@ fn verified() -> Back {
 fn bound() -> Back {
     let mut back = verified();
     back.handle_bound(Ok(()));
-    assert_eq!(back.poll_action(), Some(BackAction::Stamp(ONE)));
+    assert_eq!(back.poll_action(), Some(BackAction::Stamp));
     back
 }
 
@@ -76,7 +78,7 @@ fn closing() -> Back {
 
 #[test]
 fn d1_a_second_connect_is_a_breach_in_every_state_but_none() {
-    let second = Control::Connect(Number(2), offer());
+    let second = Control::Connect(ConnectionId(2), offer());
     for mut back in [got(), mapped(), verified(), bound(), stamped(), serving(), closing()] {
         assert_eq!(back.handle_message(&second), Err(Breach::UnexpectedConnect));
     }
@@ -95,7 +97,7 @@ fn d1_a_number_that_is_not_new_is_a_breach() {
 #[test]
 fn d2_what_cannot_be_mapped_is_refused_without_unmapping() {
     let mut back = got();
-    back.handle_mapped(Err(MapError::BadGrant));
+    back.handle_mapped(Err(MapError::RepeatedRef(GrantRef(1))));
     let refused = Control::Refused(ONE, RefuseReason::BadGrant);
     assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
     back.handle_said();
@@ -108,7 +110,7 @@ fn d2_what_cannot_be_mapped_is_refused_without_unmapping() {
 fn d3_t9_a_header_that_is_not_this_connections_is_unmapped_before_it_is_refused() {
     // Wrong: no look after mapping. The reference may have become another link's page meanwhile.
     let mut back = mapped();
-    back.handle_verified(Err(VerifyError::NotThisConnection));
+    back.handle_verified(Err(VerifyError::Epoch));
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
     back.handle_unmapped();
     let refused = Control::Refused(ONE, RefuseReason::Header);
@@ -163,7 +165,7 @@ fn d7_the_fronts_closing_word_is_disconnect_and_the_message_that_follows_is_igno
         back.handle_said();
         back.handle_message(&Control::Disconnect(ONE)).unwrap();
         assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
-        back.handle_message(&Control::Connect(Number(2), offer())).unwrap();
+        back.handle_message(&Control::Connect(ConnectionId(2), offer())).unwrap();
         assert_eq!(back.state(), BackState::Got(offer()));
     }
 }
@@ -172,13 +174,13 @@ fn d7_the_fronts_closing_word_is_disconnect_and_the_message_that_follows_is_igno
 fn d7_t15_a_disconnect_that_crosses_refused_is_not_answered_again() {
     // Wrong: it is, and the answer ends the next connection.
     let mut back = got();
-    back.handle_mapped(Err(MapError::NoRoom));
+    back.handle_mapped(Err(MapError::WindowFull { wanted: 1 }));
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     assert!(matches!(back.poll_action(), Some(BackAction::Say(Control::Refused(..)))));
     back.handle_said();
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
-    let second = Control::Connect(Number(2), offer());
+    let second = Control::Connect(ConnectionId(2), offer());
     back.handle_message(&second).unwrap();
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     assert_eq!(back.state(), BackState::Got(offer()), "of the connection before");

@@ -9,20 +9,18 @@ use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
 use crate::limits::{BEAT, INTRODUCTION_BEATS, REQUESTS_MAX};
-use crate::link::Link;
+use crate::link::{Link, StoreOp};
 use crate::names::{Place, ROOT, WATCH_TOKEN, place};
 use crate::platform::Platform;
-use crate::store::Errand;
 
-impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
+impl Driver {
     /// The first requests of a life: what ran before in this domain is forgotten by the daemon
     /// first.
-    pub(super) fn begin(&mut self, platform: &mut impl Platform) {
+    pub(super) fn begin(&mut self, now: Instant, platform: &mut impl Platform) {
         // Replies to somebody else's requests have other ids, as far as chance allows.
         let first = platform.fresh_epoch().bits() as u32;
         self.client.start(first);
         self.watching = Watching::Reset;
-        let now = platform.now();
         self.orders.begin(now.after(BEAT));
         let reset = Request::ResetWatches;
         self.submit_own(reset, Purpose::Reset, now);
@@ -54,11 +52,9 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                 Incoming::Event(event) if Orders::is_about(event.path) => {
                     self.orders.handle_hint();
                 }
-                Incoming::Event(event) => route_event(
-                    &mut self.links.as_mut()[..self.used],
-                    &mut self.first_fire_due,
-                    &event,
-                ),
+                Incoming::Event(event) => {
+                    route_event(&mut self.links, &mut self.first_fire_due, &event);
+                }
                 Incoming::Reply { id, result, .. } => {
                     let place = self.pending.iter_mut().find(|p| p.is_some_and(|p| p.id == id));
                     let Some(pending) = place.and_then(Option::take) else { continue };
@@ -75,11 +71,8 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
                                 self.store_events.push(StoreEvent::OrdersRefused(refusal));
                             }
                         }
-                        Purpose::Link(id, errand) => {
-                            let links = self.links.as_mut();
-                            let was_up = is_up(links, id);
-                            answer(links, id, errand, result, now, platform);
-                            if !was_up && is_up(links, id) {
+                        Purpose::Link(id, op) => {
+                            if answer(&mut self.links, id, op, result, now, platform) {
                                 self.asked_at_up = self.asked();
                             }
                         }
@@ -124,7 +117,7 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// Nothing under way will be answered. The next step begins anew.
     fn start_over(&mut self, now: Instant) {
         self.forget_store();
-        for link in self.used_links() {
+        for link in &mut self.links {
             link.handle_store_lost(now);
         }
     }
@@ -132,48 +125,46 @@ impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
     /// Submits what the links wish, one request of each in turn, as long as there is room.
     pub(super) fn submit_all(&mut self, now: Instant, platform: &mut impl Platform) {
         self.blocked = false;
-        if self.used == 0 || self.client.ended().is_some() || self.orders.hold_still() {
+        if self.links.is_empty() || self.client.ended().is_some() || self.orders.hold_still() {
             return;
         }
         let own = platform.domid();
         let mut idle = 0;
-        while idle < self.used && self.client.in_flight() < REQUESTS_MAX {
-            let index = self.turn % self.used;
-            self.turn = (index + 1) % self.used;
-            let link = &mut self.links.as_mut()[index];
-            let Some(errand) = link.next_errand(now) else {
+        while idle < self.links.len() && self.client.in_flight() < REQUESTS_MAX {
+            let index = self.turn % self.links.len();
+            self.turn = (index + 1) % self.links.len();
+            let link = &mut self.links[index];
+            let Some(op) = link.next_op(now) else {
                 idle += 1;
                 continue;
             };
             let Some(place) = self.pending.iter_mut().find(|place| place.is_none()) else {
                 return;
             };
-            let Some(id) = link.submit(errand, now, own, &mut self.client) else {
+            let Some(id) = link.submit(op, now, own, &mut self.client) else {
                 self.blocked = true;
                 return;
             };
-            *place = Some(Pending { id, what: Purpose::Link(link.id, errand), issued: now });
+            *place = Some(Pending { id, what: Purpose::Link(link.id, op), issued: now });
             idle = 0;
         }
     }
 }
 
-fn is_up(links: &[Link], link: LinkId) -> bool {
-    links.get(link.index()).is_some_and(|link| link.endpoint.is_up())
-}
-
-/// Takes an answer to its link.
+/// Takes an answer to its link. Whether it brought the link up.
 fn answer(
     links: &mut [Link],
     link: LinkId,
-    errand: Errand,
+    op: StoreOp,
     result: Result<Reply<'_>, Refusal>,
     now: Instant,
     platform: &mut impl Platform,
-) {
-    if let Some(link) = links.get_mut(link.index()) {
-        link.handle_answer(errand, result, now, platform);
-    }
+) -> bool {
+    let Some(link) = links.get_mut(link.index()) else { return false };
+    let was_up = link.endpoint.is_up();
+    link.handle_answer(op, result, now, platform);
+    super::act(link, now, platform);
+    !was_up && link.endpoint.is_up()
 }
 
 /// Takes an event to the link that it is about. It is a hint, no more: what is true is read.
@@ -186,7 +177,7 @@ fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent
                 return;
             }
             for link in links {
-                link.desk.look_again();
+                link.store.look_again();
                 link.endpoint.handle_hint();
             }
             return;
@@ -197,9 +188,9 @@ fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent
     };
     let Some(link) = links.iter_mut().find(|link| link.name.as_bytes() == name) else { return };
     match is_about {
-        About::Introduction => link.desk.look_again(),
+        About::Introduction => link.store.look_again(),
         About::Mailbox => link.endpoint.handle_hint(),
-        About::Stray => link.desk.handle_stray(event.path),
+        About::Stray => link.store.handle_stray(event.path),
     }
 }
 

@@ -8,7 +8,6 @@ use xenbus::{Refusal, Reply, Request};
 use super::{Driver, Purpose};
 use crate::instant::Instant;
 use crate::limits::{BEAT, INTRODUCTION_BEATS};
-use crate::link::Link;
 
 /// Where orders stand, in the own home.
 const PATH: &str = "control/shutdown";
@@ -143,7 +142,7 @@ impl Orders {
     }
 }
 
-impl<L: AsRef<[Link]> + AsMut<[Link]>> Driver<L> {
+impl Driver {
     /// The next order of the toolstack, already acknowledged. [`Order::Suspend`] comes once every
     /// request has been answered, and none is made before it is taken: nothing is under way in the
     /// ring.

@@ -3,6 +3,7 @@
 
 use super::{Endpoint, Phase, Said, Seq};
 use crate::epoch::Epoch;
+use crate::instant::Instant;
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// An endpoint that answers every input as this one does, now and later, but for
@@ -43,6 +44,24 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             canonical.owed = (limit as u8, 0);
         }
         canonical
+    }
+
+    /// Keeps what a link says in the page.
+    pub(crate) fn keep_stored(&mut self, other: &Self) {
+        self.stored = other.stored;
+    }
+
+    /// Whether a READ is under way.
+    pub const fn is_reading(&self) -> bool {
+        self.reading
+    }
+
+    /// Moves each timer that is set to `due` if it is due at `now`, else to `later`, and forgets how
+    /// far the hello timer has backed off: for a checker in which any time may pass between two
+    /// inputs.
+    pub(crate) fn forget_moments(&mut self, now: Instant, due: Instant, later: Instant) {
+        self.timers.make_canonical(now, due, later);
+        self.hello_step = 0;
     }
 
     /// The same endpoint with its own messages counted from `own` and the peer's from `peers`, but

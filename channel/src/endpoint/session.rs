@@ -204,10 +204,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         u32::from(self.mends) >= MENDS_MAX
     }
 
-    /// Whether a life goes on that needs neither WRITE nor READ (rule Q).
+    /// Whether a life goes on that needs neither WRITE nor READ (rule Q). A mailbox that was lost
+    /// lately may not have been made again, for want of quota: only a READ tells.
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
             && self.traffic == Traffic::Page
+            && self.mends == 0
             && self.all_acked()
             && self.hinted <= self.received()
     }

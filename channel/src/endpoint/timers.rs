@@ -69,6 +69,13 @@ impl TimerTable {
         Some(due)
     }
 
+    /// Each timer that is set is due at `due` if it is due at `now`, else at `later`.
+    pub(super) fn make_canonical(&mut self, now: Instant, due: Instant, later: Instant) {
+        for at in self.at.iter_mut().flatten() {
+            *at = if *at <= now { due } else { later };
+        }
+    }
+
     /// The moment of the next one; [`Instant::NEVER`] if none is set.
     pub fn next(&self) -> Instant {
         self.at.iter().flatten().min().copied().unwrap_or(Instant::NEVER)

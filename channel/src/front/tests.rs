@@ -2,14 +2,16 @@
 //! drives the machine by hand, so that every state meets what it may meet.
 
 use super::{ConnectError, Front, FrontAction, FrontState};
-use crate::epoch::Epoch;
+use crate::connection::{PrepareError, Released};
+use grant::{Epoch, Stamp};
+
 use crate::event::{Breach, ConnectRefused, End, Event};
-use crate::ids::{Number, Port};
+use crate::ids::{ConnectionId, Port};
 use crate::message::{Control, RefuseReason};
-use crate::platform::{GrantRefs, Offer, PrepareError, Released};
+use crate::offer::{GrantRefs, Offer};
 
 const PEER: Epoch = Epoch::from_bits(7);
-const ONE: Number = Number(1);
+const ONE: ConnectionId = ConnectionId(1);
 
 fn offer() -> Offer {
     Offer { port: Port(3), ring_bytes: 1792, features: 0, refs: GrantRefs::EMPTY }
@@ -28,7 +30,7 @@ fn connecting() -> Front {
 
 fn connected() -> Front {
     let mut front = connecting();
-    front.handle_stamp((PEER, ONE), PEER);
+    front.handle_stamp(stamp(PEER, ONE), PEER);
     assert_eq!(front.poll_event(), Some(Event::Connected { number: ONE }));
     front
 }
@@ -50,6 +52,10 @@ fn released(mut front: Front) -> (Front, Option<Event<'static>>) {
     (front, event)
 }
 
+const fn stamp(epoch: Epoch, number: ConnectionId) -> Stamp {
+    Stamp { epoch, number }
+}
+
 #[test]
 fn c1_no_connect_before_the_last_ones_terminal_answer() {
     for mut front in [connecting(), connected(), disconnecting()] {
@@ -59,7 +65,7 @@ fn c1_no_connect_before_the_last_ones_terminal_answer() {
     front.handle_message(&Control::Disconnected(ONE)).unwrap();
     assert_eq!(front.connect(1), Err(ConnectError::Busy), "not before the release either");
     let (mut front, _) = released(front);
-    assert_eq!(front.connect(1), Ok(Number(2)), "a number is never used again");
+    assert_eq!(front.connect(1), Ok(ConnectionId(2)), "a number is never used again");
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn c2_the_stamp_or_connected_whichever_comes_first_begins_the_connection_once() 
     let mut front = connecting();
     front.handle_message(&Control::Connected(ONE)).unwrap();
     assert_eq!(front.poll_event(), Some(Event::Connected { number: ONE }));
-    front.handle_stamp((PEER, ONE), PEER);
+    front.handle_stamp(stamp(PEER, ONE), PEER);
     assert_eq!(front.poll_event(), None);
 
     let mut front = connected();
@@ -105,11 +111,13 @@ fn c2_the_stamp_or_connected_whichever_comes_first_begins_the_connection_once() 
 #[test]
 fn c2_another_epochs_or_numbers_stamp_is_none() {
     let mut front = connecting();
-    for stamp in [(PEER, Number(0)), (PEER, Number(2)), (Epoch::from_bits(8), ONE)] {
-        front.handle_stamp(stamp, PEER);
+    for (epoch, number) in
+        [(PEER, ConnectionId(0)), (PEER, ConnectionId(2)), (Epoch::from_bits(8), ONE)]
+    {
+        front.handle_stamp(stamp(epoch, number), PEER);
         assert_eq!(front.state(), FrontState::Connecting);
     }
-    front.handle_message(&Control::Connected(Number(2))).unwrap();
+    front.handle_message(&Control::Connected(ConnectionId(2))).unwrap();
     assert_eq!(front.state(), FrontState::Connecting);
 }
 
@@ -139,7 +147,7 @@ fn c3_closing_while_disconnecting_or_of_another_number_is_ignored() {
     front.handle_closing_word();
     assert_eq!((front.state(), front.poll_event()), (FrontState::Disconnecting, None));
     let mut front = connected();
-    front.handle_message(&Control::Closing(Number(2))).unwrap();
+    front.handle_message(&Control::Closing(ConnectionId(2))).unwrap();
     assert_eq!(front.state(), FrontState::Connected);
 }
 
@@ -149,7 +157,7 @@ fn c4_disconnected_ends_a_connection_in_order_only_after_disconnect() {
     front.handle_message(&Control::Disconnected(ONE)).unwrap();
     assert_eq!(front.state(), FrontState::Connected);
     let mut front = disconnecting();
-    front.handle_message(&Control::Disconnected(Number(2))).unwrap();
+    front.handle_message(&Control::Disconnected(ConnectionId(2))).unwrap();
     assert_eq!(front.state(), FrontState::Disconnecting, "of another connection");
     front.handle_message(&Control::Disconnected(ONE)).unwrap();
     let (_, event) = released(front);

@@ -56,16 +56,16 @@ impl Events {
 mod tests {
     use super::{EVENTS_MAX, Events};
     use crate::event::Event;
-    use crate::ids::Number;
+    use crate::ids::ConnectionId;
 
     #[test]
     fn events_come_out_in_order_round_and_round() {
         let mut events = Events::EMPTY;
         for round in 0..3 * EVENTS_MAX as u32 {
-            events.push(Event::Connected { number: Number(round) });
-            events.push(Event::Closing { number: Number(round) });
-            assert_eq!(events.pop(), Some(Event::Connected { number: Number(round) }));
-            assert_eq!(events.pop(), Some(Event::Closing { number: Number(round) }));
+            events.push(Event::Connected { number: ConnectionId(round) });
+            events.push(Event::Closing { number: ConnectionId(round) });
+            assert_eq!(events.pop(), Some(Event::Connected { number: ConnectionId(round) }));
+            assert_eq!(events.pop(), Some(Event::Closing { number: ConnectionId(round) }));
         }
         assert!(events.is_empty());
         assert_eq!(events.pop(), None);

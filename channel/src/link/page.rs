@@ -1,15 +1,17 @@
 //! The page header of a live connection: what the peer says there, what this side says, and beats
-//! (docs/protocol.md §9, rule Q). Every word read here is the peer's to write, at any time: it is
-//! copied once and can only make this side look, go on or give up, never go wrong.
+//! (docs/protocol.md §9, rule Q). The peer may write every word read here at any time: it is copied
+//! once and can only make this side look, go on or give up, never go wrong.
+
+use grant::{Closing, Fence, PageWords};
 
 use super::{Link, Machine};
 use crate::back::BackState;
+use crate::connection::Observation;
 use crate::endpoint::Traffic;
+use crate::epoch::EpochSource;
 use crate::event::{DownReason, Witness};
 use crate::front::FrontState;
-use crate::ids::{Number, Role};
 use crate::instant::Instant;
-use crate::platform::{ClosingWord, Fence, Observation, PageWords, Platform, plays};
 use crate::register::Seq;
 
 /// How late a beat in the page is.
@@ -23,9 +25,9 @@ pub(super) enum Lateness {
     Overdue,
 }
 
-impl Link {
+impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// Whether there is a page to say something in: from the connection's beginning to its end.
-    const fn has_live_page(&self) -> bool {
+    pub const fn has_live_page(&self) -> bool {
         match &self.machine {
             Machine::Front(front) => matches!(
                 front.state(),
@@ -55,8 +57,8 @@ impl Link {
         self.is_bound()
     }
 
-    /// When a beat in the page is late, or later than that.
-    pub(super) fn late_at(&self) -> Instant {
+    /// When a beat in the page is late, or later than that; [`Instant::NEVER`] if it is not waited for.
+    pub fn late_at(&self) -> Instant {
         if !self.is_carried_by_page() || !self.liveness.page_moved() {
             return Instant::NEVER;
         }
@@ -68,7 +70,7 @@ impl Link {
     }
 
     /// Begins and ends the page's part in the link's life, as the machine says.
-    pub(super) fn follow_page(&mut self, now: Instant) {
+    fn begin_or_end_page(&mut self, now: Instant) {
         match (self.page_beat_at, self.has_live_page()) {
             (None, true) => {
                 self.page_beat_at = Some(now.after(self.settings.beat));
@@ -81,6 +83,11 @@ impl Link {
             }
             _ => {}
         }
+    }
+
+    /// Follows the machine, and decides how late the peer's beat in the page is.
+    pub(super) fn follow_page(&mut self, now: Instant) {
+        self.begin_or_end_page(now);
         let traffic = self.traffic(now);
         let lateness = match traffic {
             Traffic::Doubt if self.liveness.overdue_at() <= now => Lateness::Overdue,
@@ -107,53 +114,54 @@ impl Link {
         }
     }
 
-    /// Reads the page. What there is to say in it follows with the step.
-    pub(super) fn look_at_page<P: Platform>(&mut self, now: Instant, platform: &mut P) {
-        let is_watched = match &self.machine {
+    /// Whether a look at the page could show anything.
+    pub fn is_page_watched(&self) -> bool {
+        let is_connecting = match &self.machine {
             Machine::Front(front) => front.state() == FrontState::Connecting,
             Machine::Back(_) => false,
         };
-        if !is_watched && !self.has_live_page() {
-            return;
-        }
-        if let Some(seen) = platform.observe(self.id) {
-            match &mut self.machine {
-                Machine::Front(_) if plays::<P>(Role::Front) => self.see_back(now, &seen, platform),
-                Machine::Back(_) if plays::<P>(Role::Back) => self.see_front(now, &seen, platform),
-                Machine::Front(_) | Machine::Back(_) => {}
-            }
-            self.settle(now, platform);
+        is_connecting || self.has_live_page()
+    }
+
+    pub(super) fn handle_observation(
+        &mut self,
+        now: Instant,
+        seen: &Observation,
+        epochs: &mut impl EpochSource,
+    ) {
+        match &self.machine {
+            Machine::Front(_) => self.see_back(now, seen, epochs),
+            Machine::Back(_) => self.see_front(now, seen, epochs),
         }
     }
 
     /// C2 and C3: the back's stamp, then what it says.
-    fn see_back(&mut self, now: Instant, seen: &Observation, platform: &mut impl Platform) {
+    fn see_back(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
         let Some(peer) = self.endpoint.peer_epoch() else { return };
         let Machine::Front(front) = &mut self.machine else { return };
         // Words beside another stamp are not this session's.
-        if seen.stamp != (peer, front.number()) {
+        if (seen.stamp.epoch, seen.stamp.number) != (peer, front.number()) {
             return;
         }
         front.handle_stamp(seen.stamp, peer);
-        self.settle(now, platform);
-        if seen.closing == ClosingWord::Set
-            && let Machine::Front(front) = &mut self.machine
-        {
-            front.handle_closing_word();
-            self.settle(now, platform);
+        // Before the closing word, which brings an event of its own.
+        if let Some(event) = front.poll_event() {
+            self.handle_machine_event(event);
         }
-        self.take_words(now, seen.words, platform);
+        self.take_words(now, seen.words, epochs);
+        if seen.closing == Closing::Asked {
+            self.front().handle_closing_word();
+        }
     }
 
     /// D5: the fence first, then what the front says; D7: that it leaves.
-    fn see_front(&mut self, now: Instant, seen: &Observation, platform: &mut impl Platform) {
+    fn see_front(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
         if seen.fence == Fence::Closed {
-            self.endpoint.handle_verdict(now, DownReason::Fenced, Witness::Page, platform);
+            self.endpoint.handle_verdict(now, DownReason::Fenced, Witness::Page, epochs);
             return;
         }
-        self.take_words(now, seen.words, platform);
-        // What was read of the page is the connection's still served, if any is.
-        if seen.closing == ClosingWord::Set
+        self.take_words(now, seen.words, epochs);
+        if seen.closing == Closing::Asked
             && self.has_live_page()
             && let Machine::Back(back) = &mut self.machine
         {
@@ -161,18 +169,19 @@ impl Link {
         }
     }
 
-    fn take_words(&mut self, now: Instant, words: PageWords, platform: &mut impl Platform) {
+    fn take_words(&mut self, now: Instant, words: PageWords, epochs: &mut impl EpochSource) {
         if !self.has_live_page() {
             return;
         }
+        self.begin_or_end_page(now);
         self.liveness.handle_page_beat(now, words.beat);
-        self.endpoint.handle_page(now, Seq(words.sent), Seq(words.delivered), platform);
+        self.endpoint.handle_page(now, Seq(words.sent), Seq(words.delivered), epochs);
     }
 
     /// The own beat, and once a period a look at what Xen knows of the peer: of its port in any case,
     /// so that its end is noticed within a beat although its last beat was just seen; of the domain
     /// where it is silent.
-    pub(super) fn beat_in_page(&mut self, now: Instant, platform: &mut impl Platform) {
+    pub(super) fn beat_in_page(&mut self, now: Instant) {
         let Some(at) = self.page_beat_at.filter(|at| *at <= now) else { return };
         let period = self.settings.beat;
         // From the intended moment, so that beats do not drift; after a long sleep from now on.
@@ -180,27 +189,8 @@ impl Link {
         self.page_beat_at = Some(if next <= now { now.after(period) } else { next });
         self.liveness.next_beat();
         self.liveness.handle_tick();
-        let is_silent = now.since(self.liveness.alive_at()) >= period;
-        let found = if is_silent { self.ask_xen(platform) } else { self.ask_port(platform) };
-        if let Some((reason, witness)) = found {
-            self.endpoint.handle_verdict(now, reason, witness, platform);
-            self.settle(now, platform);
-        }
-    }
-
-    /// Publishes what has changed. The peer is woken only where it may be blocked without.
-    pub(super) fn publish(&mut self, platform: &mut impl Platform) {
-        if !self.has_live_page() {
-            return;
-        }
-        let words = self.words();
-        if words != self.published {
-            self.published = words;
-            platform.publish(self.id, words);
-        }
-        if self.endpoint.poll_pressing() {
-            platform.notify(self.id);
-        }
+        self.agenda.ask_port = true;
+        self.agenda.ask_domain = now.since(self.liveness.alive_at()) >= period;
     }
 
     /// Whether the page does not yet say what was sent or delivered. A beat alone is no hurry.
@@ -210,15 +200,8 @@ impl Link {
             && (words.sent, words.delivered) != (self.published.sent, self.published.delivered)
     }
 
-    /// D4: the first words, the stamp last of all, and the front is told.
-    pub(super) fn stamp(&mut self, number: Number, platform: &mut impl Platform) {
-        self.published = self.words();
-        platform.publish(self.id, self.published);
-        platform.stamp(self.id, self.endpoint.epoch(), number);
-        platform.notify(self.id);
-    }
-
-    fn words(&self) -> PageWords {
+    /// What this side has to say in the page.
+    pub(super) fn words(&self) -> PageWords {
         PageWords {
             beat: self.liveness.beat(),
             sent: self.endpoint.stored().0,

@@ -6,11 +6,10 @@ use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use channel::connection::Released;
 use channel::driver::StoreEvent;
 use channel::event::{ConnectRefused, DownReason, End, Event, Notice, Witness};
-use channel::link::Link;
-use channel::platform::Released;
-use channel::{Driver, Duration, Epoch, LinkId, LinkName, Role, Settings};
+use channel::{Driver, Duration, Epoch, Instant, LinkId, LinkName, Role, Settings};
 
 use super::store::home;
 use super::xen::{TestPlatform, Xen};
@@ -53,7 +52,7 @@ impl From<Event<'_>> for Happened {
 }
 
 pub struct Domain {
-    pub driver: Driver<Vec<Link>>,
+    pub driver: Driver,
     pub platform: TestPlatform,
     pub events: Vec<(LinkId, Happened)>,
     pub is_paused: bool,
@@ -64,6 +63,8 @@ pub struct World {
     pub xen: Rc<RefCell<Xen>>,
     pub domains: BTreeMap<u16, Domain>,
     pub settings: Settings,
+    /// Page sets that a front may have in use or in quarantine.
+    pub page_sets: usize,
     introductions: u32,
 }
 
@@ -83,6 +84,7 @@ impl World {
             xen: Rc::new(RefCell::new(Xen::new(seed))),
             domains: BTreeMap::new(),
             settings: Settings::DEFAULT,
+            page_sets: 64,
             introductions: 0,
         }
     }
@@ -90,12 +92,17 @@ impl World {
     /// One front and one back, created, introduced and up.
     pub fn up(seed: u64) -> Self {
         let mut world = Self::new(seed);
-        world.create(FRONT, Role::Front, "a");
-        world.create(BACK, Role::Back, "a");
-        world.introduce(FRONT, BACK, "a");
-        world.settle();
-        assert!(world.is_up(FRONT) && world.is_up(BACK), "{:?}", world.all_events());
+        world.bring_up();
         world
+    }
+
+    /// Creates one front and one back, introduces them and waits until they are up.
+    pub fn bring_up(&mut self) {
+        self.create(FRONT, Role::Front, "a");
+        self.create(BACK, Role::Back, "a");
+        self.introduce(FRONT, BACK, "a");
+        self.settle();
+        assert!(self.is_up(FRONT) && self.is_up(BACK), "{:?}", self.all_events());
     }
 
     /// Up and connected.
@@ -109,14 +116,14 @@ impl World {
     }
 
     pub fn create(&mut self, domid: u16, role: Role, link: &str) {
-        self.create_with(domid, role, &[link], PLACES);
+        self.create_with(domid, role, &[link]);
     }
 
-    /// A domain with these links, and places for so many.
-    pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str], places: usize) {
+    /// A domain with these links.
+    pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str]) {
         let ring = self.xen.borrow_mut().store.add_domain(domid);
-        let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring);
-        let mut driver = Driver::new(vec![Link::VACANT; places]);
+        let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring, self.page_sets);
+        let mut driver = Driver::new();
         for link in links {
             let name = LinkName::new(link.as_bytes()).unwrap();
             driver.add_link(name, role, self.settings, &mut platform).unwrap();
@@ -167,18 +174,21 @@ impl World {
 
     pub fn connect(&mut self) {
         let domain = self.domain(FRONT);
-        domain.driver.connect(LINK, &mut domain.platform).unwrap();
+        let now = domain.now();
+        domain.driver.connect(now, LINK, &mut domain.platform).unwrap();
     }
 
     pub fn disconnect(&mut self, domid: u16) {
         let domain = self.domain(domid);
-        domain.driver.disconnect(LINK, &mut domain.platform).unwrap();
+        let now = domain.now();
+        domain.driver.disconnect(now, LINK, &mut domain.platform).unwrap();
     }
 
     pub fn disconnect_if_connected(&mut self) {
         if self.has(FRONT, &Happened::Connected(1)) {
             let domain = self.domain(FRONT);
-            let _ = domain.driver.disconnect(LINK, &mut domain.platform);
+            let now = domain.now();
+            let _ = domain.driver.disconnect(now, LINK, &mut domain.platform);
         }
     }
 
@@ -294,9 +304,14 @@ impl World {
 }
 
 impl Domain {
+    pub fn now(&self) -> Instant {
+        Instant::from_nanoseconds(self.platform.xen.borrow().now)
+    }
+
     pub fn step(&mut self) {
         self.steps += 1;
-        self.driver.step(&mut self.platform);
+        let now = self.now();
+        self.driver.step(now, &mut self.platform);
         self.drain();
     }
 

@@ -1,41 +1,36 @@
-//! Grants, foreign maps and event channels of the small world, and the platform over them. Stricter
-//! than Xen: to use a page after unmapping, to write before verifying or to reuse a page while it
-//! is mapped fails at once.
+//! The small world's hypervisor: grants and foreign maps of `grant`'s strict fake machine, event
+//! channels, and the platform over both. To use a page after unmapping, or to reuse one while it is
+//! mapped, fails at once.
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use channel::platform::{
-    BindError, ClosingWord, Fence, GrantRefs, MapError, Observation, Offer, PageWords, PeerState,
-    PortState, PrepareError, QuarantineState, Released, Terms, VerifyError,
+use channel::connection::{
+    AllocPortError, BindError, Connections, EventChannels, Hypervisor, PeerState, PortState,
 };
-use channel::{DomId, Epoch, EpochSource, GrantRef, Instant, LinkId, Number, Platform, Port, Step};
+use channel::link::Action;
+use channel::{DomId, Epoch, EpochSource, GrantRef, LinkId, Platform, Port, Step};
+use grant::fake::{FakeDomain, FakeEntries, FakeMachine, FakeMapper, FakePages};
+use grant::layout::{BACK_WORDS, FRONT_WORDS, front_line};
+use grant::layout::{WORDS_BEAT, WORDS_DELIVERED, WORDS_SENT};
+use grant::{
+    GrantError, GrantStatus, GrantTable, Granted, Granter, MapHandle, MapRefused, Mapper, PageSet,
+    PageWords, SharedPages, SlotRun, UnmapRefused,
+};
 
 use super::store::{Ring, Store};
 
-/// A connection's page. Its grant reference is its own number, its front's port too.
-#[derive(Clone)]
-struct Page {
-    owner: u16,
-    peer: u16,
-    terms: Terms,
-    is_granted: bool,
-    /// Its domain is gone; it stays for who maps it.
-    is_orphan: bool,
-    is_open: bool,
-    mapped_by: Option<(u16, LinkId)>,
-    bound: bool,
-    port_open: bool,
-    stamp: (Epoch, Number),
-    words: [PageWords; 2],
-    closing: [bool; 2],
-}
+/// Grant entries of a domain, and slots of its window.
+const ENTRIES: u32 = 256;
+const WINDOW_SLOTS: usize = 128;
 
 /// What may be told to fail next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
-    Prepare(PrepareError),
+    NoPages,
+    NoGrants,
+    NoPorts,
     Map,
     /// A page is mapped, the next one refused, and undoing the first refused too.
     MapHalf,
@@ -44,11 +39,26 @@ pub enum Sabotage {
     Bind,
 }
 
+/// One end of an event channel.
+#[derive(Clone, Copy)]
+struct Channel {
+    owner: u16,
+    remote: u16,
+    other: Option<Port>,
+}
+
 pub struct Xen {
     pub store: Store,
     pub now: u64,
-    pages: BTreeMap<u32, Page>,
-    next_page: u32,
+    machine: FakeMachine,
+    domains: BTreeMap<u16, FakeDomain>,
+    /// Pages that some domain has taken for connections.
+    pages: Vec<(u16, u32, FakePages)>,
+    next_frame: u32,
+    /// Whose page each mapper has mapped, by its slot.
+    maps: BTreeMap<(u16, u32), u16>,
+    ports: BTreeMap<Port, Channel>,
+    next_port: u32,
     next_epoch: u128,
     pub sabotage: Option<Sabotage>,
     /// Domains with a pending event on a connection's port.
@@ -63,8 +73,13 @@ impl Xen {
         Self {
             store: Store::new(seed),
             now: 1,
-            pages: BTreeMap::new(),
-            next_page: 8,
+            machine: FakeMachine::new(),
+            domains: BTreeMap::new(),
+            pages: Vec::new(),
+            next_frame: 0x100,
+            maps: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            next_port: 1,
             next_epoch: u128::from(seed) << 64,
             sabotage: None,
             rung: Vec::new(),
@@ -74,49 +89,237 @@ impl Xen {
         }
     }
 
-    /// A domain is gone: Xen drops its maps, its grants go when nobody maps them.
+    fn create(&mut self, domid: u16) -> FakeDomain {
+        let domain = self.machine.create(DomId(domid), ENTRIES);
+        self.domains.insert(domid, domain.clone());
+        domain
+    }
+
+    /// A domain is gone: Xen drops its maps and closes its ports; its pages stay for their mappers.
     pub fn remove_domain(&mut self, domid: u16) {
-        for page in self.pages.values_mut() {
-            if page.mapped_by.is_some_and(|(by, _)| by == domid) {
-                page.mapped_by = None;
-                page.bound = false;
-            }
-            if page.owner == domid {
-                page.is_granted = false;
-                page.port_open = false;
-                page.is_orphan = true;
-            }
+        self.domains.remove(&domid).expect("a domain").destroy();
+        self.maps.retain(|(mapper, _), _| *mapper != domid);
+        self.pages.retain(|(owner, ..)| *owner != domid);
+        let own: Vec<Port> = self.ports_of(domid).collect();
+        for port in own {
+            self.close(port);
         }
-        self.pages.retain(|_, page| !page.is_orphan || page.mapped_by.is_some());
         self.store.remove_domain(domid);
+    }
+
+    fn ports_of(&self, domid: u16) -> impl Iterator<Item = Port> + '_ {
+        self.ports.iter().filter(move |(_, end)| end.owner == domid).map(|(port, _)| *port)
+    }
+
+    fn close(&mut self, port: Port) {
+        let end = self.ports.remove(&port).expect("an own open port");
+        if let Some(other) = end.other.and_then(|other| self.ports.get_mut(&other)) {
+            other.other = None;
+        }
+    }
+
+    fn open(&mut self, channel: Channel) -> Port {
+        let port = Port(self.next_port);
+        self.next_port += 1;
+        self.ports.insert(port, channel);
+        port
+    }
+
+    fn take_sabotage(&mut self, sabotage: Sabotage) -> bool {
+        self.sabotage.take_if(|planned| *planned == sabotage).is_some()
     }
 
     /// What is held, for a failure's message.
     pub fn describe(&self) -> String {
-        let pages = self.pages.iter().map(|(number, page)| {
-            let Page { owner, peer, is_granted, is_open, mapped_by, .. } = page;
-            format!("{number}: {owner}>{peer} {is_granted} {is_open} {mapped_by:?}")
+        let domains = self.domains.iter().map(|(domid, domain)| {
+            let ports = self.ports_of(*domid).count();
+            format!(
+                "{domid}: {} granted, {} mapped, {ports} ports",
+                domain.granted(),
+                domain.mappings()
+            )
         });
-        pages.collect::<Vec<_>>().join("; ")
+        domains.collect::<Vec<_>>().join("; ")
     }
 
-    /// Pages granted or mapped by anybody.
+    /// Pages granted or mapped by anybody, and open ports.
     pub fn held(&self) -> usize {
-        self.pages.len()
+        let pages: usize =
+            self.domains.values().map(|domain| domain.granted() + domain.mappings()).sum();
+        pages + self.ports.len()
     }
 
     /// A side writes what it likes into every page: 0 for the front, 1 for the back.
     pub fn scribble(&mut self, side: usize, words: PageWords) {
-        for page in self.pages.values_mut() {
-            page.words[side] = words;
+        let line = [FRONT_WORDS, BACK_WORDS][side];
+        for (.., page) in &self.pages {
+            page.store_u32(line + WORDS_BEAT, words.beat);
+            page.store_u32(line + WORDS_SENT, words.sent);
+            page.store_u32(line + WORDS_DELIVERED, words.delivered);
         }
     }
 
     /// Somebody scribbles over the front's own fence: as a front that took its peer for dead.
     pub fn fence_all(&mut self) {
-        for page in self.pages.values_mut() {
-            page.is_open = false;
+        for (.., page) in &self.pages {
+            page.store_u32(front_line::FENCE, 0);
+            page.store_u32(front_line::FENCE + 4, 0);
         }
+    }
+}
+
+/// What a domain's connections are made with.
+pub struct TestXen {
+    domid: u16,
+    xen: Rc<RefCell<Xen>>,
+    domain: FakeDomain,
+    table: GrantTable<FakeEntries>,
+    mapper: FakeMapper,
+    /// How often grants were tried to be ended.
+    pub end_tries: u64,
+}
+
+impl TestXen {
+    fn new(domid: u16, xen: &Rc<RefCell<Xen>>) -> Self {
+        let domain = xen.borrow_mut().create(domid);
+        Self {
+            domid,
+            xen: Rc::clone(xen),
+            table: GrantTable::new(domain.entries()),
+            mapper: domain.mapper(),
+            domain,
+            end_tries: 0,
+        }
+    }
+}
+
+impl EventChannels for TestXen {
+    fn alloc_unbound(&mut self, peer: DomId) -> Result<Port, AllocPortError> {
+        let mut xen = self.xen.borrow_mut();
+        if xen.take_sabotage(Sabotage::NoPorts) {
+            return Err(AllocPortError::NoPorts);
+        }
+        Ok(xen.open(Channel { owner: self.domid, remote: peer.0, other: None }))
+    }
+
+    fn bind_interdomain(&mut self, peer: DomId, port: Port) -> Result<Port, BindError> {
+        let mut xen = self.xen.borrow_mut();
+        let is_for_us = xen.ports.get(&port).is_some_and(|end| {
+            end.owner == peer.0 && end.remote == self.domid && end.other.is_none()
+        });
+        if xen.take_sabotage(Sabotage::Bind) || !is_for_us {
+            return Err(BindError::BadPort);
+        }
+        let own = xen.open(Channel { owner: self.domid, remote: peer.0, other: Some(port) });
+        xen.ports.get_mut(&port).expect("just found").other = Some(own);
+        Ok(own)
+    }
+
+    fn close(&mut self, port: Port) {
+        self.xen.borrow_mut().close(port);
+    }
+
+    fn send(&mut self, port: Port) {
+        let mut xen = self.xen.borrow_mut();
+        let other = xen.ports[&port].other.and_then(|other| xen.ports.get(&other));
+        if let Some(owner) = other.map(|end| end.owner) {
+            xen.rung.push(owner);
+        }
+    }
+
+    fn status(&mut self, port: Port) -> PortState {
+        match self.xen.borrow().ports.get(&port) {
+            Some(Channel { other: Some(_), .. }) => PortState::Bound,
+            Some(Channel { other: None, .. }) => PortState::Unbound,
+            None => PortState::Unknown,
+        }
+    }
+
+    fn domain_state(&mut self, domain: DomId) -> PeerState {
+        let xen = self.xen.borrow();
+        let is_zombie = xen.maps.values().any(|granter| *granter == domain.0);
+        if xen.store.exists(domain.0) || is_zombie || xen.is_esrch_hidden {
+            PeerState::Exists
+        } else {
+            PeerState::Gone
+        }
+    }
+}
+
+impl Granter<FakePages> for TestXen {
+    fn grant(
+        &mut self,
+        peer: DomId,
+        set: &PageSet<FakePages>,
+        granted: &mut Granted,
+    ) -> Result<(), GrantError> {
+        if self.xen.borrow_mut().take_sabotage(Sabotage::NoGrants) {
+            return Err(GrantError::Exhausted { entries: ENTRIES });
+        }
+        self.table.grant(peer, set, granted)
+    }
+
+    fn end(&mut self, granted: &mut Granted) {
+        self.end_tries += 1;
+        Granter::<FakePages>::end(&mut self.table, granted);
+    }
+}
+
+impl Mapper for TestXen {
+    fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused> {
+        let mut xen = self.xen.borrow_mut();
+        let refused = MapRefused::Status(GrantStatus::GENERAL_ERROR);
+        if xen.take_sabotage(Sabotage::Map) {
+            return Err(refused);
+        }
+        if xen.take_sabotage(Sabotage::MapHalf) {
+            self.domain.refuse_map_after(1, refused);
+            self.domain.refuse_unmaps(1);
+        }
+        let handle = self.mapper.map(peer, r, window_slot)?;
+        xen.maps.insert((self.domid, window_slot), peer.0);
+        Ok(handle)
+    }
+
+    fn unmap(&mut self, handle: MapHandle, window_slot: u32) -> Result<(), UnmapRefused> {
+        let mut xen = self.xen.borrow_mut();
+        if xen.take_sabotage(Sabotage::Unmap) {
+            self.domain.refuse_unmaps(1);
+        }
+        self.mapper.unmap(handle, window_slot)?;
+        xen.maps.remove(&(self.domid, window_slot));
+        Ok(())
+    }
+}
+
+impl Hypervisor for TestXen {
+    type OwnPages = FakePages;
+    type ForeignPages = FakePages;
+
+    fn allocate(&mut self, pages: usize, _peer: DomId) -> Option<PageSet<FakePages>> {
+        let mut xen = self.xen.borrow_mut();
+        if xen.take_sabotage(Sabotage::NoPages) {
+            return None;
+        }
+        let first = xen.next_frame;
+        let frames: Vec<u32> = (first..).take(pages).collect();
+        xen.next_frame += frames.len() as u32;
+        let set = self.domain.page_set(&frames);
+        xen.pages.push((self.domid, first, set.pages().clone()));
+        Some(set)
+    }
+
+    fn free(&mut self, set: PageSet<FakePages>) {
+        let first = set.frames()[0];
+        self.xen.borrow_mut().pages.retain(|(_, frame, _)| *frame != first);
+    }
+
+    fn foreign_pages(&mut self, run: &SlotRun) -> FakePages {
+        let pages = self.domain.window_pages(run);
+        if self.xen.borrow_mut().take_sabotage(Sabotage::Verify) {
+            pages.store_u32(front_line::NUMBER, 77);
+        }
+        pages
     }
 }
 
@@ -124,51 +327,32 @@ pub struct TestPlatform {
     pub domid: u16,
     pub xen: Rc<RefCell<Xen>>,
     ring: Ring,
-    fronts: BTreeMap<LinkId, u32>,
-    backs: BTreeMap<LinkId, (u32, bool)>,
-    quarantine: Vec<u32>,
-    /// Pages of peers that could not be unmapped, by number.
-    stuck: Vec<u32>,
-    pub quarantine_max: usize,
-    /// How often the quarantine was swept.
-    pub sweeps: u64,
+    pub connections: Connections<TestXen>,
 }
 
 impl TestPlatform {
-    pub fn new(domid: u16, xen: Rc<RefCell<Xen>>, ring: Ring) -> Self {
-        Self {
-            domid,
-            xen,
-            ring,
-            fronts: BTreeMap::new(),
-            backs: BTreeMap::new(),
-            quarantine: Vec::new(),
-            stuck: Vec::new(),
-            quarantine_max: 4,
-            sweeps: 0,
-        }
+    pub fn new(domid: u16, xen: Rc<RefCell<Xen>>, ring: Ring, page_sets: usize) -> Self {
+        let connections = Connections::new(TestXen::new(domid, &xen), page_sets, WINDOW_SLOTS);
+        Self { domid, xen, ring, connections }
     }
 
     /// The domain was restored under another domid: its grants, maps and ring are gone.
     pub fn become_domain(&mut self, domid: u16, ring: Ring) {
         (self.domid, self.ring) = (domid, ring);
-        self.fronts.clear();
-        self.backs.clear();
-        self.quarantine.clear();
+        *self.connections.xen() = TestXen::new(domid, &self.xen);
+        self.connections.reset_after_restore();
     }
 
     pub fn quarantined(&self) -> usize {
-        self.quarantine.len()
+        self.connections.quarantined()
     }
 
-    pub fn is_mapping(&self, link: LinkId) -> bool {
-        self.backs.contains_key(&link)
+    pub fn is_mapping(&self) -> bool {
+        self.connections.counts().mappings > 0
     }
 
-    /// Page and side, 0 for the front.
-    fn side(&self, link: LinkId) -> Option<(u32, usize)> {
-        let front = self.fronts.get(&link).map(|page| (*page, 0));
-        front.or_else(|| self.backs.get(&link).map(|(page, _)| (*page, 1)))
+    pub fn end_tries(&mut self) -> u64 {
+        self.connections.xen().end_tries
     }
 }
 
@@ -182,10 +366,7 @@ impl EpochSource for TestPlatform {
 
 impl Platform for TestPlatform {
     type Ring = Ring;
-
-    fn now(&mut self) -> Instant {
-        Instant::from_nanoseconds(self.xen.borrow().now)
-    }
+    type Xen = TestXen;
 
     fn domid(&mut self) -> DomId {
         DomId(self.domid)
@@ -199,210 +380,13 @@ impl Platform for TestPlatform {
         self.xen.borrow_mut().doorbells += 1;
     }
 
-    fn prepare(&mut self, link: LinkId, terms: &Terms) -> Result<Offer, PrepareError> {
-        let mut xen = self.xen.borrow_mut();
-        if let Some(Sabotage::Prepare(error)) = xen.sabotage {
-            xen.sabotage = None;
-            return Err(error);
-        }
-        if self.quarantine.len() >= self.quarantine_max {
-            return Err(PrepareError::QuarantineFull);
-        }
-        let number = xen.next_page;
-        xen.next_page += 1;
-        let page = Page {
-            owner: self.domid,
-            peer: terms.peer.0,
-            terms: *terms,
-            is_granted: true,
-            is_orphan: false,
-            is_open: true,
-            mapped_by: None,
-            bound: false,
-            port_open: true,
-            stamp: (Epoch::from_bits(0), Number(0)),
-            words: [PageWords::default(); 2],
-            closing: [false; 2],
-        };
-        xen.pages.insert(number, page);
-        assert!(self.fronts.insert(link, number).is_none(), "released before prepared again");
-        let mut refs = GrantRefs::EMPTY;
-        refs.push(GrantRef(number)).unwrap();
-        Ok(Offer { port: Port(number), ring_bytes: 1792, features: 0, refs })
+    fn connections(&mut self) -> &mut Connections<TestXen> {
+        &mut self.connections
     }
 
-    fn release(&mut self, link: LinkId) -> Released {
-        let Some(number) = self.fronts.remove(&link) else { return Released::Freed };
-        let mut xen = self.xen.borrow_mut();
-        let page = xen.pages.get_mut(&number).unwrap();
-        (page.is_open, page.port_open) = (false, false);
-        if page.mapped_by.is_none() {
-            xen.pages.remove(&number);
-            return Released::Freed;
+    fn after_action(&mut self, _link: LinkId, action: &Action) {
+        if let Action::Reached(step) = *action {
+            self.xen.borrow_mut().steps.push((self.domid, step));
         }
-        self.quarantine.push(number);
-        Released::Quarantined { pages: 1 }
-    }
-
-    fn map(&mut self, link: LinkId, peer: DomId, offer: &Offer) -> Result<(), MapError> {
-        let mut xen = self.xen.borrow_mut();
-        if xen.sabotage == Some(Sabotage::Map) {
-            xen.sabotage = None;
-            return Err(MapError::NoRoom);
-        }
-        assert!(!self.backs.contains_key(&link), "unmapped before mapped again");
-        let number = offer.refs.as_slice()[0].0;
-        if xen.sabotage == Some(Sabotage::MapHalf) {
-            xen.sabotage = None;
-            xen.pages.get_mut(&number).unwrap().mapped_by = Some((self.domid, link));
-            self.stuck.push(number);
-            return Err(MapError::BadGrant);
-        }
-        let page = xen
-            .pages
-            .get_mut(&number)
-            .filter(|page| page.owner == peer.0 && page.peer == self.domid && page.is_granted)
-            .ok_or(MapError::BadGrant)?;
-        page.mapped_by = Some((self.domid, link));
-        self.backs.insert(link, (number, false));
-        Ok(())
-    }
-
-    fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
-        let mut xen = self.xen.borrow_mut();
-        if xen.sabotage == Some(Sabotage::Verify) {
-            xen.sabotage = None;
-            return Err(VerifyError::NotThisConnection);
-        }
-        let (number, verified) = self.backs.get_mut(&link).expect("mapped before verified");
-        let page = &xen.pages[number];
-        let same = page.terms.epoch == terms.epoch
-            && page.terms.number == terms.number
-            && page.terms.link == terms.link;
-        if !same {
-            return Err(VerifyError::NotThisConnection);
-        }
-        if !page.is_open {
-            return Err(VerifyError::Fenced);
-        }
-        *verified = true;
-        Ok(())
-    }
-
-    fn bind(&mut self, link: LinkId, _peer: DomId, port: Port) -> Result<(), BindError> {
-        let mut xen = self.xen.borrow_mut();
-        if xen.sabotage == Some(Sabotage::Bind) {
-            xen.sabotage = None;
-            return Err(BindError::BadPort);
-        }
-        let (number, verified) = self.backs[&link];
-        assert!(verified, "verified before bound");
-        assert_eq!(number, port.0);
-        let page = xen.pages.get_mut(&number).unwrap();
-        if !page.port_open {
-            return Err(BindError::BadPort);
-        }
-        page.bound = true;
-        Ok(())
-    }
-
-    fn stamp(&mut self, link: LinkId, epoch: Epoch, number: Number) {
-        let mut xen = self.xen.borrow_mut();
-        let (page, verified) = self.backs[&link];
-        let page = xen.pages.get_mut(&page).unwrap();
-        assert!(verified && page.bound, "the stamp comes last");
-        page.stamp = (epoch, number);
-    }
-
-    fn unmap(&mut self, link: LinkId) -> Released {
-        let Some((number, _)) = self.backs.remove(&link) else { return Released::Freed };
-        let mut xen = self.xen.borrow_mut();
-        let is_refused = xen.sabotage == Some(Sabotage::Unmap);
-        let page = xen.pages.get_mut(&number).unwrap();
-        page.bound = false;
-        if is_refused {
-            xen.sabotage = None;
-            self.stuck.push(number);
-            return Released::Quarantined { pages: 1 };
-        }
-        page.mapped_by = None;
-        if page.is_orphan {
-            xen.pages.remove(&number);
-        }
-        Released::Freed
-    }
-
-    fn notify(&mut self, link: LinkId) {
-        let Some((number, side)) = self.side(link) else { return };
-        let mut xen = self.xen.borrow_mut();
-        let page = &xen.pages[&number];
-        let (bound, other) = (page.bound, if side == 0 { page.peer } else { page.owner });
-        if bound {
-            xen.rung.push(other);
-        }
-    }
-
-    fn publish(&mut self, link: LinkId, words: PageWords) {
-        let Some((number, side)) = self.side(link) else { return };
-        assert!(side == 0 || self.backs[&link].1, "verified before written");
-        self.xen.borrow_mut().pages.get_mut(&number).unwrap().words[side] = words;
-    }
-
-    fn say_closing(&mut self, link: LinkId) {
-        let Some((number, side)) = self.side(link) else { return };
-        self.xen.borrow_mut().pages.get_mut(&number).unwrap().closing[side] = true;
-    }
-
-    fn observe(&mut self, link: LinkId) -> Option<Observation> {
-        let (number, side) = self.side(link)?;
-        let xen = self.xen.borrow();
-        let page = &xen.pages[&number];
-        Some(Observation {
-            stamp: page.stamp,
-            words: page.words[1 - side],
-            closing: if page.closing[1 - side] { ClosingWord::Set } else { ClosingWord::Clear },
-            fence: if page.is_open { Fence::Open } else { Fence::Closed },
-        })
-    }
-
-    fn port_state(&mut self, link: LinkId) -> PortState {
-        let Some((number, _)) = self.side(link) else { return PortState::Unknown };
-        let xen = self.xen.borrow();
-        let page = &xen.pages[&number];
-        if page.bound && page.port_open { PortState::Bound } else { PortState::Unbound }
-    }
-
-    fn peer_exists(&mut self, peer: DomId) -> PeerState {
-        let xen = self.xen.borrow();
-        let is_zombie = xen.pages.values().any(|page| page.is_orphan && page.owner == peer.0);
-        if xen.store.exists(peer.0) || is_zombie || xen.is_esrch_hidden {
-            PeerState::Exists
-        } else {
-            PeerState::Gone
-        }
-    }
-
-    fn sweep_quarantine(&mut self) -> QuarantineState {
-        self.sweeps += 1;
-        let mut xen = self.xen.borrow_mut();
-        let before = self.quarantine.len() + self.stuck.len();
-        for number in self.stuck.drain(..) {
-            xen.pages.get_mut(&number).unwrap().mapped_by = None;
-        }
-        self.quarantine.retain(|number| {
-            let is_mapped = xen.pages[number].mapped_by.is_some();
-            if !is_mapped {
-                xen.pages.remove(number);
-            }
-            is_mapped
-        });
-        QuarantineState {
-            pages: self.quarantine.len() as u32,
-            freed: (before - self.quarantine.len()) as u32,
-        }
-    }
-
-    fn reached(&mut self, _link: LinkId, step: Step) {
-        self.xen.borrow_mut().steps.push((self.domid, step));
     }
 }

@@ -4,11 +4,13 @@ use alloc::vec::Vec;
 
 use super::machine::{FakeMachine, Life};
 use super::pages::FakePages;
-use crate::entry::{DomId, GrantFlags, GrantRef};
+use xen_types::{DomId, GrantRef};
+
+use crate::entry::GrantFlags;
 use crate::foreign::SlotRun;
 use crate::layout::PAGES_MAX;
+use crate::page_set::PageSet;
 use crate::ports::{GrantEntries, MapHandle, MapRefused, Mapper, UnmapRefused};
-use crate::quarantine::PageSet;
 
 /// Handle of one life of a domain. Using it after [`Self::destroy`] fails.
 #[derive(Clone, Debug)]
@@ -25,11 +27,18 @@ pub struct FakeEntries(FakeDomain);
 #[derive(Clone, Debug)]
 pub struct FakeMapper(FakeDomain);
 
-impl FakeDomain {
-    pub(super) const fn new(machine: FakeMachine, life: Life) -> Self {
-        Self { machine, life }
+impl FakeMachine {
+    /// Starts a domain with an empty grant table of `entries` entries.
+    ///
+    /// # Panics
+    /// If a living domain has the number.
+    pub fn create(&self, domid: DomId, entries: u32) -> FakeDomain {
+        let life = self.0.borrow_mut().create(domid, entries);
+        FakeDomain { machine: self.clone(), life }
     }
+}
 
+impl FakeDomain {
     /// The domain's number.
     pub fn domid(&self) -> DomId {
         self.machine.0.borrow().domid(self.life)

@@ -8,8 +8,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use super::domain::FakeDomain;
-use crate::entry::{DomId, GrantFlags, GrantRef, GrantStatus, RESERVED_REFS};
+use xen_types::{DomId, GrantRef};
+
+use crate::entry::{GrantFlags, GrantStatus, RESERVED_REFS};
 use crate::layout::PAGE_BYTES;
 use crate::ports::{MapHandle, MapRefused, UnmapRefused};
 
@@ -64,31 +65,6 @@ impl FakeMachine {
         Self::default()
     }
 
-    /// Starts a domain with an empty grant table of `entries` entries.
-    ///
-    /// # Panics
-    /// If a living domain has the number.
-    pub fn create(&self, domid: DomId, entries: u32) -> FakeDomain {
-        let mut state = self.0.borrow_mut();
-        assert!(state.living(domid).is_none(), "domain {} lives already", domid.0);
-        let free = Entry { flags: GrantFlags::INVALID, domid: DomId(0), frame: 0, pins: 0 };
-        let reserved = GrantFlags::PERMIT_ACCESS;
-        let entries = (0..entries)
-            .map(|r| if r < 2 { Entry { flags: reserved, ..free } } else { free })
-            .collect();
-        state.lives.push(Domain {
-            domid,
-            alive: true,
-            memory: BTreeMap::new(),
-            entries,
-            window: BTreeMap::new(),
-            double_maps_allowed: false,
-            refused_maps: vec![],
-            refused_unmaps: 0,
-        });
-        FakeDomain::new(self.clone(), state.lives.len() - 1)
-    }
-
     /// How many full barriers all views together have executed.
     pub fn barriers(&self) -> u64 {
         self.0.borrow().barriers
@@ -116,6 +92,27 @@ impl Domain {
 }
 
 impl State {
+    /// Starts a domain's life with an empty grant table of `entries` entries.
+    pub(super) fn create(&mut self, domid: DomId, entries: u32) -> Life {
+        assert!(self.living(domid).is_none(), "domain {} lives already", domid.0);
+        let free = Entry { flags: GrantFlags::INVALID, domid: DomId(0), frame: 0, pins: 0 };
+        let reserved = GrantFlags::PERMIT_ACCESS;
+        let entries = (0..entries)
+            .map(|r| if r < 2 { Entry { flags: reserved, ..free } } else { free })
+            .collect();
+        self.lives.push(Domain {
+            domid,
+            alive: true,
+            memory: BTreeMap::new(),
+            entries,
+            window: BTreeMap::new(),
+            double_maps_allowed: false,
+            refused_maps: vec![],
+            refused_unmaps: 0,
+        });
+        self.lives.len() - 1
+    }
+
     fn living(&self, domid: DomId) -> Option<Life> {
         self.lives.iter().position(|domain| domain.alive && domain.domid == domid)
     }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::machine::{FakeMachine, Life, State};
 use crate::layout::PAGE_BYTES;
-use crate::ports::{MapHandle, SharedPages};
+use crate::ports::MapHandle;
+use crate::shared_pages::SharedPages;
 
 /// Pages as one domain sees them.
 #[derive(Clone, Debug)]

@@ -4,15 +4,15 @@
 
 use grant::fake::{FakeDomain, FakeEntries, FakeMachine, FakeMapper, FakePages};
 use grant::{
-    BackConnection, DomId, Epoch, FrontConnection, GrantRef, GrantTable, LinkTag, PageSet,
-    Quarantine, Released, Terms, Window,
+    BackConnection, ConnectionId, DomId, Epoch, FrontConnection, GrantRef, GrantTable, LinkTag,
+    PageSet, Quarantine, StillMapped, Terms, Window,
 };
 
 /// Grant entries of the front.
 pub(crate) const ENTRIES: u32 = 64;
 
 /// The back's epoch in all tests.
-pub(crate) const BACK_EPOCH: Epoch = Epoch(*b"back-epoch-00001");
+pub(crate) const BACK_EPOCH: Epoch = Epoch::from_bytes(*b"back-epoch-00001");
 
 /// Two domains and what each keeps for life.
 pub(crate) struct World {
@@ -20,8 +20,8 @@ pub(crate) struct World {
     pub(crate) front: FakeDomain,
     pub(crate) back: FakeDomain,
     pub(crate) table: GrantTable<FakeEntries>,
-    pub(crate) quarantine: Quarantine<FakePages, 2>,
-    pub(crate) window: Window<16>,
+    pub(crate) quarantine: Quarantine<FakePages>,
+    pub(crate) window: Window,
     pub(crate) mapper: FakeMapper,
 }
 
@@ -37,8 +37,8 @@ impl World {
         Self {
             table: GrantTable::new(front.entries()),
             mapper: back.mapper(),
-            quarantine: Quarantine::new(),
-            window: Window::new(),
+            quarantine: Quarantine::new(2),
+            window: Window::new(16),
             machine,
             front,
             back,
@@ -93,7 +93,10 @@ impl World {
         back.unmap(&mut self.window, &mut self.mapper).expect("Xen unmaps");
     }
 
-    pub(crate) fn release(&mut self, front: FrontConnection<FakePages>) -> Released<FakePages> {
+    pub(crate) fn release(
+        &mut self,
+        front: FrontConnection<FakePages>,
+    ) -> Result<PageSet<FakePages>, StillMapped> {
         front.release(&mut self.table, &mut self.quarantine)
     }
 
@@ -114,14 +117,14 @@ pub(crate) struct Pair {
 /// Terms of connection `number` on link "a".
 pub(crate) fn terms(number: u32) -> Terms {
     let link = LinkTag::new("a").expect("a valid name");
-    Terms { epoch: Epoch(*b"front-epoch-0001"), number, link }
+    Terms { epoch: Epoch::from_bytes(*b"front-epoch-0001"), number: ConnectionId(number), link }
 }
 
 /// The page set, if all grants could be ended.
 #[track_caller]
-pub(crate) fn freed(released: Released<FakePages>) -> PageSet<FakePages> {
+pub(crate) fn freed(released: Result<PageSet<FakePages>, StillMapped>) -> PageSet<FakePages> {
     match released {
-        Released::Freed(set) => set,
-        Released::Quarantined { pages } => panic!("{pages} pages are still mapped"),
+        Ok(set) => set,
+        Err(StillMapped { pages }) => panic!("{pages} pages are still mapped"),
     }
 }

@@ -13,9 +13,10 @@ use super::order::{Kind, Order};
 use super::wire::Broken;
 use super::{MarkedBack, lab, marks};
 use crate::job::stages::{Stage, Stages};
-use crate::job::{ImageDriver, Job, Pumped};
+use crate::job::{Job, Pumped};
 use crate::platform::XenPlatform;
 use crate::{Options, Verdict, trace};
+use channel::Driver;
 
 /// Bytes taken out of the ring at once; more than any ring holds would gain nothing.
 const UNIT_BYTES: usize = 16 * 1024;
@@ -42,7 +43,7 @@ pub(super) struct Back {
 
 impl Back {
     /// Serves one link.
-    pub(super) fn new(options: &Options, driver: &ImageDriver) -> Back {
+    pub(super) fn new(options: &Options, driver: &Driver) -> Back {
         Back {
             left: false,
             cycles: options.cycles,
@@ -79,7 +80,7 @@ impl Back {
     }
 
     /// What the measured front has cost.
-    fn tell(&self, driver: &ImageDriver) {
+    fn tell(&self, driver: &Driver) {
         trace!("served cycles={}", self.done);
         self.stages.print(driver);
     }
@@ -113,7 +114,7 @@ impl Job for Back {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, _: &mut XenPlatform<MarkedBack>, leaving: bool) {
+    fn wish(&mut self, driver: &mut Driver, _: &mut XenPlatform<MarkedBack>, leaving: bool) {
         if self.left && !leaving {
             self.tell(driver);
             (self.stages, self.ending, self.done) = (Stages::new(driver), None, 0);
@@ -154,7 +155,7 @@ impl Job for Back {
         Instant::NEVER
     }
 
-    fn print_counts(&self, driver: &ImageDriver) {
+    fn print_counts(&self, driver: &Driver) {
         self.tell(driver);
         marks::print();
     }

@@ -5,8 +5,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use channel::connection::Released;
 use channel::event::{End, Event};
-use channel::platform::Released;
 use channel::{Instant, LinkId};
 use grant::{Readiness, Wish};
 
@@ -17,9 +17,10 @@ use super::wire::{Broken, Wire};
 use super::{MarkedFront, marks};
 use crate::hypercall::hvm;
 use crate::job::stages::{Stage, Stages};
-use crate::job::{ImageDriver, Job, Pumped};
+use crate::job::{Job, Pumped};
 use crate::platform::XenPlatform;
 use crate::{Options, Verdict, abi, clock, trace};
+use channel::Driver;
 
 /// Rest between two stages: far longer than any answer takes, and idle time costs nothing where
 /// time is counted in instructions.
@@ -76,7 +77,7 @@ pub(super) struct Front {
 
 impl Front {
     /// `reads` are those that were timed before.
-    pub(super) fn new(options: &Options, driver: &ImageDriver, reads: Histogram) -> Front {
+    pub(super) fn new(options: &Options, driver: &Driver, reads: Histogram) -> Front {
         let bytes = options.bytes.min(BYTES_MAX) as usize;
         Front {
             cycles: options.cycles,
@@ -112,7 +113,7 @@ impl Front {
         self.done == self.cycles / 2
     }
 
-    fn start(&mut self, next: Next, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>) {
+    fn start(&mut self, next: Next, driver: &mut Driver, xen: &mut XenPlatform<MarkedFront>) {
         let link = LinkId(0);
         if self.traced {
             // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
@@ -123,7 +124,7 @@ impl Front {
                 self.stages.end(ended, driver);
                 marks::note("connect-asked");
                 self.began_ns = clock::now_ns();
-                match driver.connect(link, xen) {
+                match driver.connect(xen.now(), link, xen) {
                     Ok(_) => self.phase = Phase::Connecting,
                     Err(_) => self.fail("connect-refused-at-once"),
                 }
@@ -137,7 +138,7 @@ impl Front {
                 self.stages.end(Stage::Data, driver);
                 marks::note("disconnect-asked");
                 self.began_ns = clock::now_ns();
-                match driver.disconnect(link, xen) {
+                match driver.disconnect(xen.now(), link, xen) {
                     Ok(()) => self.phase = Phase::Disconnecting,
                     Err(_) => self.fail("disconnect-refused-at-once"),
                 }
@@ -213,7 +214,7 @@ impl Job for Front {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<MarkedFront>, _: bool) {
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<MarkedFront>, _: bool) {
         if let Phase::Resting { until_ns, next } = self.phase
             && clock::now_ns() >= until_ns
         {
@@ -247,7 +248,7 @@ impl Job for Front {
         }
     }
 
-    fn print_counts(&self, driver: &ImageDriver) {
+    fn print_counts(&self, driver: &Driver) {
         self.reads.print();
         if self.cycles == 0 {
             // One connect after a rest is not what the others are.

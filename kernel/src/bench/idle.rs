@@ -6,8 +6,9 @@ use channel::{Instant, LinkId};
 
 use super::{MarkedFront, marks};
 use crate::Verdict;
-use crate::job::{ImageDriver, Job, Pumped};
+use crate::job::{Job, Pumped};
 use crate::platform::XenPlatform;
+use channel::Driver;
 
 /// Such a front.
 pub(super) struct Idle;
@@ -17,7 +18,7 @@ impl Job for Idle {
 
     fn handle_event(&mut self, _: LinkId, _: &Event<'_>, _: &mut XenPlatform<MarkedFront>) {}
 
-    fn wish(&mut self, _: &mut ImageDriver, _: &mut XenPlatform<MarkedFront>, _: bool) {}
+    fn wish(&mut self, _: &mut Driver, _: &mut XenPlatform<MarkedFront>, _: bool) {}
 
     fn pump(&mut self, _: &mut XenPlatform<MarkedFront>) -> Pumped {
         Pumped::Dry
@@ -27,7 +28,7 @@ impl Job for Idle {
         Instant::NEVER
     }
 
-    fn print_counts(&self, _: &ImageDriver) {
+    fn print_counts(&self, _: &Driver) {
         marks::print_first_doorbell();
     }
 

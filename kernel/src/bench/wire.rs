@@ -1,7 +1,7 @@
 //! A connection used in a straight line: send all of this, receive all of that, sleeping in between.
 //! For measuring the connection alone: nothing else of the image runs meanwhile.
 
-use channel::{LinkId, Platform as _, Role};
+use channel::{LinkId, Role};
 use grant::{Notify, Readiness, Sleep, TransferError, Wish};
 
 use crate::clock;
@@ -32,7 +32,7 @@ impl From<grant::RingError> for Broken {
 }
 
 /// One side's end of a link's connection.
-pub(super) struct Wire<'a, S> {
+pub(super) struct Wire<'a, S: Side> {
     xen: &'a mut XenPlatform<S>,
     link: LinkId,
     /// How often the peer was rung.

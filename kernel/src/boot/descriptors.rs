@@ -15,7 +15,7 @@ use x86_64::structures::idt::{Entry, HandlerFunc};
 use x86_64::structures::tss::TaskStateSegment;
 
 use super::exceptions::{EXCEPTIONS, exception_stub, upcall_stub};
-use super::raw::Raw;
+use super::layout::Raw;
 use crate::events::UPCALL_VECTOR;
 use crate::singleton::Singleton;
 

@@ -3,12 +3,12 @@
 //! Entry state (docs/misc/pvh.pandoc): protected mode, paging off, flat segments, interrupts off,
 //! `ebx` = start info. This file notes the time, builds the page tables that the rest starts on,
 //! turns on long mode and SSE (compiled `core` uses it) and calls [`super::start::start`]. Tables
-//! and stack lie in [`super::raw`]; [`super::paging`] refines the tables.
+//! and stack lie in [`super::layout`]; [`super::paging`] refines the tables.
 
 use core::arch::global_asm;
 
-use super::paging::WINDOW_BASE;
-use super::raw::STACK_BYTES;
+use super::layout::STACK_BYTES;
+use crate::window::WINDOW_BASE;
 
 /// CR4.PAE: long mode demands it.
 const CR4_PAE: u32 = 1 << 5;

@@ -7,8 +7,8 @@ pub(crate) mod descriptors;
 #[cfg(not(test))]
 pub(crate) mod entry;
 pub(crate) mod exceptions;
+pub(crate) mod layout;
 pub(crate) mod paging;
-pub(crate) mod raw;
 pub(crate) mod resume;
 pub(crate) mod start;
 pub(crate) mod start_info;

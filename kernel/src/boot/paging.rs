@@ -11,15 +11,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use x86_64::registers::control::Cr3;
 
-use super::raw::{PAGE_TABLES, STACK};
+use super::layout::{PAGE_TABLES, STACK, TABLE_BYTES, TABLES};
 use crate::abi::PAGE_BYTES;
 use crate::hypercall;
 use crate::untyped::Untyped;
+use crate::window::{WINDOW_BASE, WINDOW_BYTES, window_frame};
 
-/// Bytes in a page table.
-pub(super) const TABLE_BYTES: usize = 4096;
-/// PML4, PDPT, directories of the three mapped GiB, and the small pages of the first 2 MiB.
-pub(super) const TABLES: usize = 6;
 /// Directory of the first GiB.
 const LOW: usize = 2;
 /// Directory of the GiB below 4 GiB.
@@ -29,13 +26,6 @@ const SMALL: usize = 5;
 /// Entries in a table.
 const ENTRIES: usize = 512;
 
-/// Guest-physical address of the window: right behind Xen's special pages. What a domain of less
-/// than 4 GiB has ends there, so the window is behind all RAM; and whoever saves a domain looks at
-/// every frame up to its last one and writes eight bytes for each, so it lies as low as can be
-/// (docs/decisions/0009-window-at-4-gib.md).
-pub(crate) const WINDOW_BASE: u64 = 4 << 30;
-/// Bytes of the window.
-pub(crate) const WINDOW_BYTES: u64 = 1 << 30;
 /// Physical address bits that the window takes. Nobody is asked for them, which would cost an exit:
 /// every domain with PAE, and so with long mode, has 36 or more (xen/arch/x86/cpuid.c,
 /// recalculate_cpuid_policy).
@@ -92,30 +82,6 @@ pub(crate) fn window(slot: u32, pages: usize) -> Untyped {
     //    by Xen without a fault.
     // 2. It never holds RAM of ours (checked against the memory map at boot), so no Rust object.
     unsafe { Untyped::new(address, bytes) }
-}
-
-/// A guest frame of the window: it never had RAM, so that Xen may put any page there and no Rust object
-/// is lost. Only [`window_frame`] makes one; what hands frames to Xen relies on that.
-#[derive(Clone, Copy)]
-pub(crate) struct WindowFrame(u64);
-
-impl WindowFrame {
-    /// The frame's number.
-    pub(crate) const fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The frame's guest-physical address.
-    pub(crate) const fn address(self) -> u64 {
-        self.0 * PAGE_BYTES as u64
-    }
-}
-
-/// The frame of a page of the window. Boot has checked against the memory map that there is no RAM in
-/// the window, before anything is placed there.
-pub(crate) const fn window_frame(slot: u32) -> WindowFrame {
-    assert!((slot as u64) < WINDOW_BYTES / PAGE_BYTES as u64);
-    WindowFrame(WINDOW_BASE / PAGE_BYTES as u64 + slot as u64)
 }
 
 /// The entries of one table.

@@ -7,16 +7,17 @@
 use grant::GrantTable;
 
 use super::descriptors;
-use super::paging::{self, WINDOW_BASE, WINDOW_BYTES};
+use super::paging;
 use super::start_info::{self, Boot, CommandLine};
 use crate::abi::PAGE_BYTES;
-use crate::grants::{GrantFrames, WindowMapper};
+use crate::grants::GrantFrames;
 use crate::hypercall::sched;
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::store::{StoreAccess, StoreRing};
 use crate::verdict::Verdict;
+use crate::window::{WINDOW_BASE, WINDOW_BYTES};
 use crate::{clock, console, heap, hypercall, pages, random, shared_info, trace};
 
 /// Entries of the grant table that are placed: one for each of 400 links (the most at default
@@ -122,7 +123,7 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
     let store = StoreAccess::start(ring, first_request_id);
     let grants = GrantTable::new(GrantFrames::of(GRANT_ENTRIES));
     let image = tether_image_name();
-    Ok(Machine { image, options, store, grants, mapper: WindowMapper::default(), boot })
+    Ok(Machine { image, options, store, grants, boot })
 }
 
 /// Says the verdict, waits until it has been read, and switches off. Where no hypercall can be made, at

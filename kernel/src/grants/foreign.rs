@@ -12,32 +12,18 @@ use grant::{
 use heapless::Vec;
 
 use super::frames::FRAMES_MAX;
-use crate::boot::paging::{self, WindowFrame};
+use crate::boot::paging;
+use crate::hypercall::Errno;
 use crate::hypercall::event_channel::Port;
 use crate::hypercall::grant_table::{self, GrantError, Map, Unmap};
 use crate::untyped::Untyped;
+use crate::window::{WindowFrame, window_frame as frame_of};
 
 /// The window's slot of `grant/`'s slot 0: behind shared info and the grant frames.
 const FIRST_SLOT: u32 = 1 + FRAMES_MAX;
 
 /// Maps and unmaps by hypercall.
-#[derive(Default)]
-pub struct WindowMapper {
-    /// A port to be closed with the next unmapping.
-    closing: Option<Port>,
-}
-
-impl WindowMapper {
-    /// Closes a port of ours by the same exit as the next unmapping, right after it.
-    pub(crate) fn close_with_unmapping(&mut self, port: Option<Port>) {
-        self.closing = port;
-    }
-
-    /// The port, if it is still open.
-    pub(crate) fn take_unclosed(&mut self) -> Option<Port> {
-        self.closing.take()
-    }
-}
+pub struct WindowMapper;
 
 impl Mapper for WindowMapper {
     fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused> {
@@ -73,27 +59,35 @@ impl Mapper for WindowMapper {
     }
 
     fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
-        assert!(mappings.len() <= PAGES_MAX);
-        let of = |of: &Mapping| Unmap::new(of.handle.0, window_frame(of.window_slot));
-        let mut operations: Vec<Unmap, PAGES_MAX> = mappings.iter().map(of).collect();
-        let called = match self.closing {
-            None => grant_table::unmap(&mut operations),
-            Some(port) => {
-                let (called, closed) = grant_table::unmap_and_close(&mut operations, port);
-                if closed.is_ok() {
-                    self.closing = None;
-                }
-                called
-            }
-        };
-        for (operation, outcome) in operations.iter().zip(outcomes) {
-            let why = |error| match said(called, error) {
-                GrantError::Status(status) => UnmapRefused::Status(GrantStatus(status)),
-                GrantError::Hypercall(errno) => UnmapRefused::Hypercall(errno.negative()),
-            };
-            *outcome = operation.outcome().map_err(why);
-        }
+        unmap(mappings, outcomes, None);
     }
+}
+
+/// As [`Mapper::unmap_run`] of [`WindowMapper`]; closes `port` by the same exit to Xen, right after it.
+/// What closing said, if there was a port.
+pub(crate) fn unmap(
+    mappings: &[Mapping],
+    outcomes: &mut [Result<(), UnmapRefused>],
+    port: Option<Port>,
+) -> Option<Result<(), Errno>> {
+    assert!(mappings.len() <= PAGES_MAX);
+    let of = |of: &Mapping| Unmap::new(of.handle.0, window_frame(of.window_slot));
+    let mut operations: Vec<Unmap, PAGES_MAX> = mappings.iter().map(of).collect();
+    let (called, closed) = match port {
+        None => (grant_table::unmap(&mut operations), None),
+        Some(port) => {
+            let (called, closed) = grant_table::unmap_and_close(&mut operations, port);
+            (called, Some(closed))
+        }
+    };
+    for (operation, outcome) in operations.iter().zip(outcomes) {
+        let why = |error| match said(called, error) {
+            GrantError::Status(status) => UnmapRefused::Status(GrantStatus(status)),
+            GrantError::Hypercall(errno) => UnmapRefused::Hypercall(errno.negative()),
+        };
+        *outcome = operation.outcome().map_err(why);
+    }
+    closed
 }
 
 /// What to say of an operation that was not done: the hypercall's refusal where there was one.
@@ -104,7 +98,7 @@ fn said(called: Result<(), GrantError>, operation: GrantError) -> GrantError {
 
 /// The frame of a slot.
 fn window_frame(window_slot: u32) -> WindowFrame {
-    paging::window_frame(FIRST_SLOT + window_slot)
+    frame_of(FIRST_SLOT + window_slot)
 }
 
 /// Mapped pages. Whoever unmaps the run drops this first; a late access would be answered with all

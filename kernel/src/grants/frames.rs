@@ -13,6 +13,7 @@ use crate::boot::paging;
 use crate::hypercall::grant_table::{self, GrantError};
 use crate::hypercall::memory::{self, XenPage};
 use crate::untyped::Untyped;
+use crate::window::window_frame;
 
 /// The window's slot of the first grant frame; slot 0 holds the shared info page.
 const FIRST_SLOT: u32 = 1;
@@ -52,7 +53,7 @@ impl GrantFrames {
     pub(crate) fn place(&self) -> Result<(), GrantError> {
         grant_table::choose_version_1()?;
         for frame in 0..self.entries / ENTRIES_PER_FRAME {
-            let place = paging::window_frame(FIRST_SLOT + frame);
+            let place = window_frame(FIRST_SLOT + frame);
             memory::place(XenPage::GrantFrame(frame), place).map_err(GrantError::Hypercall)?;
         }
         PLACED.store(true, Ordering::Relaxed);

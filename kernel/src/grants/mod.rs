@@ -7,6 +7,7 @@ mod foreign;
 mod frames;
 mod own;
 
+pub(crate) use foreign::unmap;
 pub use foreign::{ForeignPages, WindowMapper};
 pub use frames::GrantFrames;
 pub use own::OwnPages;

@@ -73,8 +73,8 @@ mod tests {
     use std::vec::Vec;
 
     use grant::{
-        DomId, Epoch, FrontConnection, GrantEntries, GrantRef, GrantTable, LinkTag, OpenError,
-        OpenRefusal, Quarantine, Released, Terms,
+        ConnectionId, DomId, Epoch, FrontConnection, GrantEntries, GrantRef, GrantTable, LinkTag,
+        OpenError, OpenRefusal, Quarantine, StillMapped, Terms,
     };
 
     use super::*;
@@ -118,7 +118,7 @@ mod tests {
 
     fn terms() -> Terms {
         let link = LinkTag::new("a").expect("a valid name");
-        Terms { epoch: Epoch([7; 16]), number: 1, link }
+        Terms { epoch: Epoch::from_bytes([7; 16]), number: ConnectionId(1), link }
     }
 
     type Opened = Result<FrontConnection<OwnPages>, OpenError<OwnPages>>;
@@ -130,7 +130,7 @@ mod tests {
     fn open(
         pages: usize,
         table: &mut GrantTable<Entries<'_>>,
-        quarantine: &mut Quarantine<OwnPages, 1>,
+        quarantine: &mut Quarantine<OwnPages>,
     ) -> Opened {
         let set = OwnPages::allocate(pages).expect("the pool has pages");
         FrontConnection::open(set, DomId(5), &terms(), table, quarantine)
@@ -157,7 +157,7 @@ mod tests {
         let _pool = lend_memory(16);
         let maps = Cell::new(true);
         let (frame, mut grants) = (next_frame(), table(&maps));
-        drop(opened(open(1, &mut grants, &mut Quarantine::new())));
+        drop(opened(open(1, &mut grants, &mut Quarantine::new(1))));
         assert_eq!(grants.active().count(), 1);
         assert!(!is_free(frame));
     }
@@ -166,10 +166,10 @@ mod tests {
     fn a_dropped_quarantine_returns_no_granted_page() {
         let _pool = lend_memory(16);
         let maps = Cell::new(true);
-        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new());
+        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new(1));
         let connection = opened(open(1, &mut grants, &mut quarantine));
         let released = connection.release(&mut grants, &mut quarantine);
-        assert!(matches!(released, Released::Quarantined { pages: 1 }));
+        assert!(matches!(released, Err(StillMapped { pages: 1 })));
         drop(quarantine);
         assert_eq!(grants.active().count(), 1);
         assert!(!is_free(frame));
@@ -179,7 +179,7 @@ mod tests {
     fn a_refused_connection_returns_no_granted_page() {
         let _pool = lend_memory(16);
         let maps = Cell::new(true);
-        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new());
+        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new(1));
         // Three pages, and references for two of them.
         let Err(error) = open(3, &mut grants, &mut quarantine) else { panic!("the table is full") };
         assert!(matches!(error.why, OpenRefusal::Grant(_)) && error.set.is_none());
@@ -192,9 +192,9 @@ mod tests {
     fn pages_that_were_freed_can_be_used_again() {
         let _pool = lend_memory(16);
         let maps = Cell::new(false);
-        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new());
+        let (frame, mut grants, mut quarantine) = (next_frame(), table(&maps), Quarantine::new(1));
         let connection = opened(open(2, &mut grants, &mut quarantine));
-        let Released::Freed(set) = connection.release(&mut grants, &mut quarantine) else {
+        let Ok(set) = connection.release(&mut grants, &mut quarantine) else {
             panic!("nobody maps them");
         };
         assert!(!is_free(frame), "the set still owns them");

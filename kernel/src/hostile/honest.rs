@@ -2,7 +2,6 @@
 //! requests to xenstore past the driver, while it is quiet.
 
 use alloc::boxed::Box;
-use alloc::vec;
 use core::time::Duration;
 
 use channel::back::BackState;
@@ -14,10 +13,10 @@ use xenbus::Client;
 use xenbus::blocking::{Store, StoreError};
 
 use super::chance::Chance;
-use crate::job::ImageDriver;
 use crate::platform::{Side, Stops, XenPlatform};
 use crate::store::{StoreAccess, StoreRing};
 use crate::{Machine, clock, events, trace};
+use channel::Driver;
 
 /// How long the victim may take until it is up and connected: two of its hello timer's longest
 /// periods, at the default beat.
@@ -32,7 +31,7 @@ pub(super) const LINK: LinkId = LinkId(0);
 
 /// This image's end of the pair.
 pub(super) struct Pair<S: Side> {
-    pub(super) driver: Box<ImageDriver>,
+    pub(super) driver: Box<Driver>,
     pub(super) xen: XenPlatform<S>,
     pub(super) chance: Chance,
     pub(super) name: LinkName,
@@ -44,17 +43,17 @@ pub(super) type Problem = &'static str;
 
 impl<S: Side> Pair<S> {
     pub(super) fn new(machine: Machine) -> Result<Self, Problem> {
-        let Machine { options, store, grants, mapper, .. } = machine;
+        let Machine { options, store, grants, .. } = machine;
         let [name] = options.links[..] else {
             return Err("hostile takes one link: link=NAME");
         };
         let StoreAccess { ring, client } = store;
-        let mut xen = XenPlatform::new(ring, grants, mapper, Stops::new(None, None));
+        let mut xen = XenPlatform::new(ring, grants, Stops::new(None, None));
         if xen.make_ready().is_err() {
             return Err("Xen does not place the grant table, or tell the domain's number");
         }
         xen.add_link(name);
-        let mut driver = Box::new(ImageDriver::new(vec![Link::vacant()]));
+        let mut driver = Box::new(Driver::new());
         if driver.add_link(name, S::ROLE, Settings::DEFAULT, &mut xen).is_err() {
             return Err("the link was not added");
         }
@@ -63,7 +62,7 @@ impl<S: Side> Pair<S> {
 
     /// One turn of the loop, waiting until `until_ns` at most.
     fn turn(&mut self, until_ns: u64) -> Result<(), Problem> {
-        self.driver.step(&mut self.xen);
+        self.driver.step(self.xen.now(), &mut self.xen);
         self.take_events();
         while let Some(event) = self.driver.poll_store_event() {
             if let StoreEvent::Ended(ended) = event {
@@ -110,7 +109,7 @@ impl<S: Side> Pair<S> {
             }
             if is_up && S::ROLE == Role::Front {
                 // Refused where one is under way; then it goes on.
-                let _ = self.driver.connect(LINK, &mut self.xen);
+                let _ = self.driver.connect(self.xen.now(), LINK, &mut self.xen);
             }
             self.turn(until_ns)?;
         }
@@ -171,7 +170,7 @@ impl<S: Side> Pair<S> {
 
     /// As after a resume: a new epoch, the ring and the introduction looked at anew.
     pub(super) fn begin_anew(&mut self) {
-        self.driver.resumed(&mut self.xen);
+        self.driver.resumed(self.xen.now(), &mut self.xen);
         self.take_events();
     }
 }

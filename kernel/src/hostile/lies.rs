@@ -4,9 +4,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use channel::Role;
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::register::{Header, Register, Seq};
-use channel::{Platform, Role};
 use grant::PAGE_BYTES;
 use grant::layout::{FRONT_WORDS, HEADER_BYTES};
 

@@ -3,6 +3,8 @@
 //! Only what an image needs. A port is a number that Xen gave us; what a peer names as its own
 //! port is a [`Port`] too, and Xen checks it.
 
+pub use xen_types::Port;
+
 use xen_sys::{
     __HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, EVTCHNOP_bind_interdomain,
     EVTCHNOP_bind_ipi, EVTCHNOP_bind_virq, EVTCHNOP_close, EVTCHNOP_send, EVTCHNOP_status,
@@ -13,10 +15,6 @@ use xen_sys::{
 
 use super::{Errno, call, operation};
 use crate::abi::DOMID_SELF;
-
-/// The number of an event channel's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Port(pub u32);
 
 /// What `EVTCHNOP_status` says about a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

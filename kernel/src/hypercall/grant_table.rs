@@ -13,7 +13,7 @@ use crate::abi::grant_table::{
     GENERAL_ERROR, HOST_MAP, MAP_GRANT_REF, MapGrantRef, OKAY, SET_VERSION, SetVersion,
     UNMAP_GRANT_REF, UnmapGrantRef,
 };
-use crate::boot::paging::WindowFrame;
+use crate::window::WindowFrame;
 
 /// An operation on the grant table: each call makes any number of one kind.
 ///

@@ -7,7 +7,7 @@ use xen_sys::__HYPERVISOR_memory_op;
 use super::{Errno, call, operation};
 use crate::abi::DOMID_SELF;
 use crate::abi::memory::{ADD_TO_PHYSMAP, AddToPhysmap, SPACE_GRANT_TABLE, SPACE_SHARED_INFO};
-use crate::boot::paging::WindowFrame;
+use crate::window::WindowFrame;
 
 /// The argument, made by [`place`] alone: the command takes away the RAM that the frame had, and in
 /// other spaces that of the index too.

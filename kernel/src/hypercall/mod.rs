@@ -15,7 +15,6 @@ use crate::abi::cpuid::{
     SIGNATURE_ECX, SIGNATURE_EDX,
 };
 use crate::cpu;
-use crate::refusal::Refusal;
 
 pub mod errno;
 pub mod event_channel;
@@ -190,17 +189,28 @@ pub(crate) fn page_is_filled() -> bool {
     first != 0
 }
 
+/// Why there is no hypercall page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FillError {
+    /// No CPUID leaf has Xen's signature.
+    NoXenLeaves,
+    /// Xen wants to fill this many pages; there is one.
+    Pages(u32),
+    /// Xen left the page empty.
+    NotFilled,
+}
+
 /// Has Xen fill the hypercall page, and checks that it did. Xen writes guest memory whatever the
 /// guest's page tables say;
 /// in a restored domain it may be another Xen, whose calls are made otherwise.
-pub(crate) fn fill() -> Result<(), Refusal> {
+pub(crate) fn fill() -> Result<(), FillError> {
     FILLED.store(false, Ordering::Relaxed);
-    let base = xen_leaves().ok_or(Refusal::of("no-xen-leaves-in-cpuid"))?;
+    let base = xen_leaves().ok_or(FillError::NoXenLeaves)?;
     XEN_LEAVES.store(base, Ordering::Relaxed);
     let leaf = cpu::cpuid(base + HYPERCALL_LEAF);
     if leaf.eax != 1 {
         // More than the one page that is there.
-        return Err(Refusal::number("hypercall-pages", leaf.eax.into()));
+        return Err(FillError::Pages(leaf.eax));
     }
     let page = HYPERCALL_PAGE.0.get().expose_provenance() as u64;
     // SAFETY:
@@ -210,7 +220,7 @@ pub(crate) fn fill() -> Result<(), Refusal> {
     //    processor, the only one, does not execute in it now.
     unsafe { Msr::new(leaf.ebx).write(page) };
     if !page_is_filled() {
-        return Err(Refusal::of("hypercall-page-not-filled"));
+        return Err(FillError::NotFilled);
     }
     FILLED.store(true, Ordering::Relaxed);
     Ok(())

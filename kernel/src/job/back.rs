@@ -9,7 +9,7 @@ use grant::{BackConnection, Readiness, SharedPages, TransferError, Wish};
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
-use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use super::{Driver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
 use crate::platform::{BackSide, XenPlatform};
 use crate::{Verdict, trace};
 
@@ -71,7 +71,7 @@ pub struct Service {
 impl Service {
     /// Serves `links` links. `bytes` is what a connection is expected to carry; only the
     /// step named `streaming` depends on it.
-    pub fn new(bytes: u64, links: usize, driver: &ImageDriver) -> Self {
+    pub fn new(bytes: u64, links: usize, driver: &Driver) -> Self {
         Self {
             bytes,
             wrong: false,
@@ -131,14 +131,14 @@ impl Job for Service {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<BackSide>, leaving: bool) {
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<BackSide>, leaving: bool) {
         self.stages.settle(driver);
         for (index, course) in self.courses.iter_mut().enumerate() {
             let link = LinkId(index as u16);
             if core::mem::take(&mut course.broken) {
-                driver.restart(link, xen);
+                driver.restart(xen.now(), link, xen);
             } else if leaving && course.serving && !course.closing {
-                course.closing = driver.disconnect(link, xen).is_ok();
+                course.closing = driver.disconnect(xen.now(), link, xen).is_ok();
             }
         }
     }
@@ -173,7 +173,7 @@ impl Job for Service {
         Instant::NEVER
     }
 
-    fn print_counts(&self, driver: &ImageDriver) {
+    fn print_counts(&self, driver: &Driver) {
         self.stages.print(driver);
     }
 
@@ -211,7 +211,7 @@ fn pump_one(
     let sleep = end.before_sleep(wish)?;
     xen.notify_if(link, sleep.notify);
     if before < half && course.served >= half {
-        xen.reached_by_job(link, Step::Streaming);
+        xen.reached(link, Step::Streaming);
     }
     Ok(if sleep.readiness == Readiness::Ready { Pumped::More } else { Pumped::Dry })
 }

@@ -7,14 +7,14 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
+use channel::connection::Released;
 use channel::event::{End, Event};
-use channel::platform::Released;
 use channel::{Epoch, Instant, LinkId, Step};
 use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
-use super::{ImageDriver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use super::{Driver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
 use crate::options::Options;
 use crate::platform::{FrontSide, XenPlatform};
 use crate::{Verdict, clock, trace};
@@ -146,7 +146,7 @@ pub struct Cycles {
 
 impl Cycles {
     /// What the options ask for, on all their links.
-    pub fn new(options: &Options, driver: &ImageDriver) -> Self {
+    pub fn new(options: &Options, driver: &Driver) -> Self {
         Self {
             cycles: options.cycles,
             bytes: options.bytes,
@@ -232,7 +232,7 @@ impl Job for Cycles {
         }
     }
 
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<FrontSide>, leaving: bool) {
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<FrontSide>, leaving: bool) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -246,7 +246,7 @@ impl Job for Cycles {
                     course.moments.connect_asked = clock::now_ns();
                     // Refused at once only while a former connection has no terminal answer yet:
                     // then the link is asked again at the next turn.
-                    if driver.connect(link, xen).is_ok() {
+                    if driver.connect(xen.now(), link, xen).is_ok() {
                         course.phase = Phase::Connecting;
                     }
                 }
@@ -254,13 +254,13 @@ impl Job for Cycles {
                     self.stages.end(Stage::Data, driver);
                     course.cut_short = course.received < self.bytes;
                     course.moments.disconnect_asked = clock::now_ns();
-                    if driver.disconnect(link, xen).is_ok() {
+                    if driver.disconnect(xen.now(), link, xen).is_ok() {
                         course.phase = Phase::Disconnecting;
                     }
                 }
                 Phase::Broken => {
                     course.phase = Phase::Down;
-                    driver.restart(link, xen);
+                    driver.restart(xen.now(), link, xen);
                 }
                 _ => {}
             }
@@ -296,7 +296,7 @@ impl Job for Cycles {
         resting.min().map_or(Instant::NEVER, Instant::from_nanoseconds)
     }
 
-    fn print_counts(&self, driver: &ImageDriver) {
+    fn print_counts(&self, driver: &Driver) {
         self.stages.print(driver);
     }
 
@@ -330,7 +330,7 @@ fn pump_one(
     let sleep = end.before_sleep(course.wish(total))?;
     xen.notify_if(link, sleep.notify);
     if before < half && course.received >= half {
-        xen.reached_by_job(link, Step::Streaming);
+        xen.reached(link, Step::Streaming);
     }
     let more = sleep.readiness == Readiness::Ready || course.received == total;
     Ok(if more { Pumped::More } else { Pumped::Dry })

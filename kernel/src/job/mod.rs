@@ -11,11 +11,8 @@ mod pattern;
 pub(crate) mod stages;
 mod unload;
 
-use alloc::vec::Vec;
-
 use channel::driver::{Order, StoreEvent};
 use channel::event::Event;
-use channel::link::Link;
 use channel::{Driver, Epoch, Instant, LinkId, Platform, Step};
 
 pub use back::Service;
@@ -29,9 +26,6 @@ use crate::platform::{Side, XenPlatform};
 use crate::refusal::Refusal;
 use crate::{clock, events, heap, trace};
 use unload::{Then, Unload};
-
-/// The driver of an image.
-pub type ImageDriver = Driver<Vec<Link>>;
 
 /// Bytes moved at once: the unit of work between two looks at the fence. More than a page's ring.
 const UNIT_BYTES: usize = 2048;
@@ -49,7 +43,7 @@ pub trait Job {
 
     /// Asks the driver for what the job wants next: connect, disconnect. While `leaving`, that is
     /// the end of every connection, and no new one.
-    fn wish(&mut self, driver: &mut ImageDriver, xen: &mut XenPlatform<Self::Side>, leaving: bool);
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<Self::Side>, leaving: bool);
 
     /// Moves data on every connected link, as much as goes in one turn.
     fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Pumped;
@@ -61,7 +55,7 @@ pub trait Job {
     fn verdict(&self, ordered: bool) -> Option<Verdict>;
 
     /// Prints what was counted and what is still held: the last lines before the verdict.
-    fn print_counts(&self, driver: &ImageDriver);
+    fn print_counts(&self, driver: &Driver);
 }
 
 /// Whether a turn of moving data left more to move.
@@ -77,7 +71,7 @@ pub enum Pumped {
 /// `restart_every` connections (0: never) all endpoints are restarted in place.
 pub fn run<J: Job>(
     job: &mut J,
-    driver: &mut ImageDriver,
+    driver: &mut Driver,
     xen: &mut XenPlatform<J::Side>,
     restart_every: u32,
 ) -> Verdict {
@@ -86,7 +80,7 @@ pub fn run<J: Job>(
     let mut unload = Unload::new(restart_every);
     let mut quarantined = 0;
     loop {
-        driver.step(xen);
+        driver.step(xen.now(), xen);
         take_events(job, driver, xen, &mut unload);
         match driver.poll_order() {
             None => {}
@@ -159,13 +153,13 @@ fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
 }
 
 /// Suspends the domain; on return it may be another one, and every link starts over.
-fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
+fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
     trace!("suspending t_ns={}", clock::now_ns());
     let life = resume::suspend()?;
     let restored = u32::from(life.is_some());
     if let Some(life) = life {
         xen.begin_life(life);
-        driver.resumed(xen);
+        driver.resumed(xen.now(), xen);
     }
     trace!(
         "resumed domid={} restored={restored} t_ns={}",
@@ -178,7 +172,7 @@ fn suspend(driver: &mut ImageDriver, xen: &mut XenPlatform<impl Side>) -> Result
 /// Prints what is still held, pages in quarantine tried a last time, and how often the clock
 /// stepped back.
 fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
-    xen.sweep_quarantine();
+    xen.connections().sweep();
     let held = xen.holdings();
     trace!(
         "leaks grants={} ports={} heap_blocks={} quarantined={} mappings={}",
@@ -192,7 +186,7 @@ fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
 }
 
 /// Says what happened to xenstore. A verdict if no link can ever go on.
-fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
+fn take_store_events(driver: &mut Driver) -> Option<Verdict> {
     while let Some(event) = driver.poll_store_event() {
         match event {
             StoreEvent::Silent => {
@@ -219,7 +213,7 @@ fn take_store_events(driver: &mut ImageDriver) -> Option<Verdict> {
 /// Takes all events. True if there were any.
 fn take_events<J: Job>(
     job: &mut J,
-    driver: &mut ImageDriver,
+    driver: &mut Driver,
     xen: &mut XenPlatform<J::Side>,
     unload: &mut Unload,
 ) -> bool {

@@ -4,7 +4,7 @@
 //! One stage runs at a time in an image. With several links their stages overlap and what is
 //! counted is the image's, not the link's: figures a link are taken with one link.
 
-use super::ImageDriver;
+use super::Driver;
 use crate::counts::Totals;
 use crate::trace;
 
@@ -46,7 +46,7 @@ pub(crate) struct Stages {
 
 impl Stages {
     /// Nothing counted; what comes first has begun with the driver, which has asked for its watch.
-    pub(crate) fn new(driver: &ImageDriver) -> Self {
+    pub(crate) fn new(driver: &Driver) -> Self {
         Self {
             begun: links_totals(driver).but_of_store(),
             asked_at_begin: 0,
@@ -68,7 +68,7 @@ impl Stages {
 
     /// Takes the counts for what the events said. Stages that ended together share one look: the
     /// first of them gets it all.
-    pub(crate) fn settle(&mut self, driver: &ImageDriver) {
+    pub(crate) fn settle(&mut self, driver: &Driver) {
         for turn in core::mem::take(&mut self.to_come) {
             match turn {
                 Turn::Begin => self.begin(driver),
@@ -83,13 +83,13 @@ impl Stages {
     }
 
     /// A stage begins now.
-    pub(crate) fn begin(&mut self, driver: &ImageDriver) {
+    pub(crate) fn begin(&mut self, driver: &Driver) {
         self.begun = links_totals(driver);
         self.asked_at_begin = driver.asked();
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
-    pub(crate) fn end(&mut self, stage: Stage, driver: &ImageDriver) {
+    pub(crate) fn end(&mut self, stage: Stage, driver: &Driver) {
         let now = links_totals(driver);
         if stage == Stage::Up {
             // To the very moment: the step that brings a backend up may have answered a CONNECT too.
@@ -104,7 +104,7 @@ impl Stages {
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
-    pub(crate) fn print(&self, driver: &ImageDriver) {
+    pub(crate) fn print(&self, driver: &Driver) {
         for ((name, sum), times) in NAMES.iter().zip(&self.sums).zip(self.times) {
             trace!("counts stage={name} n={times}{sum}");
         }
@@ -113,6 +113,6 @@ impl Stages {
 }
 
 /// What the links have cost so far: the toolstack's orders are not theirs.
-fn links_totals(driver: &ImageDriver) -> Totals {
+fn links_totals(driver: &Driver) -> Totals {
     Totals::now(driver.counts()).without(driver.aside())
 }

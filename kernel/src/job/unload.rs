@@ -4,9 +4,8 @@
 
 use channel::driver::Order;
 use channel::event::{End, Event};
-use channel::{Instant, LinkId, Platform};
+use channel::{Driver, Instant, LinkId};
 
-use super::ImageDriver;
 use crate::clock;
 use crate::platform::{Side, XenPlatform};
 
@@ -77,8 +76,8 @@ impl Unload {
 }
 
 /// Restarts every endpoint in place.
-pub(super) fn restart_all(driver: &mut ImageDriver, xen: &mut impl Platform) {
+pub(super) fn restart_all(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) {
     for index in 0..driver.links().count() {
-        driver.restart(LinkId(index as u16), xen);
+        driver.restart(xen.now(), LinkId::from_index(index), xen);
     }
 }

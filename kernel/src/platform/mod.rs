@@ -1,45 +1,31 @@
-//! What the channel's driver needs of this domain, over real Xen: [`channel::Platform`].
-//!
-//! The driver decides when; this does it, and keeps the domain's books: which page sets are free, in
-//! use or in quarantine, which window slots hold a peer's pages, which port belongs to which link.
-//! The books belong to the domain and outlive any endpoint (docs/protocol.md §11). Conversions
-//! between the libraries' own number types happen here and nowhere else.
+//! This domain as the channel's driver sees it, over real Xen: [`channel::Platform`].
 
 mod against;
-mod back;
-mod front;
+mod ports;
 mod stops;
-mod storm;
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::LazyCell;
-use core::marker::PhantomData;
 
-use channel::platform::{
-    BindError, MapError, Observation, Offer, PeerState, PortState, PrepareError, QuarantineState,
-    Released, Terms, VerifyError,
-};
+use channel::link::Action;
 use channel::{
-    DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Number, Platform, Port, Role, Step,
+    Connections, DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Platform, Port, Role, Step,
 };
-use grant::{BackConnection, FrontConnection, GrantTable, Notify, PageSet, Quarantine, Window};
+use grant::{BackConnection, FrontConnection, GrantTable, Notify};
 
 use xenbus::blocking::Port as _;
 
 use crate::abi::DOMID_SELF;
 use crate::boot::resume::NewLife;
 use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER, finish};
-use crate::grants::{ForeignPages, GrantFrames, OwnPages, WindowMapper};
-use crate::hypercall::event_channel::{self, Status};
+use crate::grants::{ForeignPages, GrantFrames, OwnPages};
 use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
 use crate::refusal::Refusal;
 use crate::store::StoreRing;
 use crate::verdict::Verdict;
 use crate::{clock, events, hypercall, random};
 
+pub use ports::XenPorts;
 pub use stops::Stops;
-use storm::Meter;
 
 /// Slots of the foreign window that links may use: two pages for each of the most links that an
 /// image takes, or fewer links with more pages.
@@ -48,32 +34,6 @@ const _: () = assert!(WINDOW_SLOTS >= 2 * LINKS_MAX);
 
 // What a CONNECT may name, a page set and a mapping can hold.
 const _: () = assert!(channel::limits::PAGES_MAX <= grant::PAGES_MAX);
-
-/// One link's end of its connection.
-struct End {
-    front: Option<FrontConnection<OwnPages>>,
-    back: Option<BackConnection<ForeignPages>>,
-    port: Option<event_channel::Port>,
-    /// How often the port has rung.
-    meter: Meter,
-    name: LinkName,
-}
-
-impl End {
-    /// Opens the connection's port to the books.
-    fn open_port(&mut self, port: event_channel::Port) {
-        (self.port, self.meter) = (Some(port), Meter::NEW);
-    }
-
-    /// How far the peer has moved the rings, as the stream has accepted it.
-    fn accepted(&self) -> [u32; 2] {
-        match (&self.front, &self.back) {
-            (Some(front), _) => front.accepted(),
-            (None, Some(back)) => back.accepted(),
-            (None, None) => [0; 2],
-        }
-    }
-}
 
 /// Times of the last release, for the timeline: nanoseconds of the clamped clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,55 +68,36 @@ impl Side for BackSide {
     const ROLE: Role = Role::Back;
 }
 
-/// What a link has in hand.
-enum Connection<'a> {
-    Front(&'a FrontConnection<OwnPages>),
-    Back(&'a BackConnection<ForeignPages>),
-    None,
-}
-
 /// This domain, as the driver sees it.
-pub struct XenPlatform<S> {
+pub struct XenPlatform<S: Side> {
     /// [`DOMID_SELF`] until [`Self::make_ready`].
     domid: DomId,
     store: StoreRing,
-    table: GrantTable<GrantFrames>,
-    /// Made by [`Self::make_ready`], as the window is: both are large.
-    quarantine: LazyCell<Box<Quarantine<OwnPages, PAGE_SETS_MAX>>>,
-    spare: Vec<PageSet<OwnPages>>,
+    /// Until [`Self::make_ready`].
+    table: Option<GrantTable<GrantFrames>>,
+    /// Made by [`Self::make_ready`], when the first requests to xenstored are under way.
+    connections: Option<Connections<XenPorts<S>>>,
     /// Page sets that there may be, at most [`PAGE_SETS_MAX`].
     page_sets: usize,
-    window: LazyCell<Box<Window<WINDOW_SLOTS>>>,
-    mapper: WindowMapper,
-    ends: Vec<End>,
+    names: Vec<LinkName>,
     stops: Stops,
-    ports: Vec<event_channel::Port>,
+    ports: Vec<Port>,
     released: ReleaseTimes,
-    side: PhantomData<S>,
 }
 
 impl<S: Side> XenPlatform<S> {
     /// Takes over what the links of this domain will need. Nothing is granted or mapped yet.
-    pub fn new(
-        store: StoreRing,
-        table: GrantTable<GrantFrames>,
-        mapper: WindowMapper,
-        stops: Stops,
-    ) -> Self {
+    pub fn new(store: StoreRing, table: GrantTable<GrantFrames>, stops: Stops) -> Self {
         Self {
             domid: DomId(DOMID_SELF),
             store,
-            table,
-            quarantine: LazyCell::new(|| Box::new(Quarantine::new())),
-            spare: Vec::new(),
+            table: Some(table),
+            connections: None,
             page_sets: PAGE_SETS_MAX,
-            window: LazyCell::new(|| Box::new(Window::new())),
-            mapper,
-            ends: Vec::new(),
+            names: Vec::new(),
             stops,
             ports: Vec::new(),
             released: ReleaseTimes::default(),
-            side: PhantomData,
         }
     }
 
@@ -167,8 +108,10 @@ impl<S: Side> XenPlatform<S> {
     pub(crate) fn make_ready(&mut self) -> Result<(), Refusal> {
         self.domid = DomId(hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?);
         GrantFrames::of(GRANT_ENTRIES).place_once()?;
-        LazyCell::force(&self.quarantine);
-        LazyCell::force(&self.window);
+        if let Some(table) = self.table.take() {
+            let ports = XenPorts::new(table);
+            self.connections = Some(Connections::new(ports, self.page_sets, WINDOW_SLOTS));
+        }
         Ok(())
     }
 
@@ -182,81 +125,76 @@ impl<S: Side> XenPlatform<S> {
     pub(crate) fn begin_life(&mut self, life: NewLife) {
         self.domid = DomId(life.domid);
         self.store = life.store;
-        self.table = GrantTable::new(life.grants);
-        self.window.forget();
-        for end in &mut self.ends {
-            end.port = None;
-        }
-        // Now, before any of their references is given out again.
-        self.sweep_quarantine();
+        let connections = self.connections();
+        *connections.xen() = XenPorts::new(GrantTable::new(life.grants));
+        connections.reset_after_restore();
     }
 
     /// The front end of a link's data, while it is connected.
     pub fn front(&mut self, link: LinkId) -> Option<&mut FrontConnection<OwnPages>> {
-        self.ends[link.index()].front.as_mut()
+        self.connections().front(link)
     }
 
     /// The back end of a link's data, while it is connected.
     pub fn back(&mut self, link: LinkId) -> Option<&mut BackConnection<ForeignPages>> {
-        self.ends[link.index()].back.as_mut()
+        self.connections().back(link)
+    }
+
+    /// Rings the other end of a link.
+    pub fn notify(&mut self, link: LinkId) {
+        self.connections().notify(link);
     }
 
     /// Rings the other end of a link if the byte rings say so.
     pub fn notify_if(&mut self, link: LinkId, notify: Notify) {
-        if notify == Notify::Due {
-            self.notify(link);
-        }
+        self.connections().notify_if(link, notify);
     }
 
-    /// Makes a place for the next link. Called in the order in which the driver is given them.
+    /// Notes the next link's name. Called in the order in which the driver is given them.
     pub fn add_link(&mut self, name: LinkName) {
         // Room is made now, so that what a link takes later leaves no trace in the heap.
-        self.ports.reserve(self.ends.len() + 2);
-        self.spare.reserve(PAGE_SETS_MAX);
-        self.ends.push(End { front: None, back: None, port: None, meter: Meter::NEW, name });
+        self.ports.reserve(self.names.len() + 2);
+        self.names.push(name);
     }
 
     /// The name given by [`Self::add_link`].
     pub fn link_name(&self, link: LinkId) -> &str {
-        self.ends[link.index()].name.as_str()
+        self.names[link.index()].as_str()
+    }
+
+    /// The present moment, by a clock that never steps back.
+    pub fn now(&self) -> Instant {
+        Instant::from_nanoseconds(clock::now_ns())
     }
 
     /// Sleeps until xenstore's port or a connection's is pending, or `until`. All pending bits are
     /// cleared here, before anybody looks at what they announced. True if xenstore's was set.
     pub fn wait(&mut self, until: Instant) -> bool {
+        let now = self.now();
+        let connections = self.connections.as_mut().expect(MADE_READY);
         self.ports.clear();
         self.ports.push(self.store.port());
-        let now_ns = clock::now_ns();
-        let mut until_ns = until.nanoseconds();
-        for end in &mut self.ends {
-            let Some(port) = end.port else { continue };
-            end.meter.pass_time(now_ns);
-            if end.meter.is_masked() {
-                until_ns = until_ns.min(end.meter.until_ns());
-            } else {
-                self.ports.push(port);
-            }
-        }
+        let until = connections.add_ports(now, &mut self.ports).min(until);
         S::mark("sleep");
-        events::wait(&self.ports, until_ns);
+        events::wait(&self.ports, until.nanoseconds());
         S::mark("wake");
-        for end in &mut self.ends {
-            let Some(port) = end.port else { continue };
-            if events::take_pending(port) && end.meter.count(end.accepted()) {
-                let name = end.name.as_str();
+        connections.take_pending(
+            |_, port| events::take_pending(port),
+            |link| {
+                let name = self.names[link.index()].as_str();
                 crate::say!(
                     Warn,
                     "link {name}: its peer rings for nothing; it is heard once a beat"
                 );
-            }
-        }
+            },
+        );
         events::take_pending(self.store.port())
     }
 
     /// Sleeps until this link's connection rings, or `until`, whatever else may happen: for measuring
     /// event channels. False where the time ran out or nothing is connected.
     pub(crate) fn wait_for_peer(&mut self, link: LinkId, until_ns: u64) -> bool {
-        let Some(port) = self.ends[link.index()].port else { return false };
+        let Some(port) = self.connections().port(link) else { return false };
         events::wait(&[port], until_ns);
         events::take_pending(port)
     }
@@ -266,9 +204,10 @@ impl<S: Side> XenPlatform<S> {
         self.stops.stays_when_finished()
     }
 
-    /// A step of the job, not of the protocol, was reached.
-    pub fn reached_by_job(&mut self, link: LinkId, step: Step) {
-        self.reached(link, step);
+    /// A step was reached, of the protocol or of the job.
+    pub fn reached(&mut self, link: LinkId, step: Step) {
+        S::mark(step.word());
+        self.stops.reached(link, step);
     }
 
     /// When the last release began and ended.
@@ -278,38 +217,24 @@ impl<S: Side> XenPlatform<S> {
 
     /// Whether any link has a connection, or is about to have one.
     pub fn has_connection(&self) -> bool {
-        self.ends.iter().any(|end| end.front.is_some() || end.back.is_some() || end.port.is_some())
+        self.connections.as_ref().is_some_and(Connections::has_connection)
     }
 
     /// What is still held, for the leak line: grants, foreign mappings, ports, quarantined pages.
-    pub fn holdings(&self) -> Holdings {
+    pub fn holdings(&mut self) -> Holdings {
+        let connections = self.connections();
+        let counts = connections.counts();
         Holdings {
-            grants: self.table.active().count(),
-            mappings: self.window.mapped(),
-            ports: self.ends.iter().filter(|end| end.port.is_some()).count(),
-            quarantined: self.quarantined(),
+            grants: connections.xen().table.active().count(),
+            mappings: counts.mappings,
+            ports: counts.ports,
+            quarantined: counts.quarantined,
         }
     }
 
     /// Pages in quarantine.
     pub fn quarantined(&self) -> usize {
-        self.quarantine.state().pages
-    }
-
-    fn connection(&self, link: LinkId) -> Connection<'_> {
-        let end = &self.ends[link.index()];
-        let connection = match S::ROLE {
-            Role::Front => end.front.as_ref().map(Connection::Front),
-            Role::Back => end.back.as_ref().map(Connection::Back),
-        };
-        connection.unwrap_or(Connection::None)
-    }
-
-    fn close_port(&mut self, link: LinkId) {
-        if let Some(port) = self.ends[link.index()].port.take() {
-            // Closing a port of one's own fails only for a number that never was one: our bug.
-            assert!(event_channel::close(port).is_ok(), "the port was ours and open");
-        }
+        self.connections.as_ref().map_or(0, Connections::quarantined)
     }
 }
 
@@ -337,14 +262,12 @@ impl<S: Side> EpochSource for XenPlatform<S> {
     }
 }
 
+/// What is true when there is a link.
+const MADE_READY: &str = "made ready before the first link";
+
 impl<S: Side> Platform for XenPlatform<S> {
     type Ring = StoreRing;
-
-    const ONLY_ROLE: Option<Role> = Some(S::ROLE);
-
-    fn now(&mut self) -> Instant {
-        Instant::from_nanoseconds(clock::now_ns())
-    }
+    type Xen = XenPorts<S>;
 
     fn domid(&mut self) -> DomId {
         self.domid
@@ -359,114 +282,19 @@ impl<S: Side> Platform for XenPlatform<S> {
         self.store.notify();
     }
 
-    fn prepare(&mut self, link: LinkId, terms: &Terms) -> Result<Offer, PrepareError> {
-        self.prepare_front(link, terms)
+    fn connections(&mut self) -> &mut Connections<XenPorts<S>> {
+        self.connections.as_mut().expect(MADE_READY)
     }
 
-    fn release(&mut self, link: LinkId) -> Released {
-        self.released.begun_ns = clock::now_ns();
-        S::mark("release");
-        let released = self.release_front(link);
-        self.released.done_ns = clock::now_ns();
-        released
-    }
-
-    fn map(&mut self, link: LinkId, peer: DomId, offer: &Offer) -> Result<(), MapError> {
-        self.map_back(link, peer, offer)
-    }
-
-    fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
-        self.verify_back(link, terms)
-    }
-
-    fn bind(&mut self, link: LinkId, peer: DomId, port: Port) -> Result<(), BindError> {
-        self.bind_back(link, peer, port)
-    }
-
-    fn stamp(&mut self, link: LinkId, epoch: Epoch, number: Number) {
-        self.stamp_back(link, epoch, number);
-    }
-
-    fn unmap(&mut self, link: LinkId) -> Released {
-        self.unmap_back(link)
-    }
-
-    fn notify(&mut self, link: LinkId) {
-        S::mark("notify");
-        if let Some(port) = self.ends[link.index()].port {
-            // Sending to a dead peer succeeds silently; to an unbound port it is refused. Neither
-            // is news: the witnesses of the peer's death are others.
-            let _ = event_channel::send(port);
+    fn after_action(&mut self, link: LinkId, action: &Action) {
+        match *action {
+            Action::Fence => {
+                self.released.begun_ns = clock::now_ns();
+                S::mark("release");
+            }
+            Action::Release => self.released.done_ns = clock::now_ns(),
+            Action::Reached(step) => self.reached(link, step),
+            _ => {}
         }
     }
-
-    fn publish(&mut self, link: LinkId, words: channel::platform::PageWords) {
-        let words =
-            grant::PageWords { beat: words.beat, sent: words.sent, delivered: words.delivered };
-        match self.connection(link) {
-            Connection::Front(front) => front.publish(words),
-            Connection::Back(back) => back.publish(words),
-            Connection::None => {}
-        }
-    }
-
-    fn say_closing(&mut self, link: LinkId) {
-        match self.connection(link) {
-            Connection::Front(front) => front.say_closing(),
-            Connection::Back(back) => back.say_closing(),
-            Connection::None => {}
-        }
-    }
-
-    fn observe(&mut self, link: LinkId) -> Option<Observation> {
-        match self.connection(link) {
-            Connection::Front(front) => Some(front::observation(&front.observe())),
-            Connection::Back(back) => Some(back::observation(&back.observe())),
-            Connection::None => None,
-        }
-    }
-
-    fn port_state(&mut self, link: LinkId) -> PortState {
-        match self.ends[link.index()].port.map(event_channel::status) {
-            Some(Ok(Status::Interdomain)) => PortState::Bound,
-            Some(Ok(Status::Unbound)) => PortState::Unbound,
-            Some(Ok(Status::Closed | Status::Other) | Err(_)) | None => PortState::Unknown,
-        }
-    }
-
-    fn peer_exists(&mut self, peer: DomId) -> PeerState {
-        if event_channel::domain_exists(peer.0) { PeerState::Exists } else { PeerState::Gone }
-    }
-
-    fn sweep_quarantine(&mut self) -> QuarantineState {
-        let (before, after) = match S::ROLE {
-            Role::Front => self.sweep_front(),
-            Role::Back => self.sweep_back(),
-        };
-        QuarantineState { pages: count(after), freed: count(before - after) }
-    }
-
-    fn reached(&mut self, link: LinkId, step: Step) {
-        S::mark(step.word());
-        self.stops.reached(link, step);
-    }
-}
-
-/// The words of a page header as the channel has them.
-fn words(words: grant::PageWords) -> channel::platform::PageWords {
-    channel::platform::PageWords { beat: words.beat, sent: words.sent, delivered: words.delivered }
-}
-
-/// Terms as the page header has them.
-fn header_terms(terms: &Terms) -> grant::Terms {
-    grant::Terms {
-        epoch: grant::Epoch(terms.epoch.bytes()),
-        number: terms.number.0,
-        // Both libraries take 1 to 24 bytes; the channel has checked them.
-        link: grant::LinkTag::new(terms.link.as_str()).expect("a link name fits its field"),
-    }
-}
-
-fn count(pages: usize) -> u32 {
-    u32::try_from(pages).unwrap_or(u32::MAX)
 }

@@ -8,6 +8,7 @@ use grant::{DomId, EndError, SharedPages, Window};
 
 use super::failed::{Failed, hold, own_number};
 use crate::grants::ForeignPages;
+use crate::grants::WindowMapper;
 use crate::machine::Machine;
 use crate::pages::Pages;
 
@@ -20,15 +21,15 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let frame = page.frame(0);
     let peer = DomId(own_number(machine)?);
     let table = &mut machine.grants;
-    let reference = table.grant(peer, frame).map_err(|_| Failed::not("grant"))?;
-    let mut window: Window<1> = Window::new();
+    let reference = table.grant_frame(peer, frame).map_err(|_| Failed::not("grant"))?;
+    let mut window = Window::new(1);
     let run = window
-        .map(&mut machine.mapper, peer, &[reference])
+        .map(&mut WindowMapper, peer, &[reference])
         .map_err(|error| Failed::found("map", &error))?;
     let seen = ForeignPages::of(&run).load_u32(0) == MARK;
-    let while_mapped = table.end(reference);
-    window.unmap(&mut machine.mapper, run).map_err(|error| Failed::found("unmap", &error))?;
-    let once_unmapped = table.end(reference);
+    let while_mapped = table.end_grant(reference);
+    window.unmap(&mut WindowMapper, run).map_err(|error| Failed::found("unmap", &error))?;
+    let once_unmapped = table.end_grant(reference);
     hold("page-seen-through-window", seen)?;
     hold("refused-while-mapped", matches!(while_mapped, Err(EndError::InUse { .. })))?;
     hold("ended-once-unmapped", once_unmapped.is_ok())

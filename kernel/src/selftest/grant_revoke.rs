@@ -13,10 +13,10 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let peer = DomId(own_number(machine)?);
     let table = &mut machine.grants;
     let before = table.active().count();
-    let reference = table.grant(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
+    let reference = table.grant_frame(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
     hold("grant-active", table.active().count() == before + 1)?;
-    hold("grant-ended", table.end(reference).is_ok())?;
-    hold("ended-once", table.end(reference) == Err(EndError::NotGranted))?;
+    hold("grant-ended", table.end_grant(reference).is_ok())?;
+    hold("ended-once", table.end_grant(reference) == Err(EndError::NotGranted))?;
     page.give_back();
     hold("table-as-before", table.active().count() == before)
 }

@@ -4,9 +4,10 @@
 //! A page placed over RAM would lose that RAM, so this is worth knowing before anything is mapped.
 
 use super::failed::{Failed, hold};
-use crate::boot::paging::{self, WINDOW_BASE, WINDOW_BYTES};
+use crate::boot::paging;
 use crate::boot::start_info::Region;
 use crate::machine::Machine;
+use crate::window::{WINDOW_BASE, WINDOW_BYTES};
 
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let boot = &machine.boot;

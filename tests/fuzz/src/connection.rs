@@ -2,18 +2,18 @@
 //! writes what he likes. The back goes on only while the header is the announced one and the fence
 //! is open, reads what the words say, and at the end nothing is left mapped or granted.
 
-use grant::header::{Closing, Epoch};
+use channel::Hypervisor as _;
+use grant::header::Closing;
 use grant::layout::{BACK_WORDS, FRONT_WORDS, back_line, front_line};
 use grant::{
-    BackConnection, DomId, Fence, FrontConnection, GrantRef, LinkTag, PageWords, Released, Terms,
-    TransferError, VerifyError,
+    BackConnection, ConnectionId, DomId, Epoch, Fence, FrontConnection, GrantRef, LinkTag,
+    PageWords, Quarantine, Terms, TransferError, VerifyError, Window,
 };
 
 use super::spoil::number;
 use prng::Chance;
-use sim::clock::Clock;
-use sim::machine::Machine;
 use sim::page::Page;
+use sim::ports::SimXen;
 use sim::xen::{SimPages, Sizes, Xen};
 
 /// Acts of one input at most.
@@ -34,20 +34,24 @@ pub fn check(
 ) {
     let mut chance = Chance::from_bytes(input);
     let xen = Xen::new(Sizes::FEW);
-    let machine = |domid| Machine::new(&xen, xen.create(domid), domid, Clock::new(0, 0, 0), 1);
-    let (mut front, mut back) = (machine(FRONT), machine(BACK));
+    let (front_life, back_life) = (xen.create(FRONT), xen.create(BACK));
+    let mut front = SimXen::new(&xen, front_life);
+    let mut back = SimXen::new(&xen, back_life);
+    let (mut quarantine, mut window) = (Quarantine::new(1), Window::new(2));
     let terms = Terms {
-        epoch: Epoch(chance.wide().to_le_bytes()),
-        number: number(&mut chance),
+        epoch: Epoch::from_bits(chance.wide()),
+        number: ConnectionId(number(&mut chance)),
         link: LinkTag::new("a").expect("a valid name"),
     };
-    let set = front.take_pages(chance.between(1, 2) as usize);
-    let (table, quarantine) = (&mut front.table, &mut front.quarantine);
-    let opened = FrontConnection::open(set, DomId(BACK), &terms, table, quarantine);
+    let pages = chance.between(1, 2) as usize;
+    let set = front.allocate(pages, DomId(BACK)).expect("a fresh domain has pages");
+    let opened = FrontConnection::open(set, DomId(BACK), &terms, &mut front, &mut quarantine);
     let mut granting = opened.expect("an empty table has room");
     let refs: Vec<GrantRef> = granting.refs().collect();
-    let mut mapping = back.window.map(DomId(FRONT), &refs).expect("an honest offer can be mapped");
-    let page = xen.shared_pages(front.life).remove(0);
+    let run = window.map(&mut back, DomId(FRONT), &refs).expect("an honest offer can be mapped");
+    let view = back.foreign_pages(&run);
+    let mut mapping = BackConnection::new(run, view);
+    let page = xen.shared_pages(front_life).remove(0);
 
     let announced = line(&page);
     for _ in 0..chance.below(3) {
@@ -58,9 +62,12 @@ pub fn check(
     assert_eq!(verified.is_ok(), line(&page) == announced, "the header, to the byte");
     assert!(all(&page) == before, "verifying writes nothing");
     if verified.is_ok() {
-        mapping.stamp(Epoch(*b"the-back's-epoch"));
+        mapping.stamp(Epoch::from_bytes(*b"the-back's-epoch"));
         let stamp = granting.observe().stamp;
-        assert_eq!((stamp.epoch, stamp.number), (Epoch(*b"the-back's-epoch"), terms.number));
+        assert_eq!(
+            (stamp.epoch, stamp.number),
+            (Epoch::from_bytes(*b"the-back's-epoch"), terms.number)
+        );
         for _ in 0..ACTS_MAX {
             if chance.is_used_up() {
                 break;
@@ -68,10 +75,10 @@ pub fn check(
             act(&mut chance, &page, &announced, &mut granting, &mut mapping);
         }
     }
-    back.window.unmap(mapping).expect("nothing refuses it");
-    let released = granting.release(&mut front.table, &mut front.quarantine);
-    assert!(matches!(released, Released::Freed(_)), "nobody maps it any more");
-    assert_eq!(xen.mapped_pages(back.life), 0);
+    mapping.unmap(&mut window, &mut back).expect("nothing refuses it");
+    let released = granting.release(&mut front, &mut quarantine);
+    assert!(released.is_ok(), "nobody maps it any more");
+    assert_eq!(xen.mapped_pages(back_life), 0);
 }
 
 /// One call of an honest end, or a scribble of the hostile one.
@@ -107,7 +114,7 @@ fn act(
             back.publish(words);
             let seen = front.observe();
             assert_eq!((seen.words, seen.closing), (words, closing(page, BACK_WORDS)));
-            assert_eq!(seen.stamp.number, page.load(back_line::STAMP_NUMBER));
+            assert_eq!(seen.stamp.number, ConnectionId(page.load(back_line::STAMP_NUMBER)));
         }
         _ => scribble(chance, page),
     }

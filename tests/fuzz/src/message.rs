@@ -2,8 +2,8 @@
 //! message is read as itself.
 
 use channel::message::{CONTROL_BYTES_MAX, Control, RefuseReason};
-use channel::platform::{GrantRefs, Offer};
-use channel::{GrantRef, Number, Port};
+use channel::offer::{GrantRefs, Offer};
+use channel::{ConnectionId, GrantRef, Port};
 
 use super::spoil::{number, spoil};
 use prng::Chance;
@@ -26,7 +26,7 @@ pub fn check(input: &[u8], parse: impl Fn(&[u8]) -> Option<Control>) {
 fn check_bytes(bytes: &[u8], parse: &impl Fn(&[u8]) -> Option<Control>) {
     let Some(control) = parse(bytes) else { return };
     assert!(bytes.len() <= CONTROL_BYTES_MAX, "{} bytes are too many", bytes.len());
-    assert!(control.number() > Number(0), "numbers begin at 1");
+    assert!(control.number() > ConnectionId(0), "numbers begin at 1");
     if let Control::Connect(_, offer) = control {
         assert!(!offer.refs.as_slice().is_empty(), "a connection has a page");
     }
@@ -38,7 +38,7 @@ fn check_bytes(bytes: &[u8], parse: &impl Fn(&[u8]) -> Option<Control>) {
 }
 
 fn control(chance: &mut Chance) -> Control {
-    let k = Number(number(chance).max(1));
+    let k = ConnectionId(number(chance).max(1));
     match chance.below(6) {
         0 => Control::Connect(k, offer(chance)),
         1 => Control::Connected(k),

@@ -6,7 +6,7 @@
 //! coverage, and tests of other kinds bring the package's binaries along.
 
 use bolero::check;
-use channel::Number;
+use channel::ConnectionId;
 use channel::message::Control;
 use channel::register::Register;
 use grant::{BackConnection, SharedPages, VerifyError};
@@ -86,7 +86,7 @@ mod broken {
     #[test]
     #[should_panic(expected = "test failed")]
     fn a_message_parser_that_loses_the_last_number() {
-        let last = Control::Disconnected(Number(u32::MAX));
+        let last = Control::Disconnected(ConnectionId(u32::MAX));
         check!().with_max_len(64).with_iterations(20_000).for_each(|input: &[u8]| {
             crate::message::check(input, |bytes| {
                 Control::parse(bytes).filter(|control| *control != last)

@@ -15,6 +15,9 @@ pub enum Wrong {
     EpochUsedTwice,
     /// Two ends that both keep to the rules accuse each other of breaking them.
     Breach(String),
+    /// A side took its session for over because of its port, its page or Xen, and the other side is
+    /// still in that very session.
+    EndedWithoutCause(String),
     /// Invariant I1: a page was freed, or given to somebody else, while a domain maps it.
     FreedWhileMapped,
     /// The back wrote into a page that is not its connection's.

@@ -13,7 +13,7 @@ use channel::Epoch;
 use channel::endpoint::TIMERS;
 use channel::register::Seq;
 
-use super::letter::{ENCODED_BYTES, Letter, epoch_of, number_of};
+use crate::register_value::{ENCODED_BYTES, RegisterValue, epoch_of, number_of};
 
 /// Names a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,14 +41,14 @@ impl Hasher for Low {
 /// What messages are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Epochs and a number: see [`super::letter`].
+    /// Epochs and a number: see [`super::register`].
     Named,
     /// Text without epochs.
     Text,
 }
 
 /// Hears a world, part by part, and renames its epochs.
-pub struct Ear {
+pub struct WorldHasher {
     sum: u128,
     form: Form,
     /// From where the messages of a session are counted: from whom, to whom, after which.
@@ -65,7 +65,7 @@ pub struct Ear {
 const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const START: u128 = 0x243f_6a88_85a3_08d3_1319_8a2e_0370_7344;
 
-impl Ear {
+impl WorldHasher {
     /// Nothing heard yet.
     pub fn new(form: Form) -> Self {
         let (counts, names) = (Vec::new(), Vec::with_capacity(16));
@@ -92,6 +92,7 @@ impl Ear {
 
     /// Something that is not an epoch.
     pub fn fold(&mut self, token: u128) {
+        self.is_number = false;
         if let Some(byte) = self.held.take() {
             self.mix(0x100 | u128::from(byte));
         }
@@ -142,9 +143,9 @@ impl Ear {
     }
 
     /// A register, if there is one.
-    pub fn letter(&mut self, letter: Option<&Letter>) {
-        let Some(letter) = letter else { return self.fold(0x3000) };
-        let header = letter.header();
+    pub fn register(&mut self, register: Option<&RegisterValue>) {
+        let Some(register) = register else { return self.fold(0x3000) };
+        let header = register.header();
         self.epoch(header.from.bits());
         let (mut theirs, mut own) = (Seq::NONE, Seq::NONE);
         match header.to {
@@ -156,11 +157,12 @@ impl Ear {
         }
         self.fold(u128::from(header.ack.0.wrapping_sub(theirs.0)));
         self.fold(u128::from(header.first.0.wrapping_sub(own.0)));
-        self.write(letter.messages());
+        self.fold(u128::from(header.beat));
+        self.write(register.messages());
     }
 }
 
-impl Hasher for Ear {
+impl Hasher for WorldHasher {
     fn write(&mut self, bytes: &[u8]) {
         match self.form {
             Form::Named => self.messages(bytes),
@@ -184,8 +186,12 @@ impl Hasher for Ear {
             self.fold(u128::from(value));
         }
     }
-    /// A moment: that it is there has been told before.
-    fn write_u64(&mut self, _: u64) {}
+    /// A moment. With beats of no length only that it is there matters, which was heard before.
+    fn write_u64(&mut self, value: u64) {
+        if self.form == Form::Text {
+            self.fold(u128::from(value));
+        }
+    }
     /// The length of an array. The byte before the timers is the hello timer's back-off, and is
     /// dropped: without that, the states would be many times more, and none would differ in what it
     /// does.

@@ -7,9 +7,9 @@ use core::panic::AssertUnwindSafe;
 use std::collections::VecDeque;
 use std::panic::catch_unwind;
 
-use super::finding::{Finding, Wrong};
-use super::graph::{Graph, Kind};
-use super::key::{Key, KeyMap};
+use crate::finding::{Finding, Wrong};
+use crate::graph::{Graph, Kind};
+use crate::key::{Key, KeyMap};
 
 /// What can be searched: a world and everything that may happen in it.
 pub trait Model {
@@ -32,12 +32,12 @@ pub trait Model {
     /// Whether this is a good end.
     fn is_settled(&self, world: &Self::World) -> bool;
     /// The world in a line.
-    fn told(&self, world: &Self::World) -> String;
+    fn described(&self, world: &Self::World) -> String;
 }
 
 /// What came of a search.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct SearchResult {
     /// Different worlds.
     pub states: usize,
     /// Steps between them.
@@ -71,7 +71,7 @@ struct Search<'a, M: Model> {
 
 /// Checks a model, and stops as incomplete beyond `limit` states. `progress` is told the number of
 /// states now and then.
-pub fn check<M: Model>(model: &M, limit: usize, mut progress: impl FnMut(usize)) -> Outcome {
+pub fn check<M: Model>(model: &M, limit: usize, mut progress: impl FnMut(usize)) -> SearchResult {
     let mut search = Search {
         model,
         known: KeyMap::default(),
@@ -103,7 +103,7 @@ pub fn check<M: Model>(model: &M, limit: usize, mut progress: impl FnMut(usize))
     if is_complete {
         finding = search.judge();
     }
-    Outcome {
+    SearchResult {
         states: search.known.len(),
         edges: search.graph.edges(),
         depth: search.depth,
@@ -168,7 +168,7 @@ impl<M: Model> Search<'_, M> {
         way.push("from here round and round:".into());
         let mut states = vec![from];
         states.extend(self.graph.still_way(to, from));
-        way.extend(self.told(&states));
+        way.extend(self.described(&states));
         Some((Finding::WritesForEver, way))
     }
 
@@ -188,13 +188,13 @@ impl<M: Model> Search<'_, M> {
             // It went well when it was found.
             let _ = self.model.apply(&mut world, step);
             self.model.key(&mut world);
-            lines.push(format!("{:<45} {}", step.to_string(), self.model.told(&world)));
+            lines.push(format!("{:<45} {}", step.to_string(), self.model.described(&world)));
         }
         lines
     }
 
     /// The steps between states that follow one another.
-    fn told(&self, states: &[u32]) -> Vec<String> {
+    fn described(&self, states: &[u32]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut world = self.world(states[0]);
         for pair in states.windows(2) {
@@ -205,7 +205,7 @@ impl<M: Model> Search<'_, M> {
                 (is_it && kind != Kind::Free && kind != Kind::Passing).then_some((step, next))
             });
             let Some((step, next)) = next else { break };
-            lines.push(format!("{:<45} {}", step.to_string(), self.model.told(&next)));
+            lines.push(format!("{:<45} {}", step.to_string(), self.model.described(&next)));
             world = next;
         }
         lines

@@ -3,10 +3,6 @@
 
 use core::cell::Cell;
 
-use channel::driver::AddError;
-use channel::link::Settings;
-use channel::{LinkId, LinkName, Role};
-
 use super::clock::{MS, SECOND};
 use super::dom0::{Meddling, link_home};
 use super::faults::Mask;
@@ -260,16 +256,6 @@ impl Crowd {
         let now_ns = self.world.now_ns();
         self.world.store.request(kind, 0, payload.as_bytes(), now_ns).expect("domain 0 may");
         self.world.daemon_by(now_ns + 1);
-    }
-
-    /// What the backend's driver says to one link more than it has places for.
-    pub fn add_one_more(&mut self) -> Result<LinkId, AddError> {
-        let world = &mut self.world;
-        let mut guest = world.places[BACK].guest.take().expect("between two turns");
-        let name = LinkName::new(b"one-more").expect("a valid name");
-        let added = guest.add_link(name, Role::Back, Settings::default(), world, BACK);
-        world.places[BACK].guest = Some(guest);
-        added
     }
 }
 

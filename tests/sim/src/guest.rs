@@ -3,9 +3,9 @@
 //! Step the driver; take every event; say what the users want; move data; look when to wake up.
 //! That is docs/protocol.md §1 and the loop of `kernel/src/job`, with the world in place of Xen.
 
-use channel::driver::{AddError, Driver};
-use channel::link::{Link, Settings};
-use channel::{Duration, Instant, LinkId, LinkName, Role};
+use channel::driver::Driver;
+use channel::link::Settings;
+use channel::{Duration, Instant, LinkName, Role};
 
 use super::machine::Machine;
 use super::oracle::{Oracle, Saved};
@@ -17,12 +17,9 @@ use super::world::World;
 /// keep it busy without end.
 const LOOPS_MAX: u32 = 2000;
 
-/// The shipped driver, with a place for each link of the domain.
-pub type SimDriver = Driver<Vec<Link>>;
-
 /// A domain's program and machine.
 pub struct Guest {
-    driver: Box<SimDriver>,
+    driver: Box<Driver>,
     /// What the domain has.
     pub machine: Machine,
     users: Vec<User>,
@@ -31,7 +28,7 @@ pub struct Guest {
 
 /// A domain's program, put away.
 pub struct Snapshot {
-    driver: Box<SimDriver>,
+    driver: Box<Driver>,
     users: Vec<User>,
     books: Vec<Saved>,
     shown_ns: u64,
@@ -59,8 +56,7 @@ impl core::fmt::Debug for Guest {
 impl Guest {
     /// The program for a place, not yet started.
     pub fn new(world: &mut World, place: usize, machine: Machine) -> Self {
-        let links = world.links_at(place);
-        let mut driver = Box::new(Driver::new(vec![Link::VACANT; links]));
+        let mut driver = Box::new(Driver::new());
         let mut users = Vec::new();
         let mut guest_links = Vec::new();
         let settings = Settings {
@@ -95,10 +91,13 @@ impl Guest {
     }
 
     /// The program of a snapshot, started in another domain.
-    pub fn resume(snapshot: Snapshot, machine: Machine, oracle: &mut Oracle) -> Self {
+    pub fn resume(snapshot: Snapshot, mut machine: Machine, oracle: &mut Oracle) -> Self {
         let Snapshot { driver, users, books, .. } = snapshot;
         for (user, book) in users.iter().zip(books) {
             oracle.restore(user.link, user.side(), book);
+        }
+        for _ in &users {
+            machine.connections.add_link();
         }
         Guest { driver, machine, users, resumed: true }
     }
@@ -124,16 +123,17 @@ impl Guest {
     fn once(&mut self, world: &mut World, place: usize) -> Instant {
         self.machine.take_pending();
         let mut platform = SimPlatform { world, machine: &mut self.machine, place };
+        let now = platform.now();
         let restart = platform.world.places[place].restart_due.take();
         let mut has_stepped = false;
         if core::mem::take(&mut self.resumed) {
-            self.driver.resumed(&mut platform);
+            self.driver.resumed(now, &mut platform);
         } else if let Some(number) = restart {
             let user = self.users.iter().find(|user| user.link == number);
             let id = user.expect("a link of this place").id;
-            self.driver.restart(id, &mut platform);
+            self.driver.restart(now, id, &mut platform);
         } else {
-            self.driver.step(&mut platform);
+            self.driver.step(now, &mut platform);
             has_stepped = true;
         }
         take_events(&mut self.driver, &mut self.users, &mut platform);
@@ -155,24 +155,8 @@ impl Guest {
         deadline.min(self.driver.deadline())
     }
 
-    /// Adds a link to its driver: there are no more places than it had links from the beginning.
-    ///
-    /// # Errors
-    /// See [`AddError`].
-    pub fn add_link(
-        &mut self,
-        name: LinkName,
-        role: Role,
-        settings: Settings,
-        world: &mut World,
-        place: usize,
-    ) -> Result<LinkId, AddError> {
-        let mut platform = SimPlatform { world, machine: &mut self.machine, place };
-        self.driver.add_link(name, role, settings, &mut platform)
-    }
-
     /// Its driver.
-    pub fn driver(&self) -> &SimDriver {
+    pub fn driver(&self) -> &Driver {
         &self.driver
     }
 
@@ -183,11 +167,7 @@ impl Guest {
 }
 
 /// Takes every event to its user; how many there were.
-fn take_events(
-    driver: &mut SimDriver,
-    users: &mut [User],
-    platform: &mut SimPlatform<'_>,
-) -> usize {
+fn take_events(driver: &mut Driver, users: &mut [User], platform: &mut SimPlatform<'_>) -> usize {
     let mut taken = 0;
     while let Some((link, event)) = driver.poll_event() {
         users[link.index()].handle_event(&event, platform);

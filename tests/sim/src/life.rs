@@ -102,7 +102,7 @@ impl World {
         let shown_ns = snapshot.as_ref().map_or(anywhere_ns, Snapshot::shown_ns);
         let fast_ppm = self.chances.timing.between(0, 400) as i64 - 200;
         let clock = Clock::new(shown_ns, self.now_ns(), fast_ppm);
-        let machine = Machine::new(&self.xen, life, domid, clock, self.links_at(place));
+        let machine = Machine::new(&self.xen, life, domid, clock);
         self.store.introduce(domid, machine.ring.page().clone(), self.now_ns());
         self.settle(place, domid);
         let home = &mut self.places[place];

@@ -1,16 +1,12 @@
-//! What a simulated domain has: its ring page, its grants and window, its clock; the counterpart of
-//! the image's `XenPlatform`, over the same `grant` crate.
-//!
-//! These books belong to the domain and outlive an endpoint that is restarted in place.
+//! What a simulated domain has: its ring page, its connections, its clock.
 
-use channel::{DomId, LinkId};
-use grant::{BackConnection, FrontConnection, GrantTable, PageSet, Quarantine, SharedPages};
+use channel::{Connections, DomId, LinkId};
 use xenbus::{RingPage, RingWord};
 
 use super::clock::Clock;
 use super::page::Page;
-use super::slots::Slots;
-use super::xen::{Entries, Holdings, Life, SimPages, Xen};
+use super::ports::SimXen;
+use super::xen::{Holdings, Life, Xen};
 
 /// Page sets that may be in use or in quarantine together. Few, so that a full quarantine happens.
 pub const PAGE_SETS_MAX: usize = 4;
@@ -53,19 +49,6 @@ impl RingPage for GuestRing {
     fn full_barrier(&self) {}
 }
 
-/// One link's end of its connection.
-#[derive(Debug, Default)]
-pub struct End {
-    /// The granting side.
-    pub front: Option<FrontConnection<SimPages>>,
-    /// The mapping side.
-    pub back: Option<BackConnection<SimPages>>,
-    /// The own port.
-    pub port: Option<u32>,
-    /// The granting side's epoch and number.
-    pub terms: Option<(u128, u32)>,
-}
-
 /// A simulated domain without its program.
 #[derive(Debug)]
 pub struct Machine {
@@ -79,50 +62,23 @@ pub struct Machine {
     pub clock: Clock,
     /// Its xenstore ring.
     pub ring: GuestRing,
-    /// Its grants.
-    pub table: GrantTable<Entries>,
-    /// Pages that a peer still maps.
-    pub quarantine: Quarantine<SimPages, PAGE_SETS_MAX>,
-    /// Pages that are free, with their frames.
-    pub spare: Vec<PageSet<SimPages>>,
-    /// Slots for foreign pages.
-    pub window: Slots,
-    /// Per link.
-    pub ends: Vec<End>,
-    /// A fault: the next port is refused.
-    pub refuse_port: bool,
+    /// Its connections.
+    pub connections: Connections<SimXen>,
 }
 
 impl Machine {
-    /// A fresh domain's, which has so many links.
-    pub fn new(xen: &Xen, life: Life, domid: u16, clock: Clock, links: usize) -> Self {
+    /// A fresh domain's.
+    pub fn new(xen: &Xen, life: Life, domid: u16, clock: Clock) -> Self {
+        let connections =
+            Connections::new(SimXen::new(xen, life), PAGE_SETS_MAX, xen.sizes().slots);
         Machine {
             xen: xen.clone(),
             life,
             domid,
             clock,
             ring: GuestRing::new(Page::new()),
-            table: GrantTable::new(xen.entries(life)),
-            quarantine: Quarantine::new(),
-            spare: Vec::new(),
-            window: Slots::new(xen, life),
-            ends: core::iter::repeat_with(End::default).take(links).collect(),
-            refuse_port: false,
+            connections,
         }
-    }
-
-    /// A free page set of so many pages.
-    pub fn take_pages(&mut self, pages: usize) -> PageSet<SimPages> {
-        if let Some(at) = self.spare.iter().position(|set| set.pages().pages() == pages) {
-            let set = self.spare.swap_remove(at);
-            self.xen.assert_unmapped(self.life, set.frames());
-            return set;
-        }
-        let mut frames = [0; grant::PAGES_MAX];
-        for frame in &mut frames[..pages] {
-            *frame = self.xen.allocate(self.life);
-        }
-        PageSet::new(self.xen.own_pages(self.life, &frames[..pages]), frames)
     }
 
     /// Checks, as a back says DISCONNECTED, that nothing is mapped but what another link's
@@ -130,27 +86,18 @@ impl Machine {
     ///
     /// # Panics
     /// If something is.
-    pub fn assert_no_loose_mappings(&self) {
-        let is_back = |end: &End| end.back.is_some();
-        let loose = self.holdings().mappings > self.window.stuck();
-        assert!(!loose || self.ends.iter().any(is_back), "I2: disconnected, and still mapped");
-    }
-
-    /// Closes a link's port, if it has one.
-    pub fn close_port(&mut self, link: LinkId) {
-        if let Some(port) = self.ends[link.index()].port.take() {
-            self.xen.close_port(self.life, port);
-        }
+    pub fn assert_no_loose_mappings(&mut self, links: usize) {
+        let stuck = self.connections.counts().stuck;
+        let is_loose = self.holdings().mappings > stuck;
+        let is_serving =
+            (0..links).any(|link| self.connections.back(LinkId::from_index(link)).is_some());
+        assert!(!is_loose || is_serving, "I2: disconnected, and still mapped");
     }
 
     /// Clears the pending bits of all connections' ports, as the image does before it looks at what
-    /// they announced; whether any was set.
-    pub fn take_pending(&mut self) -> bool {
-        let mut any = false;
-        for port in self.ends.iter().filter_map(|end| end.port) {
-            any |= self.xen.take_pending(self.life, port);
-        }
-        any
+    /// they announced.
+    pub fn take_pending(&mut self) {
+        self.connections.take_pending(|xen, port| xen.take_pending(port), |_| {});
     }
 
     /// Its number, as the channel has it.

@@ -123,9 +123,9 @@ impl World {
         let guest = self.places[place].guest.as_mut().map(|guest| &mut guest.machine);
         let Some(machine) = machine.or(guest) else { return };
         match what {
-            0 => machine.window.fail_next(MapFailure::Map),
-            1 => machine.window.fail_next(MapFailure::Unmap),
-            _ => machine.refuse_port = true,
+            0 => machine.connections.xen().fail_next(MapFailure::Map),
+            1 => machine.connections.xen().fail_next(MapFailure::Unmap),
+            _ => machine.connections.xen().refuse_port(),
         }
     }
 

@@ -4,13 +4,13 @@
 //! The frontend's user leads: connect, send so many bytes and get as many back, disconnect, rest.
 //! The backend's answers byte for byte, and sometimes asks for the end.
 
+use channel::connection::Released;
 use channel::endpoint::SendError;
 use channel::event::{Breach, DownReason, Event, Notice};
 use channel::register::Seq;
-use channel::{Instant, LinkId, Platform, Step};
+use channel::{Driver, Instant, LinkId, Step};
 use grant::{Readiness, TransferError, Wish};
 
-use super::guest::SimDriver;
 use super::oracle::Side;
 use super::platform::SimPlatform;
 
@@ -127,8 +127,11 @@ impl User {
                 self.begin(number.0, platform);
             }
             Event::Closing { .. } => self.phase = Phase::Leaving,
-            Event::Disconnected { number, end, .. } => {
+            Event::Disconnected { number, end, released } => {
                 oracle.disconnected(link, side, number.0);
+                if let Released::Quarantined { pages } = released {
+                    platform.world.note_quarantined(pages.into());
+                }
                 if end == channel::event::End::InOrder {
                     self.cycles += 1;
                     self.rest(now, platform);
@@ -178,18 +181,14 @@ impl User {
     }
 
     /// Says to the driver what the user wants; when it wants to look again.
-    pub fn want(&mut self, driver: &mut SimDriver, platform: &mut SimPlatform<'_>) -> Instant {
+    pub fn want(&mut self, driver: &mut Driver, platform: &mut SimPlatform<'_>) -> Instant {
         if self.session.is_none() {
             return Instant::NEVER;
         }
         self.send_some(driver, platform).min(self.want_connection(driver, platform))
     }
 
-    fn want_connection(
-        &mut self,
-        driver: &mut SimDriver,
-        platform: &mut SimPlatform<'_>,
-    ) -> Instant {
+    fn want_connection(&mut self, driver: &mut Driver, platform: &mut SimPlatform<'_>) -> Instant {
         let now = platform.now();
         match self.phase {
             Phase::Resting { until } if self.side == Side::Front => {
@@ -199,7 +198,7 @@ impl User {
                 if now < until {
                     return until;
                 }
-                if driver.connect(self.id, platform).is_ok() {
+                if driver.connect(now, self.id, platform).is_ok() {
                     self.phase = Phase::Asked;
                     return Instant::START;
                 }
@@ -207,7 +206,7 @@ impl User {
                 Instant::NEVER
             }
             Phase::Streaming if self.is_enough(platform) => {
-                if driver.disconnect(self.id, platform).is_ok() {
+                if driver.disconnect(now, self.id, platform).is_ok() {
                     self.phase = Phase::Leaving;
                     return Instant::START;
                 }
@@ -230,7 +229,7 @@ impl User {
     }
 
     /// Sends what is due; when the next is.
-    fn send_some(&mut self, driver: &mut SimDriver, platform: &mut SimPlatform<'_>) -> Instant {
+    fn send_some(&mut self, driver: &mut Driver, platform: &mut SimPlatform<'_>) -> Instant {
         let now = platform.now();
         if platform.world.is_at_rest(self.link) || platform.world.users_leave {
             return Instant::NEVER;
@@ -322,8 +321,7 @@ impl User {
     fn move_front(&mut self, platform: &mut SimPlatform<'_>) -> Moved {
         let Some((own, peer)) = self.session else { return Moved::Nothing };
         let judged = platform.world.oracle.is_judged(self.link, self.side);
-        let index = self.id.index();
-        let Some(front) = platform.machine.ends[index].front.as_mut() else {
+        let Some(front) = platform.machine.connections.front(self.id) else {
             return Moved::Nothing;
         };
         let mut unit = [0; UNIT_BYTES];
@@ -342,7 +340,7 @@ impl User {
         let writable = if self.sent < self.total { u32::MAX } else { 0 };
         let wish = Wish { readable: owed.min(1), writable };
         let Ok(sleep) = front.before_sleep(wish) else { return self.break_off(judged) };
-        platform.notify_if(self.id, sleep.notify);
+        platform.machine.connections.notify_if(self.id, sleep.notify);
         if !self.half_told && self.received * 2 >= self.total && self.total > 0 {
             self.half_told = true;
             platform.reached(self.id, Step::Streaming);
@@ -353,8 +351,7 @@ impl User {
     fn move_back(&mut self, platform: &mut SimPlatform<'_>) -> Moved {
         let Some((own, peer)) = self.session else { return Moved::Nothing };
         let judged = platform.world.oracle.is_judged(self.link, self.side);
-        let index = self.id.index();
-        let Some(back) = platform.machine.ends[index].back.as_mut() else {
+        let Some(back) = platform.machine.connections.back(self.id) else {
             return Moved::Nothing;
         };
         let mut unit = [0; UNIT_BYTES];
@@ -386,7 +383,7 @@ impl User {
             Err(TransferError::Fenced) => return Moved::Nothing,
             Err(TransferError::Ring(_)) => return self.break_off(judged),
         };
-        platform.notify_if(self.id, sleep.notify);
+        platform.machine.connections.notify_if(self.id, sleep.notify);
         if !self.half_told && read > 0 {
             self.half_told = true;
             platform.reached(self.id, Step::Streaming);

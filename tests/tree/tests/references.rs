@@ -53,7 +53,7 @@ impl Tree {
         self.paths.iter().map(String::as_str).filter(move |path| path.ends_with(ending))
     }
 
-    /// A name is right from any folder on: `act.rs` and `link/act.rs` both are.
+    /// A name is right from any folder on: `actions.rs` and `link/actions.rs` both are.
     fn has(&self, name: &str) -> bool {
         let end = format!("/{name}");
         self.paths.iter().any(|path| path == name || path.ends_with(&end))
@@ -200,7 +200,7 @@ fn what_documents_and_comments_refer_to_exists() {
 #[test]
 fn a_dead_reference_is_found() {
     let tree = Tree::read();
-    let text = "see act.rs, link/act.rs, docs/decisions/0018 and docs/misc/x.pandoc";
+    let text = "see actions.rs, link/actions.rs, docs/decisions/0018 and docs/misc/x.pandoc";
     assert_eq!(tree.dead_paths(text), [""; 0]);
     let text = "`kernel/src/mappings.rs`, design.md; docs/decisions/9999, tests/nowhere.";
     let dead = ["kernel/src/mappings.rs", "design.md", "docs/decisions/9999", "tests/nowhere"];

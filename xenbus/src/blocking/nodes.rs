@@ -4,7 +4,9 @@
 use super::{Store, StoreError, unexpected};
 use crate::blocking::Port;
 use crate::directory::{Listing, Step};
-use crate::permission::{DomId, Permission};
+use xen_types::DomId;
+
+use crate::permission::Permission;
 use crate::reply::{Names, Reply};
 use crate::request::Request;
 

@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use super::daemon::{FakeDaemon, Flavour, GUEST, OK, Transaction, Watch};
 use super::tree::{Trace, View};
 use crate::error::Errno;
-use crate::permission::{Access, DomId, Permission};
+use xen_types::DomId;
+
+use crate::permission::{Access, Permission};
 use crate::wire::{Header, PAYLOAD_BYTES_MAX, op};
 
 /// Quotas of C xenstored and oxenstored alike: bytes of a node, open transactions.

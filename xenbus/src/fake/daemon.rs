@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 
 use super::tree::{Node, Nodes, Trace, is_below};
 use crate::error::Errno;
-use crate::permission::{DomId, Permission};
+use xen_types::DomId;
+
+use crate::permission::Permission;
 use crate::ring::{RECONNECT, REPLIES_AT, REQUESTS_AT, RING_BYTES, RingPage, RingWord};
 use crate::wire::{HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, op};
 

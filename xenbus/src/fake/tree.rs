@@ -7,7 +7,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::error::Errno;
-use crate::permission::{Access, DomId, Permission};
+use xen_types::DomId;
+
+use crate::permission::{Access, Permission};
 
 pub(super) type Nodes = BTreeMap<String, Node>;
 

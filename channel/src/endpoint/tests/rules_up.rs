@@ -226,6 +226,28 @@ fn in_the_page_acknowledgements_cost_no_write_and_quiet_needs_no_read() {
 }
 
 #[test]
+fn q_a_mailbox_that_was_lost_is_read_until_it_is_known_to_be_there() {
+    let mut pair = Pair::up();
+    let now = pair.now;
+    pair.end(A).handle_hint();
+    pair.end(A).handle_submitted(now, Wish::Read);
+    pair.end(A).handle_unread(now, ReadFailure::Absent);
+    pair.end(A).set_traffic(now, Traffic::Page);
+    // The daemon may refuse to make it again, for want of quota.
+    pair.end(A).handle_submitted(now, Wish::Mend);
+    let later = now.after(BEAT);
+    assert!(pair.end(A).deadline() <= later);
+    pair.end(A).handle_timeout(later);
+    assert!(!pair.end(A).is_quiet());
+    let wishes = core::iter::from_fn(|| {
+        let wish = pair.end(A).poll_wish()?;
+        pair.end(A).handle_submitted(later, wish);
+        Some(wish)
+    });
+    assert!(wishes.take(3).any(|wish| wish == Wish::Read));
+}
+
+#[test]
 fn q_a_message_announced_in_the_page_is_read_without_its_event_and_a_lie_only_once() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));

@@ -1,4 +1,4 @@
-//! `cargo run -p model --release --bin check-model -- session|connection|mutations`: every state that
+//! `cargo run -p model --release -- session|connection|mutations`: every state that
 //! two shipped ends of a link can reach within the bounds, and whether each of them is right (see
 //! `model`).
 
@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::connection::{self, Connection};
-use model::session::world::{MESSAGES_UNBOUNDED, UNBOUNDED};
+use model::connection::{self, Connection, Requests};
+use model::session::world::MESSAGES_UNBOUNDED;
 use model::session::{self, Granting, Sameness, Session};
-use model::{Finding, Model, Outcome, check};
+use model::side::UNBOUNDED;
+use model::{Finding, Model, SearchResult, check};
 
 /// Checks sessions and connections exhaustively within small bounds.
 #[derive(Debug, Parser)]
@@ -53,10 +54,13 @@ enum What {
         /// Connections that the front's user asks for in each session.
         #[arg(long, default_value_t = 1)]
         connects: u32,
+        /// Let READs and WRITEs be done and answered at any time: many more states.
+        #[arg(long)]
+        under_way: bool,
         #[command(flatten)]
         faults: Faults,
     },
-    /// The wrong readings that are not changes of the shipped code, each within bounds of its own.
+    /// Each deliberate mistake, within bounds of its own.
     Mutations,
 }
 
@@ -113,12 +117,17 @@ fn main() -> ExitCode {
                 is_overtaking,
                 sameness,
             };
-            run("session", &Session { bounds, mutation: session::Mutation::None }, limit)
+            run("session", &Session { bounds, mutation: session::Mutation::Nothing }, limit)
         }
-        What::Connection { pages, connects, faults } => {
+        What::Connection { pages, connects, under_way, faults } => {
             let (crashes, faults) = faults.counts();
-            let bounds = connection::Bounds { pages, connects, crashes, faults };
-            run("connection", &Connection { bounds, mutation: connection::Mutation::None }, limit)
+            let requests = if under_way { Requests::UnderWay } else { Requests::AtOnce };
+            let bounds = connection::Bounds { pages, connects, crashes, faults, requests };
+            run(
+                "connection",
+                &Connection { bounds, mutation: connection::Mutation::Nothing },
+                limit,
+            )
         }
         What::Mutations => return mutations(limit),
     };
@@ -130,20 +139,20 @@ fn mutations(limit: usize) -> ExitCode {
     let mut found = Vec::new();
     for mutation in session::mutation::MUTATIONS {
         let name = format!("reading {}, {mutation:?}", mutation.reading());
-        let outcome = run(&name, &mutation.model(), limit);
+        let outcome = run(&name, &Session::of(mutation), limit);
         found.push(outcome.finding.is_some());
     }
     for mutation in connection::mutation::MUTATIONS {
         let name = format!("reading {}, {mutation:?}", mutation.reading());
-        let outcome = run(&name, &mutation.model(), limit);
+        let outcome = run(&name, &Connection::of(mutation), limit);
         found.push(outcome.finding.is_some());
     }
     let count = found.iter().filter(|found| **found).count();
-    println!("{count} of {} mutations found", found.len());
+    println!("{count} of {} wrong machines found", found.len());
     if count == found.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run<M: Model>(name: &str, model: &M, limit: usize) -> Outcome {
+fn run<M: Model>(name: &str, model: &M, limit: usize) -> SearchResult {
     let bar = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{elapsed_precise} {spinner} {pos} states, {per_sec}");
     bar.set_style(style.expect("a template that is right"));

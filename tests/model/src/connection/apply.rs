@@ -1,79 +1,44 @@
-//! What a step does to a connection's world, and what must never come of it: invariants I1 and I2,
-//! exactly one terminal answer, and room for every word (docs/protocol.md §6 to §8, §11).
+//! What a step does to a connection's world: inputs of a link, then everything that follows from
+//! them until others could see something.
 
-use channel::Epoch;
-use channel::EpochSource;
-use channel::back::{BackAction, BackState};
-use channel::endpoint::{Found, Introduction, Traffic};
-use channel::event::{DownReason, Witness};
-use channel::front::{FrontAction, FrontState, Outcome};
-use channel::ids::Number;
-use channel::message::Control;
-use channel::platform::{BindError, MapError, Offer, Released, VerifyError};
+use std::rc::Rc;
 
-use super::super::finding::Wrong;
-use super::super::graph::Kind;
-use super::super::session::world::{Side, spend};
-use super::glue::{self, Hurry, Turn, settle, touch};
+use channel::back::BackAction;
+use channel::endpoint::{Introduction, WriteOutcome};
+use channel::event::{DownReason, Event};
+use channel::front::FrontAction;
+use channel::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX};
+use channel::link::{Action, Completion, Machine, StoreOp};
+use channel::{Epoch, EpochSource, Instant};
+
 use super::mutation::Mutation;
+use super::perform::{self, forget_mapping, free, perform, take_back, touch};
 use super::step::{Step, What, kind};
-use super::world::{Bounds, Content, Header, Held, Life, NOW, Page, Usage, World};
+use super::world::{
+    BEAT, Bounds, Content, Domain, Held, NOW, Page, Request, Requests, Usage, World,
+};
+use crate::finding::Wrong;
+use crate::graph::Kind;
+use crate::register_value::RegisterValue;
+use crate::side::{Side, spend};
 
-/// What a step goes by: the wrong reading, if there is one, and the epoch that it may draw.
-pub struct Rules {
-    /// What is wrong.
-    pub mutation: Mutation,
-    /// Pages of the front's domain.
-    pub pages: usize,
-    /// Epochs.
-    pub source: OneEpoch,
+/// What a step goes by.
+struct Rules<'a> {
+    bounds: &'a Bounds,
+    mutation: Mutation,
+    epochs: OneEpoch,
+    /// The moment at which the step happens.
+    now: Instant,
+    /// A READ or a WRITE has gone out.
+    has_asked_store: bool,
 }
 
 /// Gives the one epoch that a step may draw.
-pub struct OneEpoch(Option<Epoch>);
+struct OneEpoch(Option<Epoch>);
 
 impl EpochSource for OneEpoch {
     fn fresh_epoch(&mut self) -> Epoch {
         self.0.take().expect("one step draws one epoch at most")
-    }
-}
-
-impl Rules {
-    /// What the page still says of an earlier connection: nothing, it was zeroed.
-    pub fn old_stamp(&self, content: &Content) -> Option<(Epoch, Number)> {
-        match content {
-            Content::Header(old) if self.mutation == Mutation::StampWithoutNumber => old.stamp,
-            _ => None,
-        }
-    }
-
-    /// The stamp as this front takes it.
-    pub fn seen(&self, stamp: (Epoch, Number), number: Number) -> Option<(Epoch, Number)> {
-        let is_blind = self.mutation == Mutation::StampWithoutNumber;
-        Some(if is_blind { (stamp.0, number) } else { stamp })
-    }
-
-    /// A word of the peer as this machine takes it.
-    pub fn heard(&self, life: &mut Life, control: Control) -> Option<Control> {
-        let number = life.number();
-        match (self.mutation, control, life.front_state(), life.back_state()) {
-            (Mutation::NoNumbers, Control::Disconnected(_), Some(_), _) => {
-                Some(Control::Disconnected(number))
-            }
-            (Mutation::NoNumbers, Control::Disconnect(_), _, Some(BackState::Idle)) => {
-                let answer = Control::Disconnected(number);
-                let _ = life.endpoint.send(answer.emit().as_bytes());
-                None
-            }
-            _ => Some(control),
-        }
-    }
-
-    /// A session has ended.
-    pub fn note_down(&self, life: &mut Life, reason: DownReason) {
-        if self.mutation == Mutation::TrustsNewEpoch {
-            life.mark = reason == DownReason::PeerRestarted;
-        }
     }
 }
 
@@ -88,30 +53,31 @@ pub fn apply(
     mutation: Mutation,
 ) -> Result<Kind, Wrong> {
     let kind = kind(world, step);
-    let source = OneEpoch(Some(Epoch::from_bits(world.unused)));
-    let mut rules = Rules { mutation, pages: bounds.pages, source };
-    let writes = match step {
+    let epochs = OneEpoch(Some(Epoch::from_bits(world.unused)));
+    let mut rules = Rules { bounds, mutation, epochs, now: NOW, has_asked_store: false };
+    let mut writes = false;
+    match step {
         Step::Of(side, what) => {
             happen(world, side, what, &mut rules)?;
-            match world.life(side) {
-                Some(_) => settle(world, side, &mut rules)?,
-                None => false,
+            let is_busy = world.domain(side).is_none_or(|domain| domain.is_working);
+            if !is_busy && !may_settle_later(world, side, what) {
+                writes = settle(world, side, &mut rules)?;
+                if is_own_matter(what) && !rules.has_asked_store {
+                    writes |= act_at_once(world, side, &mut rules)?;
+                }
+            }
+            if rules.now != NOW {
+                world.changed[side as usize] = Some(rules.now);
             }
         }
-        Step::LetGo(page) => {
-            world.pages[page].is_mapped_by_dead = false;
-            false
-        }
-        Step::Sweep(page) | Step::TakeBack(page) => {
-            free(world, page, &rules)?;
-            false
-        }
+        Step::LetGo(page) => world.pages[page].is_mapped_by_dead = false,
+        Step::Sweep(page) => free(world, page, mutation)?,
+        Step::TakeBack(page) => take_back(world, page, mutation)?,
         Step::GiveAway(page) => {
             world.pages[page].usage = Usage::Another;
             world.pages[page].content = Content::Another;
-            false
         }
-    };
+    }
     Ok(match kind {
         Kind::Still if writes => Kind::Writes,
         Kind::Event if writes => Kind::EventWrites,
@@ -119,79 +85,283 @@ pub fn apply(
     })
 }
 
-fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules) -> Result<(), Wrong> {
+/// Whether the link has no part in the step, or still has something else to do.
+fn may_settle_later(world: &World, side: Side, what: What) -> bool {
+    let is_store = matches!(what, What::Land | What::LandAfterRead | What::UnmapLate);
+    is_store && world.domain(side).is_none_or(|domain| domain.action.is_some())
+}
+
+/// Whether the step is an input that neither depends on anything that others can change nor shows
+/// them anything. What follows from it first is done in the same step: whatever another domain does
+/// between the two, it can do just before the input as well.
+const fn is_own_matter(what: What) -> bool {
+    matches!(
+        what,
+        What::Look | What::Beat | What::Late | What::Connect | What::Disconnect | What::Restart
+    )
+}
+
+/// The first action after such an input. One that Xen may refuse is a step of its own.
+fn act_at_once(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<bool, Wrong> {
+    let action = world.domain(side).and_then(|domain| domain.action);
+    if action.is_none_or(|action| perform::may_fail(&action)) {
+        return Ok(false);
+    }
+    act(world, side, rules)?;
+    settle(world, side, rules)
+}
+
+fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules<'_>) -> Result<(), Wrong> {
+    let now = rules.now;
     match what {
-        What::Start => start(world, side, rules),
+        What::Start => {
+            let domain = Domain::new(side, Epoch::from_bits(world.unused));
+            world.domains[side as usize] = Some(Rc::new(domain));
+        }
         What::Crash => crash(world, side),
-        What::Turn(turn) => do_turn(world, side, turn, rules)?,
-        What::Fails(Turn::Map) => {
-            spend(&mut world.faults);
-            world.at(side).back().handle_mapped(Err(MapError::NoRoom));
+        What::Act(_) => act(world, side, rules)?,
+        What::Refuse(_) => refuse(world, side, rules)?,
+        What::Look => world.at(side).link.handle_step(),
+        What::Beat => {
+            rules.now = now.after(BEAT);
+            world.at(side).link.handle_step();
         }
-        What::Fails(_) => {
-            spend(&mut world.faults);
-            if rules.mutation == Mutation::StampsBeforeBind {
-                stamp(world)?;
+        What::Late => {
+            rules.now = world.at(side).link.late_at();
+            world.at(side).link.handle_step();
+        }
+        What::Hint => world.at(side).link.handle_hint(),
+        What::Answer => answer(world, side, rules)?,
+        What::AnswerAfterHint => {
+            world.at(side).link.handle_hint();
+            answer(world, side, rules)?;
+        }
+        What::Land => land(world, side),
+        What::LandAfterRead => {
+            serve(world, side.other());
+            land(world, side);
+        }
+        What::Silence | What::FalseSilence => {
+            if what == What::FalseSilence {
+                spend(&mut world.faults);
             }
-            world.at(side).back().handle_bound(Err(BindError::NoPorts));
+            let link = &mut world.at(side).link;
+            link.note_silence(now);
+            match rules.bounds.requests {
+                // The READ goes out, and is answered, at once.
+                Requests::AtOnce => link.handle_hint(),
+                Requests::UnderWay => answer(world, side, rules)?,
+            }
         }
-        What::Look => glue::look(world, side, rules)?,
-        What::Work => work(world, rules),
-        What::UnmapLate => {
-            world.at(side).mark = false;
-            unmap(world);
+        What::Work => world.at(side).is_working = true,
+        What::Finish => finish(world, rules)?,
+        What::UnmapLate => perform::unmap_pages(world),
+        What::Connect => {
+            world.at(side).link.connect().expect("asked for while idle");
+        }
+        What::Disconnect => {
+            world.at(side).link.disconnect().expect("asked for while there is one");
         }
         What::Restart => restart(world, side, rules)?,
-        _ => tell(world, side, what, rules),
     }
     Ok(())
 }
 
-/// What concerns the session or the machine alone.
-fn tell(world: &mut World, side: Side, what: What, rules: &mut Rules) {
-    if what == What::FalseVerdict {
-        spend(&mut world.faults);
-    }
-    let life = world.at(side);
-    match what {
-        What::Time => life.endpoint.handle_timeout(life.endpoint.deadline()),
-        What::Hint => life.endpoint.handle_hint(),
-        What::Beat => (life.is_moved, life.is_late) = (true, false),
-        What::Late => {
-            life.is_late = true;
-            glue::follow_page(life);
-            // Only the mailbox tells whether the peer lives.
-            life.endpoint.handle_hint();
+/// Everything that follows from an input and that nobody else sees, then what goes to the daemon,
+/// and so on until there is nothing more, or an [`Action`] comes first that others could see. Says
+/// whether a WRITE went out.
+///
+/// [`Action::Reached`] does nothing, and [`Action::Notify`] only causes a look at the page, which may
+/// come at any time anyway, or never. Both are done at once: whatever another domain does between
+/// one of them and the link's next action, it can do just after that action's predecessor as well.
+fn settle(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<bool, Wrong> {
+    let mut writes = false;
+    loop {
+        let domain = world.at(side);
+        let action = domain.link.poll_action(rules.now, &mut rules.epochs);
+        domain.action = action;
+        take_events(world, side)?;
+        let domain = world.at(side);
+        match action {
+            Some(Action::Reached(_) | Action::Notify) => {
+                done(world, side, Completion::Done, rules);
+                continue;
+            }
+            Some(_) => return Ok(writes),
+            None => check_window(domain, rules.mutation)?,
         }
-        What::Verdict | What::FalseVerdict => {
-            let reason = DownReason::BeatsMissed;
-            life.endpoint.handle_verdict(NOW, reason, Witness::Register, &mut rules.source);
+        if let Some(Request::WriteDone(outcome)) = domain.requests.front() {
+            let outcome = *outcome;
+            domain.requests.pop_front();
+            domain.link.handle_written(rules.now, outcome, &mut rules.epochs);
+            continue;
         }
-        What::Connect => {
-            life.front().connect(1).expect("asked for while idle");
-        }
-        What::Disconnect => match side {
-            Side::A => life.front().disconnect().expect("asked for while there is one"),
-            Side::B => life.back().disconnect().expect("asked for while serving"),
-        },
-        _ => {}
+        let Some(op) = domain.link.next_op(rules.now) else { return Ok(writes) };
+        rules.has_asked_store |= matches!(op, StoreOp::Read | StoreOp::Write);
+        writes |= op == StoreOp::Write;
+        submit(world, side, op, rules);
     }
 }
 
-fn start(world: &mut World, side: Side, rules: &mut Rules) {
-    let mut life = Life::new(side, Epoch::from_bits(world.unused));
-    let read = Introduction { peer: side.other().domid(), number: 1 };
-    life.endpoint.handle_introduction(NOW, read, Found::AtStart, &mut rules.source);
-    life.endpoint.set_traffic(NOW, Traffic::Register);
-    world.lives[side as usize] = Some(life);
+/// A request goes to the daemon. What is of no consequence here is answered at once: the
+/// introduction never changes, and permissions are the session's model's.
+fn submit(world: &mut World, side: Side, op: StoreOp, rules: &mut Rules<'_>) {
+    let domain = world.at(side);
+    let mut value = [0; REGISTER_BYTES_MAX];
+    let length = domain.link.write_value(&mut value);
+    domain.link.handle_submitted(op, rules.now);
+    match op {
+        StoreOp::Look => {
+            let read = Introduction { peer: side.other().domid(), number: 1 };
+            domain.link.handle_introduction(rules.now, Some(read), &mut rules.epochs);
+        }
+        StoreOp::Make | StoreOp::Permit => domain.link.handle_mailbox_prepared(op),
+        StoreOp::Read => domain.requests.push_back(Request::Read),
+        StoreOp::Write => {
+            domain.requests.push_back(Request::Write(RegisterValue::new(&value[..length])));
+        }
+        op => panic!("a request that the model does not know: {op:?}"),
+    }
+    if rules.bounds.requests == Requests::AtOnce && matches!(op, StoreOp::Read | StoreOp::Write) {
+        serve(world, side);
+        if op == StoreOp::Read {
+            take_read(world, side, rules);
+        }
+    }
+}
+
+/// The daemon does the oldest request that it has not done.
+fn serve(world: &mut World, side: Side) {
+    let is_there = world.domain(side.other()).is_some();
+    let mailbox = world.mailboxes[side as usize].clone();
+    let Some(request) = world
+        .at(side)
+        .requests
+        .iter_mut()
+        .find(|request| matches!(request, Request::Read | Request::Write(_)))
+    else {
+        return;
+    };
+    match request {
+        Request::Read => *request = Request::ReadDone(mailbox),
+        Request::Write(value) if is_there => {
+            let value = value.clone();
+            *request = Request::WriteDone(WriteOutcome::Done);
+            world.mailboxes[side.other() as usize] = Some(value);
+        }
+        _ => *request = Request::WriteDone(WriteOutcome::Refused),
+    }
+}
+
+/// The daemon does everything that was asked for up to the WRITE.
+fn land(world: &mut World, side: Side) {
+    let is_asked = |request: &Request| matches!(request, Request::Write(_));
+    while world.domain(side).is_some_and(|domain| domain.requests.iter().any(is_asked)) {
+        serve(world, side);
+    }
+}
+
+fn answer(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
+    if let Some(Request::Read) = world.at(side).requests.front() {
+        serve(world, side);
+    }
+    take_read(world, side, rules);
+    Ok(())
+}
+
+/// A READ's answer arrives.
+fn take_read(world: &mut World, side: Side, rules: &mut Rules<'_>) {
+    let domain = world.at(side);
+    let place = domain.requests.iter().position(|r| matches!(r, Request::ReadDone(_)));
+    let Some(Request::ReadDone(value)) = place.and_then(|place| domain.requests.remove(place))
+    else {
+        return;
+    };
+    let Some(value) = value else {
+        domain.link.handle_read(rules.now, &[], &mut rules.epochs);
+        return;
+    };
+    if let Some(answer) = rules.mutation.answer_to(&value, domain) {
+        let _ = domain.link.send(answer);
+    }
+    let value = rules.mutation.change_read(&value, domain);
+    domain.link.handle_read(rules.now, value.bytes(), &mut rules.epochs);
+}
+
+/// The user takes every event at once.
+fn take_events(world: &mut World, side: Side) -> Result<(), Wrong> {
+    let is_one_session = is_one_session(world, side);
+    let domain = world.at(side);
+    let mut scratch = [0; MESSAGE_BYTES_MAX];
+    while let Some(event) = domain.link.poll_event(&mut scratch) {
+        let Event::Down { reason, .. } = event else { continue };
+        match reason {
+            DownReason::Protocol(breach) => return Err(Wrong::Breach(format!("{breach:?}"))),
+            DownReason::PortUnbound | DownReason::PeerGone | DownReason::Fenced
+                if is_one_session =>
+            {
+                return Err(Wrong::EndedWithoutCause(format!("{reason:?}")));
+            }
+            _ => domain.was_news = reason == DownReason::PeerRestarted,
+        }
+    }
+    Ok(())
+}
+
+/// Whether the other side is in the session that this side is in, or has just left: an endpoint
+/// keeps its peer's epoch, and its peer leaves a session only with a new epoch of its own.
+fn is_one_session(world: &World, side: Side) -> bool {
+    let peer = world.domain(side.other()).map(|peer| peer.link.endpoint());
+    let known = world.domain(side).and_then(|domain| domain.link.endpoint().peer_epoch());
+    peer.is_some_and(|peer| peer.is_up() && Some(peer.epoch()) == known)
+}
+
+/// Three messages of the connection must always find room (docs/protocol.md §6).
+fn check_window(domain: &Domain, mutation: Mutation) -> Result<(), Wrong> {
+    let endpoint = domain.link.endpoint();
+    let waits = match domain.link.machine() {
+        Machine::Front(front) => {
+            matches!(front.poll_action(), Some(FrontAction::Say(_) | FrontAction::SayClosing(_)))
+        }
+        Machine::Back(back) => {
+            matches!(back.poll_action(), Some(BackAction::Say(_) | BackAction::SayClosing(_)))
+        }
+    };
+    if waits || endpoint.sent().after(endpoint.acked()) > mutation.window() {
+        return Err(Wrong::WindowFull);
+    }
+    Ok(())
+}
+
+fn act(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
+    let action = world.at(side).action.expect("an action that is due");
+    let completion = perform(world, side, &action, rules.bounds.pages, rules.mutation)?;
+    done(world, side, completion, rules);
+    Ok(())
+}
+
+fn refuse(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
+    spend(&mut world.faults);
+    let action = world.at(side).action.expect("an action that is due");
+    if let Some(completion) = perform::refuse(world, &action, rules.mutation)? {
+        done(world, side, completion, rules);
+    }
+    Ok(())
+}
+
+fn done(world: &mut World, side: Side, completion: Completion, rules: &mut Rules<'_>) {
+    let domain = world.at(side);
+    let action = domain.action.take().expect("an action that was done");
+    domain.link.handle_done(rules.now, &action, completion, &mut rules.epochs);
 }
 
 fn crash(world: &mut World, side: Side) {
     spend(&mut world.crashes[side as usize]);
+    world.unbind(side.other());
     match side {
         Side::A => {
-            // What the back maps of it stays, and is nobody's.
-            if let Some(Some(Held::Page(page))) = world.life(Side::B).map(|back| back.held) {
+            // What the back maps of it stays, and belongs to no domain.
+            if let Some(Some(Held::Page(page))) = world.domain(Side::B).map(|back| back.held) {
                 world.orphan = match world.pages[page].content {
                     Content::Header(header) => Some(header),
                     Content::Nothing | Content::Another => None,
@@ -201,7 +371,7 @@ fn crash(world: &mut World, side: Side) {
             world.pages = [Page::FREE; 2];
         }
         Side::B => {
-            let held = world.life(Side::B).and_then(|back| back.held);
+            let held = world.domain(Side::B).and_then(|back| back.held);
             if let Some(Held::Page(page)) = held {
                 world.pages[page].is_mapped_by_dead = true;
             }
@@ -211,227 +381,35 @@ fn crash(world: &mut World, side: Side) {
             world.orphan = None;
         }
     }
-    world.lives[side as usize] = None;
-    world.boxes[side as usize] = None;
+    world.domains[side as usize] = None;
+    world.mailboxes[side as usize] = None;
 }
 
-fn restart(world: &mut World, side: Side, rules: &mut Rules) -> Result<(), Wrong> {
+fn restart(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
     spend(&mut world.faults);
     match (side, rules.mutation, world.at(side).held) {
         (Side::A, Mutation::ForgetsGrants, Some(Held::Page(page))) => {
             world.at(side).held = None;
-            free(world, page, rules)?;
+            free(world, page, rules.mutation)?;
         }
-        (Side::B, Mutation::ForgetsMappings, Some(held)) => forget(world, held),
+        (Side::B, Mutation::ForgetsMappings, Some(held)) => forget_mapping(world, held),
         _ => {}
     }
-    let life = world.at(side);
-    let was_up = life.endpoint.is_up();
-    life.endpoint.restart(NOW, &mut rules.source);
-    if !was_up {
-        glue::machine_down(life);
-    }
+    world.at(side).link.restart(rules.now, &mut rules.epochs);
     Ok(())
 }
 
-/// The back's books no longer know of a mapping.
-fn forget(world: &mut World, held: Held) {
-    world.at(Side::B).held = None;
-    match held {
-        Held::Page(page) => world.pages[page].is_forgotten = true,
-        Held::Orphan => world.orphan = None,
-    }
-}
-
-/// I1: a page that somebody maps is neither freed nor used for anything else.
-fn free(world: &mut World, page: usize, rules: &Rules) -> Result<(), Wrong> {
-    if world.is_mapped(page) {
-        return Err(Wrong::FreedWhileMapped);
-    }
-    world.pages[page].usage = Usage::Free;
-    if rules.mutation != Mutation::StampWithoutNumber {
-        world.pages[page].content = Content::Nothing;
-    }
-    Ok(())
-}
-
-fn do_turn(world: &mut World, side: Side, turn: Turn, rules: &mut Rules) -> Result<(), Wrong> {
-    match turn {
-        Turn::Fence => {
-            if let Some(header) = world.header_mut(Side::A) {
-                header.is_open = false;
-            }
-        }
-        Turn::Revoke => revoke(world, rules)?,
-        Turn::Map => map(world),
-        Turn::Verify => {
-            let verified = match rules.mutation {
-                Mutation::NoVerify => Ok(()),
-                _ => verify(world),
-            };
-            world.at(Side::B).back().handle_verified(verified);
-        }
-        Turn::Bind => {
-            if rules.mutation == Mutation::StampsBeforeBind {
-                stamp(world)?;
-            }
-            world.at(Side::B).back().handle_bound(Ok(()));
-        }
-        Turn::Stamp => {
-            stamp(world)?;
-            world.at(Side::B).back().handle_stamped();
-        }
-        Turn::Close => close(world, side, rules)?,
-        Turn::Unmap => {
-            let back = world.at(Side::B);
-            let is_lost = back.back().state() == BackState::Lost;
-            let is_answer = back.back().state() == BackState::Unmapping;
-            back.back().handle_unmapped();
-            if is_answer && rules.mutation.is_answer_early() {
-                back.mark = true;
-            } else if !(is_lost && rules.mutation == Mutation::KeepsMapping) {
-                back.mark &= !rules.mutation.is_answer_early();
-                unmap(world);
-            }
-        }
-        Turn::Finish => finish(world, rules)?,
-    }
-    Ok(())
-}
-
-/// C3, D6: the word in the page first, then the message.
-fn close(world: &mut World, side: Side, rules: &Rules) -> Result<(), Wrong> {
-    match side {
-        Side::A => {
-            if let Some(header) = world.header_mut(side) {
-                header.is_leaving = true;
-            }
-            let life = world.at(side);
-            if let Some(FrontAction::SayClosing(control)) = life.front().poll_action() {
-                glue::say(life, control, Hurry::WithNextWrite, rules)?;
-            }
-        }
-        Side::B => {
-            if rules.mutation != Mutation::NoClosingWord {
-                touch(world)?.is_closing = true;
-            }
-            let life = world.at(side);
-            if let Some(BackAction::SayClosing(control)) = life.back().poll_action() {
-                glue::say(life, control, Hurry::Now, rules)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// C4, C5: what the compare-exchange says counts, and nothing else.
-fn revoke(world: &mut World, rules: &Rules) -> Result<(), Wrong> {
-    let life = world.at(Side::A);
-    let Some(FrontState::Ended(outcome)) = life.front_state() else {
-        panic!("released where nothing has ended");
-    };
-    let mut released = Released::Freed;
-    if let Some(Held::Page(page)) = life.held.take() {
-        let trusts = match rules.mutation {
-            Mutation::TrustsAnswer => outcome == Outcome::InOrder,
-            Mutation::TrustsNewEpoch => outcome == Outcome::SessionEnded && life.mark,
-            _ => false,
-        };
-        life.mark = false;
-        if trusts || !world.is_mapped(page) {
-            free(world, page, rules)?;
-        } else {
-            if outcome != Outcome::SessionEnded {
-                return Err(Wrong::AnsweredWhileMapped);
-            }
-            world.pages[page].usage = Usage::Quarantined;
-            released = Released::Quarantined { pages: 1 };
-        }
-    }
-    world.at(Side::A).front().handle_released(released);
-    Ok(())
-}
-
-/// D2. The reference may be of an earlier life of the front, or of an earlier connection.
-fn map(world: &mut World) {
-    let Some(BackAction::Map(offer)) = world.at(Side::B).back().poll_action() else {
-        panic!("mapped where nothing is offered");
-    };
-    let page = page_of(&offer);
-    let is_granted = world.life(Side::A).is_some() && world.pages[page].usage != Usage::Free;
-    if !is_granted {
-        return world.at(Side::B).back().handle_mapped(Err(MapError::BadGrant));
-    }
-    if let Some(before) = world.at(Side::B).held {
-        // Never by the machines as shipped: they unmap first.
-        forget(world, before);
-    }
-    let life = world.at(Side::B);
-    life.held = Some(Held::Page(page));
-    life.back().handle_mapped(Ok(()));
-}
-
-fn page_of(offer: &Offer) -> usize {
-    offer.refs.as_slice()[0].0 as usize - 1
-}
-
-/// D3.
-fn verify(world: &World) -> Result<(), VerifyError> {
-    match world.header(Side::B) {
-        None => Err(VerifyError::MagicOrVersion),
-        Some(header) if !world.is_own(Side::B, header) => Err(VerifyError::NotThisConnection),
-        Some(header) if !header.is_open => Err(VerifyError::Fenced),
-        Some(_) => Ok(()),
-    }
-}
-
-/// D4: words, then the stamp.
-fn stamp(world: &mut World) -> Result<(), Wrong> {
-    let life = world.at(Side::B);
-    let words = glue::words(life);
-    let stamp = (life.endpoint.epoch(), life.number());
-    let header: &mut Header = touch(world)?;
-    header.back = words;
-    header.stamp = Some(stamp);
-    Ok(())
-}
-
-fn unmap(world: &mut World) {
-    if world.at(Side::B).held.take() == Some(Held::Orphan) {
-        world.orphan = None;
-    }
-}
-
-/// D5: a look at the fence, and one unit is accepted.
-fn work(world: &mut World, rules: &mut Rules) {
-    let is_open =
-        world.header(Side::B).is_some_and(|header| header.is_open && world.is_own(Side::B, header));
-    let life = world.at(Side::B);
-    if is_open {
-        life.is_working = true;
-    } else {
-        glue::fenced(life, rules);
-    }
-}
-
-/// D5: the unit is finished, and the fence looked at again.
-fn finish(world: &mut World, rules: &mut Rules) -> Result<(), Wrong> {
-    let checks_once = rules.mutation == Mutation::ChecksOnce;
+/// D5: the unit is finished, and the fence looked at again before the next one.
+fn finish(world: &mut World, rules: &Rules<'_>) -> Result<(), Wrong> {
     let header = touch(world)?;
-    let is_open = header.is_open;
-    if !is_open {
+    if !header.is_open {
         header.late += 1;
         if header.late > rules.mutation.late_max() {
             return Err(Wrong::WorkedAfterFence);
         }
     }
-    if checks_once {
-        return Ok(());
-    }
-    let life = world.at(Side::B);
-    life.is_working = false;
-    if !is_open {
-        glue::fenced(life, rules);
+    if rules.mutation != Mutation::ChecksOnce {
+        world.at(Side::B).is_working = false;
     }
     Ok(())
 }

@@ -1,35 +1,44 @@
-//! The connection's model: shipped front and back machines, each on a shipped endpoint, between the
-//! front's pages and those who map them. [`world`] is what surrounds them, [`glue`] joins endpoint
-//! and machine, [`step`] what may happen, [`apply`] what that does, [`mutation`] the readings 9 to 16.
+//! The connection's model: two shipped links, between mailboxes, the front's pages with those who
+//! map them, and ports. [`world`] is what surrounds the links, [`perform`] what an action does to it,
+//! [`step`] what may happen, [`apply`] what that does, [`mutation`] the readings 9 to 16.
 //!
-//! A READ and a WRITE are done and answered at once: what late answers do to a session is the other
-//! model's matter. A reader may be late as it likes, and whatever it does between two looks at its
-//! mailbox others may see one action at a time.
+//! A link says what it wants done one action at a time ([`channel::link::Action`]), and here the
+//! other side may act between any two of them, die, or look at the page. Time has no length: what a
+//! link does after a beat, or after several, may happen at any time (see
+//! [`channel::link::Link::canonical`]).
 
 pub mod apply;
-pub mod glue;
 mod key;
 pub mod mutation;
+mod normal;
+pub mod perform;
 pub mod step;
 pub mod world;
 
-use super::finding::Wrong;
-use super::graph::Kind;
-use super::key::Key;
-use super::search::Model;
-use super::session::world::SIDES;
+use crate::finding::Wrong;
+use crate::graph::Kind;
+use crate::key::Key;
+use crate::search::Model;
+use crate::side::SIDES;
 pub use mutation::Mutation;
 use step::Step;
-pub use world::Bounds;
 use world::World;
+pub use world::{Bounds, Requests};
 
 /// What is searched.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
     /// How far.
     pub bounds: Bounds,
-    /// What is wrong.
+    /// The deliberate mistake.
     pub mutation: Mutation,
+}
+
+impl Connection {
+    /// The links with this mutation, within the smallest bounds that show it.
+    pub const fn of(mutation: Mutation) -> Self {
+        Self { bounds: mutation.bounds(), mutation }
+    }
 }
 
 impl Model for Connection {
@@ -56,19 +65,20 @@ impl Model for Connection {
         world.is_settled()
     }
 
-    fn told(&self, world: &World) -> String {
-        let sides = SIDES.map(|side| match world.life(side) {
+    fn described(&self, world: &World) -> String {
+        let sides = SIDES.map(|side| match world.domain(side) {
             None => format!("{side:?} dead"),
-            Some(life) => {
-                let peer = life.endpoint.peer_epoch().map_or("-".into(), |e| e.bits().to_string());
-                let up = if life.endpoint.is_up() { "up" } else { "down" };
-                let state = match (life.front_state(), life.back_state()) {
+            Some(domain) => {
+                let endpoint = domain.link.endpoint();
+                let peer = endpoint.peer_epoch().map_or("-".into(), |e| e.bits().to_string());
+                let up = if endpoint.is_up() { "up" } else { "down" };
+                let state = match (domain.front_state(), domain.back_state()) {
                     (Some(state), _) => short(&state),
                     (_, Some(state)) => short(&state),
                     _ => String::new(),
                 };
-                let number = life.number().0;
-                format!("{side:?} {}>{peer} {up} {state}#{number}", life.endpoint.epoch().bits())
+                let number = domain.number().0;
+                format!("{side:?} {}>{peer} {up} {state}#{number}", endpoint.epoch().bits())
             }
         });
         let page = world.pages[0].usage;

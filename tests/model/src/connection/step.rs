@@ -3,14 +3,16 @@
 
 use core::fmt;
 
+use channel::Instant;
+use channel::back::BackState;
 use channel::front::FrontState;
-use channel::{Instant, back::BackState};
+use channel::link::{Action, Machine};
 
-use super::super::graph::Kind;
-use super::super::session::world::{SIDES, Side};
-use super::glue::{Turn, may_look, may_work, turn};
 use super::mutation::Mutation;
-use super::world::{Bounds, Life, Usage, World};
+use super::perform::may_fail;
+use super::world::{Bounds, Domain, Request, Requests, Usage, World};
+use crate::graph::Kind;
+use crate::side::{SIDES, Side};
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,22 +34,32 @@ pub enum Step {
 pub enum What {
     /// The domain starts, and is introduced.
     Start,
-    /// The machine's next action.
-    Turn(Turn),
-    /// The machine's next action, and it fails: no room, no port.
-    Fails(Turn),
-    /// All timers fire that are set.
-    Time,
+    /// The link's next action is done.
+    Act(ActionName),
+    /// The link's next action fails: no room, no port.
+    Refuse(ActionName),
+    /// A beat passes: all timers fire that are set.
+    Beat,
     /// It looks at the page.
     Look,
-    /// The peer's beat in the page is seen to move.
-    Beat,
-    /// The peer's beat in the page is late.
+    /// So much time passes that a beat of the peer's in the page is late, or the last that may be.
     Late,
-    /// Silence is taken for death, rightly.
-    Verdict,
-    /// A unit of work is accepted, or the fence is found closed.
+    /// The oldest request is answered, a READ done just before.
+    Answer,
+    /// Likewise, and a watch event comes just before.
+    AnswerAfterHint,
+    /// The daemon does the WRITE, and a READ of this side before it.
+    Land,
+    /// Likewise, and before that a READ of the mailbox that the WRITE goes to.
+    LandAfterRead,
+    /// A READ is the last of as many as mean death, rightly.
+    Silence,
+    /// Likewise, wrongly: the peer was paused, and comes back.
+    FalseSilence,
+    /// A unit of work is accepted.
     Work,
+    /// It is finished.
+    Finish,
     /// A back that has answered too early unmaps.
     UnmapLate,
     /// A watch event.
@@ -60,8 +72,32 @@ pub enum What {
     Crash,
     /// The endpoint is restarted in place.
     Restart,
-    /// Silence is taken for death, wrongly: the peer was paused, and comes back.
-    FalseVerdict,
+}
+
+/// An action without what it carries, for those who read a counterexample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionName(&'static str);
+
+impl ActionName {
+    const fn of(action: &Action) -> Self {
+        Self(match action {
+            Action::Prepare { .. } => "prepare",
+            Action::Fence => "fence",
+            Action::Release => "release",
+            Action::Map { .. } => "map",
+            Action::Verify(_) => "verify",
+            Action::Bind { .. } => "bind",
+            Action::Stamp(_) => "stamp",
+            Action::Unmap => "unmap",
+            Action::Publish(_) => "publish",
+            Action::SetClosing => "set closing",
+            Action::Notify => "notify",
+            Action::Observe => "observe",
+            Action::AskPort => "ask for the port",
+            Action::AskDomain(_) => "ask for the domain",
+            _ => "another",
+        })
+    }
 }
 
 /// What kind of step it is, if no WRITE goes out by it.
@@ -70,11 +106,13 @@ pub fn kind(world: &World, step: Step) -> Kind {
         Step::LetGo(_) | Step::Sweep(_) | Step::TakeBack(_) => Kind::Passing,
         Step::GiveAway(_) => Kind::Free,
         Step::Of(side, what) => match what {
-            What::Turn(_) => Kind::Still,
-            What::Start | What::Time | What::Look | What::Beat | What::Verdict => Kind::Passing,
+            What::Act(_) | What::Finish | What::Answer | What::Land | What::LandAfterRead => {
+                Kind::Still
+            }
+            What::Start | What::Beat | What::Look | What::Silence => Kind::Passing,
             What::UnmapLate => Kind::Passing,
             What::Late if !world.is_beaten_for(side) => Kind::Passing,
-            What::Hint | What::Work => Kind::Event,
+            What::Hint | What::AnswerAfterHint | What::Work => Kind::Event,
             _ => Kind::Free,
         },
     }
@@ -88,7 +126,7 @@ impl fmt::Display for Step {
                     Side::A => "front",
                     Side::B => "back",
                 };
-                write!(f, "{name}: {}", said(*what))
+                write!(f, "{name}: {what}")
             }
             Self::LetGo(page) => write!(f, "page {page}: a dead domain unmaps it at last"),
             Self::Sweep(page) => write!(f, "page {page}: leaves quarantine"),
@@ -98,24 +136,30 @@ impl fmt::Display for Step {
     }
 }
 
-fn said(what: What) -> String {
-    match what {
-        What::Start => "domain starts".into(),
-        What::Turn(turn) => format!("{turn:?}").to_lowercase(),
-        What::Fails(turn) => format!("{turn:?} fails").to_lowercase(),
-        What::Time => "timers fire".into(),
-        What::Look => "looks at the page".into(),
-        What::Beat => "the peer's page beat moves".into(),
-        What::Late => "the peer's page beat is late".into(),
-        What::Verdict => "true verdict".into(),
-        What::Work => "a unit of work begins".into(),
-        What::UnmapLate => "unmaps, having answered".into(),
-        What::Hint => "watch event".into(),
-        What::Connect => "user connects".into(),
-        What::Disconnect => "user disconnects".into(),
-        What::Crash => "domain dies".into(),
-        What::Restart => "restart in place".into(),
-        What::FalseVerdict => "false verdict".into(),
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "domain starts",
+            Self::Act(action) => action.0,
+            Self::Refuse(action) => return write!(f, "{} fails", action.0),
+            Self::Beat => "a beat passes",
+            Self::Look => "looks at the page",
+            Self::Late => "the peer's page beat is late",
+            Self::Answer => "a request is answered",
+            Self::AnswerAfterHint => "watch event, then a request is answered",
+            Self::Land => "daemon does the WRITE",
+            Self::LandAfterRead => "daemon does the peer's READ, then the WRITE",
+            Self::Silence => "silent for long, and truly gone",
+            Self::FalseSilence => "silent for long, but not gone",
+            Self::Work => "accepts a unit of work",
+            Self::Finish => "finishes the unit of work",
+            Self::UnmapLate => "unmaps late",
+            Self::Hint => "watch event",
+            Self::Connect => "user connects",
+            Self::Disconnect => "user disconnects",
+            Self::Crash => "domain dies",
+            Self::Restart => "restart in place",
+        })
     }
 }
 
@@ -124,29 +168,34 @@ pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step>
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
         let mut add = |what| steps.push(Step::Of(side, what));
-        let Some(life) = world.life(side) else {
+        let Some(domain) = world.domain(side) else {
             add(What::Start);
             continue;
         };
         if world.crashes[side as usize] > 0 {
             add(What::Crash);
         }
-        match turn(world, side) {
-            Some(turn) => {
-                add(What::Turn(turn));
-                if matches!(turn, Turn::Map | Turn::Bind) && world.faults > 0 {
-                    add(What::Fails(turn));
+        if bounds.requests == Requests::UnderWay {
+            of_daemon(world, side, domain, &mut add);
+        }
+        match &domain.action {
+            // Between two actions of a unit of work nothing else is done.
+            _ if domain.is_working => add(What::Finish),
+            Some(action) => {
+                add(What::Act(ActionName::of(action)));
+                if may_fail(action) && world.faults > 0 {
+                    add(What::Refuse(ActionName::of(action)));
                 }
             }
-            None => of_life(world, side, life, bounds, &mut add),
+            None => of_drained(world, side, domain, bounds, &mut add),
         }
-        if mutation.is_answer_early() && side == Side::B && life.mark {
+        if mutation.is_answer_early() && side == Side::B && domain.mark {
             add(What::UnmapLate);
         }
     }
     for page in 0..bounds.pages {
         let is_mapped = world.is_mapped(page);
-        let Some(front) = world.life(Side::A) else { continue };
+        let Some(front) = world.domain(Side::A) else { continue };
         if world.pages[page].is_mapped_by_dead {
             steps.push(Step::LetGo(page));
         }
@@ -154,7 +203,7 @@ pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step>
             Usage::Quarantined if !is_mapped => steps.push(Step::Sweep(page)),
             Usage::Another if !is_mapped => steps.push(Step::TakeBack(page)),
             // Only with a peer is there a domain to grant to.
-            Usage::Free if front.endpoint.peer_epoch().is_some() => {
+            Usage::Free if front.link.endpoint().peer_epoch().is_some() => {
                 steps.push(Step::GiveAway(page));
             }
             _ => {}
@@ -163,44 +212,78 @@ pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step>
     steps
 }
 
-fn of_life(world: &World, side: Side, life: &Life, bounds: &Bounds, add: &mut impl FnMut(What)) {
-    add(What::Hint);
-    if life.endpoint.deadline() != Instant::NEVER {
-        add(What::Time);
+/// The daemon does a READ only just before somebody changes its mailbox, or as its answer arrives:
+/// until then nothing depends on it.
+fn of_daemon(world: &World, side: Side, domain: &Domain, add: &mut impl FnMut(What)) {
+    if domain.requests.iter().any(|request| matches!(request, Request::Write(_))) {
+        add(What::Land);
+        let peer = world.domain(side.other());
+        let is_read_next = peer.is_some_and(|peer| {
+            let mut asked =
+                peer.requests.iter().filter(|r| matches!(r, Request::Read | Request::Write(_)));
+            matches!(asked.next(), Some(Request::Read))
+        });
+        if is_read_next {
+            add(What::LandAfterRead);
+        }
     }
-    if may_look(life) {
-        add(What::Look);
+}
+
+/// Inputs of a link that has nothing to do.
+fn of_drained(
+    world: &World,
+    side: Side,
+    domain: &Domain,
+    bounds: &Bounds,
+    add: &mut impl FnMut(What),
+) {
+    let endpoint = domain.link.endpoint();
+    let is_answered = bounds.requests == Requests::AtOnce
+        || matches!(domain.requests.front(), Some(Request::Read | Request::ReadDone(_)));
+    if bounds.requests == Requests::UnderWay && is_answered {
+        add(What::Answer);
+        add(What::AnswerAfterHint);
     }
-    if world.is_beaten_for(side) && (!life.is_moved || life.is_late) {
+    // A watch event that meets a READ under way comes with its answer.
+    if !domain.is_reading() {
+        add(What::Hint);
+    }
+    if domain.link.deadline() != Instant::NEVER {
         add(What::Beat);
     }
-    if life.is_carried_by_page() && life.is_moved && !life.is_late {
+    if domain.link.is_page_watched() {
+        add(What::Look);
+    }
+    if domain.link.late_at() != Instant::NEVER {
         add(What::Late);
     }
-    // By missing beats, or what Xen says of the port: both only where the page does not beat.
-    if world.is_forsaken(side) && !life.endpoint.is_quiet() {
-        add(What::Verdict);
+    // By missing beats: only where the page does not beat.
+    if is_answered && world.is_forsaken(side) && !endpoint.is_quiet() {
+        add(What::Silence);
     }
-    if may_work(life) {
+    let may_work = domain.back_state() == Some(BackState::Serving)
+        && world.header(side).is_some_and(|header| header.is_open && world.is_backs_own(header));
+    if may_work {
         add(What::Work);
     }
-    let may_disconnect = match side {
-        Side::A => {
-            matches!(life.front_state(), Some(FrontState::Connecting | FrontState::Connected))
+    // Machines are small: whether they take a wish is tried on a copy.
+    let (takes_end, takes_connect) = match *domain.link.machine() {
+        Machine::Front(mut front) => {
+            let is_idle = front.state() == FrontState::Idle;
+            (front.disconnect().is_ok(), is_idle && front.connect(1).is_ok())
         }
-        Side::B => life.back_state() == Some(BackState::Serving),
+        Machine::Back(mut back) => (back.disconnect().is_ok(), false),
     };
-    if may_disconnect {
+    if takes_end {
         add(What::Disconnect);
     }
-    let is_idle = life.front_state() == Some(FrontState::Idle);
-    if is_idle && life.endpoint.is_up() && life.number().0 < bounds.connects {
+    if takes_connect && endpoint.is_up() && domain.number().0 < bounds.connects {
         add(What::Connect);
     }
     if world.faults > 0 {
         add(What::Restart);
-        if life.endpoint.is_up() && !world.is_forsaken(side) {
-            add(What::FalseVerdict);
+        if is_answered && endpoint.is_up() && !world.is_forsaken(side) {
+            add(What::FalseSilence);
         }
     }
 }

@@ -1,24 +1,31 @@
-//! What a front and a back stand in: domains that live or not, mailboxes, the front's pages with
-//! their grants, and who maps them. [`super::apply`] moves it, [`super::glue`] joins its machines.
+//! What two links stand in: domains that live or not, mailboxes, requests under way, the front's
+//! pages with their grants, mappings and ports. [`super::apply`] changes it.
 
-use channel::back::{Back, BackState};
-use channel::endpoint::Endpoint;
-use channel::front::{Front, FrontState};
-use channel::ids::Number;
-use channel::link::Machine;
-use channel::platform::PageWords;
-use channel::{Epoch, Instant};
+use std::collections::VecDeque;
+use std::rc::Rc;
 
-use super::super::letter::Letter;
-use super::super::session::world::{SIDES, Side};
+use channel::back::BackState;
+use channel::connection::PortState;
+use channel::endpoint::WriteOutcome;
+use channel::front::FrontState;
+use channel::link::{Action, Link, Machine, Settings};
+use channel::{ConnectionId, Duration, Epoch, Instant, LinkId, LinkName};
+use grant::{PageWords, Stamp, Terms};
 
-/// The endpoint under test: as shipped, but for the sizes of its queues. Three words of a
-/// connection fit, which must do (docs/protocol.md §6). They need but some seventy bytes; with
-/// more than the longest message may take, acknowledgements ride as they do in an image.
-pub type End = Endpoint<3, 1104>;
+use crate::register_value::RegisterValue;
+use crate::side::{SIDES, Side};
 
-/// The moment at which everything happens: no beat has any length.
-pub const NOW: Instant = Instant::START;
+/// The link under test: as shipped, but for the sizes of its queues. Three messages of a connection
+/// fit, which must do (docs/protocol.md §6). They need some seventy bytes; with more than the
+/// longest message may take, acknowledgements ride as they do in an image.
+pub type TestedLink = Link<3, 1104>;
+
+/// The beat period.
+pub const BEAT: Duration = Settings::DEFAULT.beat;
+
+/// The moment at which everything happens but what is late. Long after the start, so that a silent
+/// peer can have been silent for long.
+pub const NOW: Instant = Instant::START.after(BEAT.times(100));
 
 /// Most pages.
 pub const PAGES: usize = 2;
@@ -32,8 +39,19 @@ pub struct Bounds {
     pub connects: u32,
     /// Deaths of the front's domain, and of the back's.
     pub crashes: [u8; 2],
-    /// Other faults in all: restart in place, false verdict, a map or a bind that fails.
+    /// Other faults in all: restart in place, false verdict, something that Xen refuses.
     pub faults: u8,
+    /// When a request is done and answered.
+    pub requests: Requests,
+}
+
+/// When a READ or a WRITE is done and answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requests {
+    /// At once.
+    AtOnce,
+    /// At any time, in the order of asking.
+    UnderWay,
 }
 
 /// The page header, as far as it decides anything (docs/protocol.md §9).
@@ -42,21 +60,48 @@ pub struct Header {
     /// The front's epoch.
     pub epoch: Epoch,
     /// The connection.
-    pub number: Number,
+    pub number: ConnectionId,
     /// The fence.
     pub is_open: bool,
-    /// The front's words; beats are steps of their own.
+    /// The front's words.
     pub front: PageWords,
     /// The front's closing word.
     pub is_leaving: bool,
     /// The back's stamp.
-    pub stamp: Option<(Epoch, Number)>,
+    pub stamp: Option<(Epoch, ConnectionId)>,
     /// The back's words.
     pub back: PageWords,
     /// The back's closing word.
     pub is_closing: bool,
     /// Units of work that the back has done since the fence was closed.
     pub late: u8,
+}
+
+impl Header {
+    /// As a front writes it before it grants the page.
+    pub fn new(terms: &Terms, stamp: Option<(Epoch, ConnectionId)>) -> Self {
+        Self {
+            epoch: terms.epoch,
+            number: terms.number,
+            is_open: true,
+            front: PageWords::default(),
+            is_leaving: false,
+            stamp,
+            back: PageWords::default(),
+            is_closing: false,
+            late: 0,
+        }
+    }
+
+    /// The stamp as it stands in the page.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp.map_or(Stamp::NONE, |(epoch, number)| Stamp { epoch, number })
+    }
+
+    /// Whether it is the header of this connection.
+    pub fn is_of(&self, terms: &Terms) -> bool {
+        (self.epoch, self.number) == (terms.epoch, terms.number)
+    }
 }
 
 /// What stands in a page.
@@ -83,7 +128,7 @@ pub enum Usage {
     Another,
 }
 
-/// One page of the front's domain. Its grant reference is its place and 1.
+/// One page of the front's domain. Its grant reference is its index and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Page {
     /// What for.
@@ -92,7 +137,7 @@ pub struct Page {
     pub content: Content,
     /// A dead back's domain still maps it: Xen takes its time.
     pub is_mapped_by_dead: bool,
-    /// The back's domain maps it and has forgotten: only wrong machines do.
+    /// The back's domain maps it and has forgotten. Only a mutation does that.
     pub is_forgotten: bool,
 }
 
@@ -115,34 +160,47 @@ pub enum Held {
     Orphan,
 }
 
+/// A request to xenstored, or its answer, in the order of asking. At most one READ and one WRITE.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Asked for, not done.
+    Read,
+    /// Likewise.
+    Write(RegisterValue),
+    /// Done; the answer has not arrived, and may be old by then.
+    ReadDone(Option<RegisterValue>),
+    /// Likewise.
+    WriteDone(WriteOutcome),
+}
+
 /// One life of a domain, with one link.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Life {
-    /// The session.
-    pub endpoint: End,
-    /// The connection.
-    pub machine: Machine,
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// The link.
+    pub link: TestedLink,
+    /// What it wants done next. It follows from the link.
+    pub action: Option<Action>,
     /// The link's page.
     pub held: Option<Held>,
-    /// The machine was in a state with a live page when last looked at.
-    pub has_page: bool,
-    /// The peer's beat in it has been seen to move.
-    pub is_moved: bool,
-    /// The peer's beat in it is late.
-    pub is_late: bool,
+    /// The link's port.
+    pub port: Option<PortState>,
+    /// What is under way in xenstore.
+    pub requests: VecDeque<Request>,
     /// Back: a unit of work was accepted, and is not finished.
     pub is_working: bool,
-    /// For wrong machines: unmapping is still to be done, or the last session ended by news.
+    /// For mutations: unmapping is still to be done, or the last session ended by news.
     pub mark: bool,
+    /// For a mutation: the last session ended because the peer had a new epoch.
+    pub was_news: bool,
 }
 
 /// Everything.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The front's and the back's domain.
-    pub lives: [Option<Life>; 2],
+    /// The front's and the back's domain, if they live. Shared between worlds until one changes.
+    pub domains: [Option<Rc<Domain>>; 2],
     /// What the peer has written into each one's mailbox.
-    pub boxes: [Option<Letter>; 2],
+    pub mailboxes: [Option<RegisterValue>; 2],
     /// The pages of the front's domain.
     pub pages: [Page; PAGES],
     /// What stands in the page that the back maps of a front that has died.
@@ -153,52 +211,33 @@ pub struct World {
     pub faults: u8,
     /// The smallest epoch that is nowhere in this world.
     pub unused: u128,
+    /// For the side that was changed last: the moment at which. [`NOW`] once the world is in its
+    /// normal form.
+    pub changed: [Option<Instant>; 2],
 }
 
-impl Life {
+impl Domain {
     /// A domain that has just started.
+    ///
+    /// # Panics
+    /// Never: the name is one.
     pub fn new(side: Side, epoch: Epoch) -> Self {
-        let machine = match side {
-            Side::A => Machine::Front(Front::IDLE),
-            Side::B => Machine::Back(Back::LOST),
-        };
+        let name = LinkName::new(b"link").expect("a name of letters");
         Self {
-            endpoint: End::new(epoch, side.pace()),
-            machine,
+            link: TestedLink::new(LinkId(0), name, side.role(), Settings::DEFAULT, epoch),
+            action: None,
             held: None,
-            has_page: false,
-            is_moved: false,
-            is_late: false,
+            port: None,
+            requests: VecDeque::new(),
             is_working: false,
             mark: false,
-        }
-    }
-
-    /// The front's machine.
-    ///
-    /// # Panics
-    /// On a back.
-    pub fn front(&mut self) -> &mut Front {
-        match &mut self.machine {
-            Machine::Front(front) => front,
-            Machine::Back(_) => panic!("a front is asked for"),
-        }
-    }
-
-    /// The back's machine.
-    ///
-    /// # Panics
-    /// On a front.
-    pub fn back(&mut self) -> &mut Back {
-        match &mut self.machine {
-            Machine::Back(back) => back,
-            Machine::Front(_) => panic!("a back is asked for"),
+            was_news: false,
         }
     }
 
     /// The present connection's number.
-    pub const fn number(&self) -> Number {
-        match &self.machine {
+    pub const fn number(&self) -> ConnectionId {
+        match self.link.machine() {
             Machine::Front(front) => front.number(),
             Machine::Back(back) => back.number(),
         }
@@ -206,7 +245,7 @@ impl Life {
 
     /// The front's state; `None` on a back.
     pub const fn front_state(&self) -> Option<FrontState> {
-        match &self.machine {
+        match self.link.machine() {
             Machine::Front(front) => Some(front.state()),
             Machine::Back(_) => None,
         }
@@ -214,35 +253,15 @@ impl Life {
 
     /// The back's state; `None` on a front.
     pub const fn back_state(&self) -> Option<BackState> {
-        match &self.machine {
+        match self.link.machine() {
             Machine::Back(back) => Some(back.state()),
             Machine::Front(_) => None,
         }
     }
 
-    /// Whether there is a page to say something in (as `channel/src/link/page.rs` has it).
-    pub const fn has_live_page(&self) -> bool {
-        match &self.machine {
-            Machine::Front(front) => matches!(
-                front.state(),
-                FrontState::Connected | FrontState::Leaving | FrontState::Disconnecting
-            ),
-            Machine::Back(back) => matches!(
-                back.state(),
-                BackState::Stamped
-                    | BackState::Serving
-                    | BackState::WantsClose
-                    | BackState::Closing
-            ),
-        }
-    }
-
-    /// Whether beats and acknowledgements may travel in it.
-    pub const fn is_carried_by_page(&self) -> bool {
-        match &self.machine {
-            Machine::Front(front) => matches!(front.state(), FrontState::Connected),
-            Machine::Back(_) => self.has_live_page(),
-        }
+    /// Whether a READ is under way.
+    pub fn is_reading(&self) -> bool {
+        self.requests.iter().any(|r| matches!(r, Request::Read | Request::ReadDone(_)))
     }
 }
 
@@ -250,39 +269,41 @@ impl World {
     /// Before either domain has started.
     pub fn new(bounds: &Bounds) -> Self {
         Self {
-            lives: [None, None],
-            boxes: [None, None],
+            domains: [None, None],
+            mailboxes: [None, None],
             pages: [Page::FREE; PAGES],
             orphan: None,
             crashes: bounds.crashes,
             faults: bounds.faults,
             unused: 0,
+            changed: [None; 2],
         }
     }
 
-    /// The life of one side, if it lives.
-    pub fn life(&self, side: Side) -> Option<&Life> {
-        self.lives[side as usize].as_ref()
+    /// The domain of one side, if it lives.
+    pub fn domain(&self, side: Side) -> Option<&Domain> {
+        self.domains[side as usize].as_deref()
     }
 
-    /// The life of one side.
+    /// The domain of one side, to be changed.
     ///
     /// # Panics
     /// If it is dead.
-    pub fn at(&mut self, side: Side) -> &mut Life {
-        self.lives[side as usize].as_mut().expect("steps of a life come to the living")
+    pub fn at(&mut self, side: Side) -> &mut Domain {
+        self.changed[side as usize].get_or_insert(NOW);
+        Rc::make_mut(self.domains[side as usize].as_mut().expect("only the living act"))
     }
 
-    /// Whether anybody maps a page.
+    /// Whether any domain maps a page.
     pub fn is_mapped(&self, page: usize) -> bool {
-        let by_back = self.life(Side::B).is_some_and(|back| back.held == Some(Held::Page(page)));
+        let by_back = self.domain(Side::B).is_some_and(|back| back.held == Some(Held::Page(page)));
         let Page { is_mapped_by_dead, is_forgotten, .. } = self.pages[page];
         by_back || is_mapped_by_dead || is_forgotten
     }
 
     /// The header in the page that this side holds, if it is one.
     pub fn header(&self, side: Side) -> Option<&Header> {
-        match self.life(side)?.held? {
+        match self.domain(side)?.held? {
             Held::Orphan => self.orphan.as_ref(),
             Held::Page(page) => match &self.pages[page].content {
                 Content::Header(header) => Some(header),
@@ -293,7 +314,7 @@ impl World {
 
     /// The same, to be written.
     pub fn header_mut(&mut self, side: Side) -> Option<&mut Header> {
-        match self.life(side)?.held? {
+        match self.domain(side)?.held? {
             Held::Orphan => self.orphan.as_mut(),
             Held::Page(page) => match &mut self.pages[page].content {
                 Content::Header(header) => Some(header),
@@ -302,53 +323,72 @@ impl World {
         }
     }
 
-    /// Whether this side's header is that of its present connection.
-    pub fn is_own(&self, side: Side, header: &Header) -> bool {
-        let Some(life) = self.life(side) else { return false };
-        let front = match side {
-            Side::A => Some(life.endpoint.epoch()),
-            Side::B => life.endpoint.peer_epoch(),
-        };
-        front == Some(header.epoch) && header.number == life.number()
+    /// Whether the header that the back maps is that of its present connection.
+    pub fn is_backs_own(&self, header: &Header) -> bool {
+        self.domain(Side::B).is_some_and(|back| {
+            back.link.endpoint().peer_epoch() == Some(header.epoch)
+                && header.number == back.number()
+        })
+    }
+
+    /// Closes this side's port, if it has one. The other end is unbound then.
+    pub fn close_port(&mut self, side: Side) {
+        if self.domain(side).is_none_or(|domain| domain.port.is_none()) {
+            return;
+        }
+        if self.at(side).port.take() == Some(PortState::Bound) {
+            self.unbind(side.other());
+        }
+    }
+
+    /// The other end of this side's port is gone.
+    pub fn unbind(&mut self, side: Side) {
+        if self.domain(side).is_some_and(|domain| domain.port == Some(PortState::Bound)) {
+            self.at(side).port = Some(PortState::Unbound);
+        }
     }
 
     /// Whether this side's peer beats in the page that this side looks at.
     pub fn is_beaten_for(&self, side: Side) -> bool {
-        let (Some(life), Some(peer)) = (self.life(side), self.life(side.other())) else {
+        let (Some(domain), Some(peer)) = (self.domain(side), self.domain(side.other())) else {
             return false;
         };
-        life.has_live_page() && peer.has_live_page() && life.held == peer.held
+        domain.link.has_live_page() && peer.link.has_live_page() && domain.held == peer.held
     }
 
     /// Whether this side is in a session whose other half is gone: a verdict would be true.
     pub fn is_forsaken(&self, side: Side) -> bool {
-        let peer = self.life(side.other()).map(|peer| peer.endpoint.epoch());
-        self.life(side)
-            .is_some_and(|life| life.endpoint.is_up() && life.endpoint.peer_epoch() != peer)
+        let peer = self.domain(side.other()).map(|peer| peer.link.endpoint().epoch());
+        self.domain(side).is_some_and(|domain| {
+            let endpoint = domain.link.endpoint();
+            endpoint.is_up() && endpoint.peer_epoch() != peer
+        })
     }
 
-    /// Both up in one session, everything said is known, the connection stands or there is none,
-    /// and no page is out of use.
+    /// Both up in one session, everything sent is known to be delivered, the connection stands or
+    /// there is none, and no page is out of use.
     pub fn is_settled(&self) -> bool {
         let are_one = SIDES.iter().all(|side| {
-            let (Some(life), Some(peer)) = (self.life(*side), self.life(side.other())) else {
+            let (Some(domain), Some(peer)) = (self.domain(*side), self.domain(side.other())) else {
                 return false;
             };
-            life.endpoint.is_up()
-                && life.endpoint.peer_epoch() == Some(peer.endpoint.epoch())
-                && life.endpoint.all_acked()
-                && peer.endpoint.delivered() == life.endpoint.sent()
-                && !life.is_working
+            let (own, peers) = (domain.link.endpoint(), peer.link.endpoint());
+            own.is_up()
+                && own.peer_epoch() == Some(peers.epoch())
+                && own.all_acked()
+                && peers.delivered() == own.sent()
+                && domain.action.is_none()
+                && !domain.is_working
         });
         if !are_one {
             return false;
         }
-        let front = self.life(Side::A).and_then(Life::front_state);
-        let back = self.life(Side::B).and_then(Life::back_state);
+        let front = self.domain(Side::A).and_then(Domain::front_state);
+        let back = self.domain(Side::B).and_then(Domain::back_state);
         let connection = match (front, back) {
             (Some(FrontState::Idle), Some(BackState::Idle)) => true,
             (Some(FrontState::Connected), Some(BackState::Serving)) => {
-                self.life(Side::A).map(Life::number) == self.life(Side::B).map(Life::number)
+                self.domain(Side::A).map(Domain::number) == self.domain(Side::B).map(Domain::number)
             }
             _ => false,
         };

@@ -1,7 +1,7 @@
 //! The session's model: two shipped endpoints, with small queues, beats of no length and epochs
 //! that are named by use, between mailboxes, requests under way and domains that die. [`world`] is
-//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`mutation`] wrong
-//! readings of the rules.
+//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`mutation`] the machines
+//! made wrong on purpose.
 
 pub mod apply;
 mod key;
@@ -10,14 +10,15 @@ mod normal;
 pub mod step;
 pub mod world;
 
-use super::finding::Wrong;
-use super::graph::Kind;
-use super::key::Key;
-use super::search::Model;
+use crate::finding::Wrong;
+use crate::graph::Kind;
+use crate::key::Key;
+use crate::search::Model;
+use crate::side::SIDES;
 pub use mutation::Mutation;
 use step::Step;
+use world::World;
 pub use world::{Bounds, Granting, Sameness};
-use world::{SIDES, World};
 
 /// What is searched.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,13 @@ pub struct Session {
     pub bounds: Bounds,
     /// What is wrong with the machine.
     pub mutation: Mutation,
+}
+
+impl Session {
+    /// The machine with this mutation, within the smallest bounds that show it.
+    pub const fn of(mutation: Mutation) -> Self {
+        Self { bounds: mutation.bounds(), mutation }
+    }
 }
 
 impl Model for Session {
@@ -52,13 +60,13 @@ impl Model for Session {
         world.is_settled()
     }
 
-    fn told(&self, world: &World) -> String {
-        told(world)
+    fn described(&self, world: &World) -> String {
+        described(world)
     }
 }
 
 /// Both sides in a line: epoch, peer's epoch, up or not, what is delivered, acknowledged and sent.
-fn told(world: &World) -> String {
+fn described(world: &World) -> String {
     let sides = SIDES.map(|side| match world.end(side) {
         None => format!("{side:?} dead"),
         Some(end) => {

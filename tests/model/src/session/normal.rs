@@ -2,13 +2,14 @@
 //! more of a register than who wrote it, unless it is addressed to its present epoch (rules S6 and
 //! S9), and then at no acknowledgement and no message that it has had before (S8); and an epoch from
 //! which no register can come any more is as good as none. That a world and its normal form behave
-//! alike is tested (tests/model/tests/model.rs), in each step from each of some hundred thousand worlds.
+//! alike is tested (tests/tests/model.rs), in each step from each of some hundred thousand worlds.
 
 use channel::Epoch;
 use channel::register::Seq;
 
-use super::super::letter::Letter;
-use super::world::{End, Flight, SIDES, Seen, Side, World};
+use super::world::{Flight, Seen, TestedEndpoint, World};
+use crate::register_value::RegisterValue;
+use crate::side::{SIDES, Side};
 
 /// Puts the world into its normal form.
 pub(super) fn normalise(world: &mut World) {
@@ -20,26 +21,26 @@ pub(super) fn normalise(world: &mut World) {
         }
     }
     for side in SIDES {
-        // The reader's end is lent out meanwhile: letters change, ends do not.
+        // The reader's end is lent out meanwhile: registers change, ends do not.
         let reader = world.at_mut(side).end.take();
-        let read = |letter: &mut Letter| {
-            if let Some(news) = news(letter, reader.as_ref()) {
-                *letter = news;
+        let read = |register: &mut RegisterValue| {
+            if let Some(news) = news(register, reader.as_ref()) {
+                *register = news;
             }
         };
         let place = world.at_mut(side);
         place.mailbox.iter_mut().filter_map(|mailbox| mailbox.value.as_mut()).for_each(read);
         place.aside.iter_mut().for_each(read);
         for flight in &mut place.flights {
-            if let Flight::ReadDone(Seen::Letter(letter)) = flight {
-                read(letter);
+            if let Flight::ReadDone(Seen::RegisterValue(register)) = flight {
+                read(register);
             }
         }
         let writer = world.at_mut(side.other());
         writer.stale.iter_mut().for_each(read);
         for flight in &mut writer.flights {
-            if let Flight::Write(letter) = flight {
-                read(letter);
+            if let Flight::Write(register) = flight {
+                read(register);
             }
         }
         world.at_mut(side).end = reader;
@@ -48,14 +49,14 @@ pub(super) fn normalise(world: &mut World) {
 
 /// The epochs from which this side may still read something, but for those not drawn yet.
 fn from_whom(world: &World, side: Side) -> [Option<Epoch>; 7] {
-    let from = |letter: &Letter| letter.header().from;
+    let from = |register: &RegisterValue| register.header().from;
     let (place, writer) = (world.at(side), world.at(side.other()));
     let mut read = place.flights.iter().filter_map(|flight| match flight {
-        Flight::ReadDone(Seen::Letter(letter)) => Some(from(letter)),
+        Flight::ReadDone(Seen::RegisterValue(register)) => Some(from(register)),
         _ => None,
     });
     let mut written = writer.flights.iter().filter_map(|flight| match flight {
-        Flight::Write(letter) => Some(from(letter)),
+        Flight::Write(register) => Some(from(register)),
         _ => None,
     });
     [
@@ -65,32 +66,33 @@ fn from_whom(world: &World, side: Side) -> [Option<Epoch>; 7] {
         read.next(),
         written.next(),
         writer.stale.as_ref().map(from),
-        writer.end.as_ref().map(End::epoch),
+        writer.end.as_ref().map(TestedEndpoint::epoch),
         None,
     ]
 }
 
-/// What of a letter its reader, if there is one, will look at; `None` if at all of it.
-fn news(letter: &Letter, reader: Option<&End>) -> Option<Letter> {
-    let header = letter.header();
+/// What of a register its reader, if there is one, will look at; `None` if at all of it.
+fn news(register: &RegisterValue, reader: Option<&TestedEndpoint>) -> Option<RegisterValue> {
+    let header = register.header();
     let reader = reader.filter(|reader| header.to == Some(reader.epoch()));
     let is_known = reader.is_some_and(|reader| reader.peer_epoch() == Some(header.from));
     let Some(reader) = reader.filter(|reader| is_known || !reader.is_up()) else {
         // To nobody, or from somebody new, which ends the session and the epoch it is addressed to.
-        return (!letter.is_signature()).then(|| Letter::signature(header.from));
+        return (!register.is_signature()).then(|| RegisterValue::signature(header.from));
     };
     if !reader.is_up() {
         return None;
     }
     let ack = header.ack.max(reader.acked());
     let first = header.first.max(reader.delivered().next());
-    let letter = letter.without(first.after(header.first));
-    if ack == reader.acked() && letter.messages().is_empty() && first <= reader.delivered().next() {
+    let register = register.without(first.after(header.first));
+    if ack == reader.acked() && register.messages().is_empty() && first <= reader.delivered().next()
+    {
         // It says again what is known.
-        return Some(Letter::signature(header.from));
+        return Some(RegisterValue::signature(header.from));
     }
     (header.ack != ack || header.first != first)
-        .then(|| letter.with(channel::register::Header { ack, first, ..header }))
+        .then(|| register.with(channel::register::Header { ack, first, ..header }))
 }
 
 /// From where the messages of a session are counted, so that worlds in which more or fewer have been

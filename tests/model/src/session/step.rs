@@ -6,9 +6,10 @@ use core::fmt;
 
 use channel::endpoint::{Found, Wish};
 
-use super::super::graph::Kind;
 use super::mutation::Mutation;
-use super::world::{Bounds, Flight, SIDES, Seen, Side, World};
+use super::world::{Bounds, Flight, Seen, World};
+use crate::graph::Kind;
+use crate::side::{SIDES, Side};
 
 /// One thing that happens to one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,8 +168,8 @@ fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(Wha
     }
     if bounds.is_overtaking {
         match (place.flights.front(), &place.aside) {
-            (Some(Flight::ReadDone(Seen::Letter(_))), None) => add(What::HeldUp),
-            (Some(Flight::ReadDone(Seen::Letter(_))), Some(_)) => add(What::Overtaken),
+            (Some(Flight::ReadDone(Seen::RegisterValue(_))), None) => add(What::HeldUp),
+            (Some(Flight::ReadDone(Seen::RegisterValue(_))), Some(_)) => add(What::Overtaken),
             _ => {}
         }
     }

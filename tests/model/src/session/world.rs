@@ -3,30 +3,19 @@
 
 use std::collections::VecDeque;
 
-use channel::DomId;
 use channel::endpoint::{Endpoint, Pace};
 use channel::{Duration, Epoch};
 
-use super::super::letter::Letter;
+use crate::register_value::RegisterValue;
+use crate::side::{SIDES, Side};
 
 /// The endpoint under test: as shipped, but for the sizes of its queues. Two messages of three
 /// bytes: what a user sends beyond them meets back-pressure.
-pub type End = Endpoint<2, 16>;
-
-/// So many crashes or faults are not counted, and bound nothing: the epochs' names are used again,
-/// so there is an end of states all the same.
-pub const UNBOUNDED: u8 = u8::MAX;
+pub type TestedEndpoint = Endpoint<2, 16>;
 
 /// So many messages in each session: any number. What is acknowledged is not counted any more, so
 /// there is an end of states even so.
 pub const MESSAGES_UNBOUNDED: u32 = u32::MAX;
-
-/// Counts one crash or fault.
-pub fn spend(left: &mut u8) {
-    if *left != UNBOUNDED {
-        *left -= 1;
-    }
-}
 
 /// How far the search goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,38 +71,10 @@ pub enum Granting {
     AnyTime,
 }
 
-/// One of the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The front.
-    A,
-    /// The back, which leaves the first hello to the front.
-    B,
-}
-
-/// Both.
-pub const SIDES: [Side; 2] = [Side::A, Side::B];
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::A => Self::B,
-            Self::B => Self::A,
-        }
-    }
-
-    /// The domain's number, which every life of it has.
-    pub const fn domid(self) -> DomId {
-        DomId(self as u16 + 1)
-    }
-
-    /// How the endpoint goes: no beat has any length, so that every timer that is set may fire at
-    /// any time.
-    pub const fn pace(self) -> Pace {
-        Pace { beat: Duration::ZERO, first_hello: Duration::from_nanoseconds(self as u64) }
-    }
+/// How the endpoint goes: no beat has any length, so that every timer that is set may fire at any
+/// time. The back leaves the first hello to the front.
+pub const fn pace(side: Side) -> Pace {
+    Pace { beat: Duration::ZERO, first_hello: Duration::from_nanoseconds(side as u64) }
 }
 
 /// A request, or its answer, in the order of asking.
@@ -122,7 +83,7 @@ pub enum Flight {
     /// Asked for, not yet seen by the daemon.
     Read,
     /// Likewise.
-    Write(Letter),
+    Write(RegisterValue),
     /// Done; the answer has not arrived. A READ may be old by then.
     ReadDone(Seen),
     /// Likewise.
@@ -137,7 +98,7 @@ pub enum Seen {
     /// Nobody has written yet.
     Empty,
     /// A register.
-    Letter(Letter),
+    RegisterValue(RegisterValue),
     /// The daemon could not just now.
     Later,
 }
@@ -146,24 +107,24 @@ pub enum Seen {
 #[derive(Clone, Debug)]
 pub struct Mailbox {
     /// What was written last.
-    pub value: Option<Letter>,
+    pub value: Option<RegisterValue>,
     /// The peer may write: permissions name it, and were set while it existed.
     pub is_open: bool,
 }
 
 /// A domain's place.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Domain {
     /// The endpoint, if the domain lives.
-    pub end: Option<End>,
+    pub end: Option<TestedEndpoint>,
     /// Its mailbox. It goes with the domain.
     pub mailbox: Option<Mailbox>,
     /// At most one READ and one WRITE.
     pub flights: VecDeque<Flight>,
     /// A WRITE of an earlier life that the daemon has not done yet.
-    pub stale: Option<Letter>,
+    pub stale: Option<RegisterValue>,
     /// An answer to a READ that a later one has overtaken.
-    pub aside: Option<Letter>,
+    pub aside: Option<RegisterValue>,
     /// Deaths left.
     pub crashes: u8,
     /// For wrong machines: the epoch in which a WRITE has landed.
@@ -176,7 +137,7 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct World {
     /// The two places.
-    pub places: [Place; 2],
+    pub places: [Domain; 2],
     /// Other faults left.
     pub faults: u8,
     /// Upsets left.
@@ -188,7 +149,7 @@ pub struct World {
 impl World {
     /// Before either domain has started.
     pub fn new(bounds: &Bounds) -> Self {
-        let place = |crashes| Place {
+        let place = |crashes| Domain {
             end: None,
             mailbox: None,
             flights: VecDeque::new(),
@@ -207,17 +168,17 @@ impl World {
     }
 
     /// The place of one side.
-    pub fn at(&self, side: Side) -> &Place {
+    pub fn at(&self, side: Side) -> &Domain {
         &self.places[side as usize]
     }
 
     /// The place of one side.
-    pub fn at_mut(&mut self, side: Side) -> &mut Place {
+    pub fn at_mut(&mut self, side: Side) -> &mut Domain {
         &mut self.places[side as usize]
     }
 
     /// The endpoint of one side, if it lives.
-    pub fn end(&self, side: Side) -> Option<&End> {
+    pub fn end(&self, side: Side) -> Option<&TestedEndpoint> {
         self.at(side).end.as_ref()
     }
 

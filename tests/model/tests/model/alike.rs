@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use model::key::Key;
 use model::session::step::{Step, What};
-use model::session::world::{Flight, MESSAGES_UNBOUNDED, SIDES, Sameness, Side, World};
+use model::session::world::{Flight, MESSAGES_UNBOUNDED, Sameness, World};
 use model::session::{Mutation, Session};
+use model::side::{SIDES, Side};
 use model::{Kind, Model, Wrong, check};
 
 use super::LIMIT;
@@ -32,7 +33,7 @@ struct Watched {
 
 impl Watched {
     fn new(messages: u32, crashes: [u8; 2], faults: u8, question: fn(&Self, &World)) -> Self {
-        let mut every = Mutation::None.model();
+        let mut every = Session::of(Mutation::Nothing);
         every.bounds.sameness = Sameness::Equal;
         (every.bounds.messages, every.bounds.crashes, every.bounds.faults) =
             (messages, crashes, faults);
@@ -88,8 +89,8 @@ impl Model for Watched {
     fn is_settled(&self, world: &World) -> bool {
         self.every.is_settled(world)
     }
-    fn told(&self, world: &World) -> String {
-        self.every.told(world)
+    fn described(&self, world: &World) -> String {
+        self.every.described(world)
     }
 }
 
@@ -110,11 +111,11 @@ fn same_steps(watched: &Watched, world: &World) {
     }
     let mut known = watched.steps.borrow_mut();
     let before = known.entry(watched.kind(world)).or_insert_with(|| steps.clone());
-    assert_eq!(*before, steps, "{}", watched.told(world));
+    assert_eq!(*before, steps, "{}", watched.described(world));
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release -p model")]
 fn worlds_that_are_called_alike_behave_alike() {
     // All worlds of small bounds, and those of wider ones that are found first.
     for (messages, crashes, faults, limit) in [(1, [0; 2], 0, LIMIT), (1, [1; 2], 1, 20_000)] {
@@ -126,7 +127,7 @@ fn worlds_that_are_called_alike_behave_alike() {
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release -p model")]
 fn worlds_that_differ_in_what_is_acknowledged_behave_alike() {
     let mut watched = Watched::new(2, [0, 0], 0, same_steps);
     // Worlds that are alike are, as the test above shows; now for numbers alone.
@@ -166,7 +167,7 @@ fn put_off_hint(watched: &Watched, world: &World, side: Side, is_read_first: boo
             assert_eq!(now.map(|now| now.0), later.map(|later| later.0));
         } else {
             let later = either_way(watched, world, step, hint);
-            assert_eq!(now, later, "{step} and the event, from {}", watched.told(world));
+            assert_eq!(now, later, "{step} and the event, from {}", watched.described(world));
         }
     }
 }
@@ -185,7 +186,7 @@ fn put_off_read(watched: &Watched, world: &World, side: Side) {
         } else {
             either_way(watched, world, step, read)
         };
-        assert_eq!(now, later, "{step} and the READ, from {}", watched.told(world));
+        assert_eq!(now, later, "{step} and the READ, from {}", watched.described(world));
     }
     // The answer and a WRITE behind it have it done themselves.
     let is_first = matches!(world.at(side).flights.front(), Some(Flight::Read));
@@ -218,7 +219,7 @@ fn is_read_next(world: &World, side: Side) -> bool {
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release --test model")]
+#[cfg_attr(debug_assertions, ignore = "slow unless optimised: cargo test --release -p model")]
 fn what_is_put_off_comes_to_the_same_later() {
     for (messages, crashes, faults, limit) in [(0, [0; 2], 0, LIMIT), (1, [1; 2], 1, 5_000)] {
         let mut watched = Watched::new(messages, crashes, faults, same_later);

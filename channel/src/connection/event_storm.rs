@@ -6,14 +6,15 @@
 //! Whether a wake-up brought bytes is decided at the next one, by what the stream has accepted in
 //! between. An index in the shared page decides nothing: a peer can write any index at any time.
 
+use crate::instant::Instant;
+use crate::limits::BEAT;
+
 /// Wake-ups for nothing in one beat that a port may always cause: a stamp, acknowledgements, the
 /// closing word, and notifications that come when the bytes have been seen already.
 const IDLE_MAX: u32 = 64;
 /// For each wake-up that brought bytes, so many for nothing besides: each of the peer's reads and
 /// writes may ring once more after what it did was seen.
 const IDLE_PER_USEFUL: u32 = 2;
-/// How long a port stays masked, and over which time wake-ups are counted: the default beat.
-const BEAT_NS: u64 = 1_000_000_000;
 
 /// Counts one port's wake-ups.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +26,19 @@ pub(super) struct Meter {
     masked: bool,
     /// It was said that this port is masked.
     told: bool,
-    until_ns: u64,
+    until: Instant,
 }
 
 impl Meter {
     /// A port that has just been opened.
-    pub(super) const NEW: Self =
-        Self { accepted: [0; 2], useful: 0, idle: 0, masked: false, told: false, until_ns: 0 };
+    pub(super) const NEW: Self = Self {
+        accepted: [0; 2],
+        useful: 0,
+        idle: 0,
+        masked: false,
+        told: false,
+        until: Instant::START,
+    };
 
     /// Whether the port is not to be waited for.
     pub(super) const fn is_masked(&self) -> bool {
@@ -39,20 +46,20 @@ impl Meter {
     }
 
     /// When it is waited for again.
-    pub(super) const fn until_ns(&self) -> u64 {
-        self.until_ns
+    pub(super) const fn until(&self) -> Instant {
+        self.until
     }
 
     /// Time passes: with each beat all is forgotten.
-    pub(super) fn pass_time(&mut self, now_ns: u64) {
-        if now_ns >= self.until_ns {
+    pub(super) fn pass_time(&mut self, now: Instant) {
+        if now >= self.until {
             (self.useful, self.idle, self.masked) = (0, 0, false);
-            self.until_ns = now_ns.saturating_add(BEAT_NS);
+            self.until = now.after(BEAT);
         }
     }
 
-    /// The port has rung, and the stream has accepted this much so far. True if it is to be said, for
-    /// the first time, that the port is masked.
+    /// The port has rung, and the stream has accepted this much so far. True if the port is masked
+    /// from now on, for the first time.
     pub(super) fn count(&mut self, accepted: [u32; 2]) -> bool {
         if accepted == self.accepted {
             self.idle = self.idle.saturating_add(1);
@@ -68,21 +75,24 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEAT_NS, IDLE_MAX, Meter};
+    use super::{IDLE_MAX, Meter};
+    use crate::instant::Instant;
+    use crate::limits::BEAT;
 
     #[test]
     fn a_storm_is_masked_told_once_and_waited_for_again_with_the_next_beat() {
         let mut meter = Meter::NEW;
-        meter.pass_time(5);
+        let start = Instant::from_nanoseconds(5);
+        meter.pass_time(start);
         for _ in 0..IDLE_MAX {
             assert!(!meter.count([0; 2]));
         }
         assert!(!meter.is_masked());
         assert!(meter.count([0; 2]));
         assert!(meter.is_masked());
-        meter.pass_time(5 + BEAT_NS - 1);
+        meter.pass_time(Instant::from_nanoseconds(4).after(BEAT));
         assert!(meter.is_masked());
-        meter.pass_time(5 + BEAT_NS);
+        meter.pass_time(start.after(BEAT));
         assert!(!meter.is_masked());
         let told = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
         assert_eq!((told, meter.is_masked()), (0, true));
@@ -91,7 +101,7 @@ mod tests {
     #[test]
     fn a_peer_that_moves_bytes_is_never_masked() {
         let mut meter = Meter::NEW;
-        meter.pass_time(0);
+        meter.pass_time(Instant::START);
         for turn in 1..100_000 {
             meter.count([turn, 0]);
             meter.count([turn, 0]);

@@ -5,6 +5,8 @@
 use std::rc::Rc;
 
 use channel::Epoch;
+use channel::limits::REGISTER_BYTES_MAX;
+use channel::queue::split_first;
 use channel::register::{Header, Register, Seq};
 
 /// Bytes of a message: the sender's epoch, the receiver's, and the number, one character each.
@@ -16,19 +18,19 @@ pub const ENCODED_BYTES: usize = MESSAGE_BYTES + 3;
 /// The first character that may stand for a number: printable, and no digit, blank or colon.
 const ZERO: u8 = b'A';
 
-/// What a mailbox holds, if somebody has written. Cheap to copy.
-#[derive(Clone, Debug)]
-pub struct Letter(Rc<Content>);
+/// What a mailbox holds, if the peer has written. Cheap to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterValue(Rc<Content>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Content {
     bytes: Vec<u8>,
     header: Header,
     messages: Vec<u8>,
 }
 
-impl Letter {
-    /// The letter with these bytes, which an endpoint has written.
+impl RegisterValue {
+    /// The register with these bytes, which an endpoint has written.
     ///
     /// # Panics
     /// If they are no register.
@@ -53,45 +55,70 @@ impl Letter {
         &self.0.messages
     }
 
-    /// A letter that says from whom it is, and nothing else.
+    /// A register that says from whom it is, and nothing else.
     ///
     /// # Panics
     /// Never: it is a register.
     pub fn signature(from: Epoch) -> Self {
         let header = Header { from, to: None, ack: Seq::NONE, beat: 0, first: Seq(1) };
-        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
-        let length = Register { header, count: 0, messages: &[] }.emit(&mut out);
-        Self::new(&out[..length])
+        Self::emit(&Register { header, count: 0, messages: &[] })
     }
 
-    /// Whether it is such a letter.
+    /// Whether it is such a register.
     pub fn is_signature(&self) -> bool {
         let Header { to, ack, first, .. } = self.header();
         (to, ack, first) == (None, Seq::NONE, Seq(1)) && self.messages().is_empty()
     }
 
-    /// The same letter without its first messages, so many of them, under the same header.
+    /// The same register without its first `count` messages, under the same header.
     #[must_use]
     pub fn without(&self, count: u32) -> Self {
-        let gone = (count as usize * ENCODED_BYTES).min(self.messages().len());
-        if gone == 0 {
+        let mut messages = self.messages();
+        let gone = (0..count).map_while(|_| {
+            messages = split_first(messages)?.1;
+            Some(())
+        });
+        if gone.count() == 0 {
             return self.clone();
         }
-        let messages = &self.messages()[gone..];
-        let count = (messages.len() / ENCODED_BYTES) as u8;
-        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
-        let length = Register { header: self.header(), count, messages }.emit(&mut out);
-        Self::new(&out[..length])
+        let count = iter(messages).count() as u8;
+        Self::emit(&Register { header: self.header(), count, messages })
     }
 
-    /// The same letter with another header.
+    /// The same register with other messages: those for which `change` returns one.
+    #[must_use]
+    pub fn edit(&self, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Self {
+        let mut messages = Vec::new();
+        for message in iter(self.messages()) {
+            let message = change(message).unwrap_or_else(|| message.to_vec());
+            messages.extend(format!(" {}:", message.len()).into_bytes());
+            messages.extend(message);
+        }
+        let count = iter(&messages).count() as u8;
+        Self::emit(&Register { header: self.header(), count, messages: &messages })
+    }
+
+    /// The same register with another header.
     #[must_use]
     pub fn with(&self, header: Header) -> Self {
         let register = Register::parse(self.bytes()).expect("parsed before");
-        let mut out = [0; channel::limits::REGISTER_BYTES_MAX];
-        let length = Register { header, ..register }.emit(&mut out);
+        Self::emit(&Register { header, ..register })
+    }
+
+    fn emit(register: &Register<'_>) -> Self {
+        let mut out = [0; REGISTER_BYTES_MAX];
+        let length = register.emit(&mut out);
         Self::new(&out[..length])
     }
+}
+
+/// The messages in register form, oldest first.
+fn iter(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (message, after) = split_first(rest)?;
+        rest = after;
+        Some(message)
+    })
 }
 
 /// The message with this number of the session `from` → `to`.

@@ -5,7 +5,10 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::paging::{TABLE_BYTES, TABLES};
+/// Bytes in a page table.
+pub(super) const TABLE_BYTES: usize = 4096;
+/// PML4, PDPT, directories of the three mapped GiB, and the small pages of the first 2 MiB.
+pub(super) const TABLES: usize = 6;
 
 /// Bytes of the stack on which everything runs. The deepest caller makes the books of a hundred links
 /// (`platform`), some 15 KiB, and moves them; 64 KiB were too few for that. Nothing of it is in the file.

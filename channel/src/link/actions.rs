@@ -1,0 +1,549 @@
+//! What a link wants done in its domain, one externally visible action at a time, and what comes of
+//! it. [`Link::poll_action`] names the next action; whoever drives the link does it and reports by
+//! [`Link::handle_done`]. The driver does one after the other; a model checker may let another
+//! domain act in between.
+//!
+//! The order is the protocol's (docs/protocol.md §4, §7, §8): the session's events come first, so
+//! nothing is said to a peer, and no message is taken, before the end of the session that it belongs
+//! to has been dealt with; then the connection's actions, then its messages, then what is due by the
+//! link's [`Agenda`].
+
+use grant::{Epoch, MapError, PageWords, Terms, VerifyError};
+use xen_types::{DomId, Port};
+
+use super::events::ROOM_FOR_MESSAGE;
+use super::{Link, Machine, Unknown};
+use crate::back::{Back, BackAction, BackState};
+use crate::connection::{BindError, Observation, PeerState, PortState, PrepareError, Released};
+use crate::endpoint::{Introduction, SendError, SessionEvent};
+use crate::epoch::EpochSource;
+use crate::event::{Breach, DownReason, Event, Notice, Witness};
+use crate::front::{Front, FrontAction};
+use crate::ids::ConnectionId;
+use crate::instant::Instant;
+use crate::message::{APPLICATION, Control};
+use crate::offer::Offer;
+use crate::step::Step;
+
+/// Something that a link wants done. [`Connections`](crate::Connections) has a method for each but
+/// the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Front, rule C1: prepare pages and port.
+    Prepare {
+        /// Whom to grant to.
+        peer: DomId,
+        /// How many pages, 1 to [`PAGES_MAX`](crate::limits::PAGES_MAX).
+        pages: u16,
+        /// What the header says.
+        terms: Terms,
+    },
+    /// Front, rules C4 and C5: close the fence.
+    Fence,
+    /// Front, rules C4 and C5: close the port, revoke the grants.
+    Release,
+    /// Back, rule D2: map the offered pages.
+    Map {
+        /// Whose pages.
+        peer: DomId,
+        /// What it offers.
+        offer: Offer,
+    },
+    /// Back, rule D3: compare the header.
+    Verify(Terms),
+    /// Back, rule D4: bind the front's port.
+    Bind {
+        /// Whose port.
+        peer: DomId,
+        /// The port.
+        port: Port,
+    },
+    /// Back, rule D4: write the stamp with this epoch.
+    Stamp(Epoch),
+    /// Back, rules D7 and D8: unmap, then close the port.
+    Unmap,
+    /// Either: publish these words in the page.
+    Publish(PageWords),
+    /// Either: set the closing word.
+    SetClosing,
+    /// Either: send the connection's event.
+    Notify,
+    /// Either: copy what the peer has in the page.
+    Observe,
+    /// Either: ask Xen for the state of the connection's port.
+    AskPort,
+    /// Either: ask Xen whether the peer's domain exists.
+    AskDomain(DomId),
+    /// Nothing is to be done: the link has just completed a step.
+    Reached(Step),
+}
+
+/// What came of an [`Action`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// It was done; there is nothing to report.
+    Done,
+    /// Of [`Action::Prepare`].
+    Prepared(Result<Offer, PrepareError>),
+    /// Of [`Action::Release`] and [`Action::Unmap`].
+    Released(Released),
+    /// Of [`Action::Map`].
+    Mapped(Result<(), MapError>),
+    /// Of [`Action::Verify`].
+    Verified(Result<(), VerifyError>),
+    /// Of [`Action::Bind`].
+    Bound(Result<(), BindError>),
+    /// Of [`Action::Observe`]; `None` without a page.
+    Observed(Option<Observation>),
+    /// Of [`Action::AskPort`].
+    Port(PortState),
+    /// Of [`Action::AskDomain`].
+    Domain(PeerState),
+}
+
+/// How far the machine's present action has come, where it is more than one of a link's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Progress {
+    /// Nothing of it is done.
+    NotBegun,
+    /// Release: the fence is closed.
+    Fenced,
+    /// A closing message: the word is set in the page.
+    WordSet,
+    /// A closing message: the word is set and the peer notified.
+    WordNotified,
+    /// Stamp: the first words are in the page.
+    Published,
+    /// Stamp: the stamp is written.
+    Stamped,
+}
+
+/// What is due after an input, in the order of the fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Agenda {
+    /// The page is to be looked at.
+    pub(super) observe: bool,
+    /// Timers are to be looked at.
+    pub(super) time: bool,
+    /// A READ was answered: is the peer alive?
+    pub(super) judge: bool,
+    /// The own beat in the page may be due.
+    pub(super) page_beat: bool,
+    /// Xen is to be asked for the port.
+    pub(super) ask_port: bool,
+    /// Xen is to be asked for the peer's domain.
+    pub(super) ask_domain: bool,
+    /// The user is to hear of this introduction.
+    pub(super) announce: Option<Introduction>,
+    /// The page is to say what has changed.
+    pub(super) publish: bool,
+    /// The peer is to be woken, because it may be blocked on what was published.
+    pub(super) notify: bool,
+}
+
+/// When a message goes to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurry {
+    /// At once.
+    Now,
+    /// The page has told the peer already.
+    WithNextWrite,
+}
+
+/// What comes next.
+enum Next {
+    /// An action.
+    Do(Action),
+    /// A message of the machine.
+    Say(Control, Hurry),
+}
+
+impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
+    /// The next action. It stands until [`Self::handle_done`] reports it; `None` means that nothing
+    /// is left to do until the next input, which must not come before.
+    ///
+    /// It comes to an end: each turn takes an event, names an action, consumes a message, of which
+    /// there are at most `COUNT`, or ticks off an entry of the agenda.
+    pub fn poll_action(&mut self, now: Instant, epochs: &mut impl EpochSource) -> Option<Action> {
+        loop {
+            if let Some(step) = self.reached {
+                return Some(Action::Reached(step));
+            }
+            if let Some(event) = self.machine_event() {
+                self.handle_machine_event(event);
+                continue;
+            }
+            if let Some(event) = self.endpoint.poll_event() {
+                self.handle_session(now, event);
+                continue;
+            }
+            match self.next_of_machine() {
+                Some(Next::Do(action)) => return Some(action),
+                Some(Next::Say(control, hurry)) if self.say(now, control, hurry, epochs) => {
+                    continue;
+                }
+                Some(Next::Say(..)) | None => {}
+            }
+            if self.take_message(now, epochs) {
+                continue;
+            }
+            // What is in the page decides whether anything is late: it is looked at first.
+            if !self.agenda.observe {
+                self.follow_page(now);
+            }
+            if self.agenda == Agenda::default() {
+                return None;
+            }
+            if let Some(action) = self.next_on_agenda(now, epochs) {
+                return Some(action);
+            }
+        }
+    }
+
+    /// `action`, the one that [`Self::poll_action`] named last, was done.
+    ///
+    /// # Panics
+    /// If the completion is not one of that action.
+    pub fn handle_done(
+        &mut self,
+        now: Instant,
+        action: &Action,
+        completion: Completion,
+        epochs: &mut impl EpochSource,
+    ) {
+        match (*action, completion) {
+            (Action::Reached(_), Completion::Done) => self.reached = None,
+            (Action::Prepare { .. }, Completion::Prepared(prepared)) => {
+                self.front().handle_prepared(prepared);
+                match prepared {
+                    Ok(_) => self.reached = Some(Step::Prepared),
+                    Err(_) => self.is_unswept = true,
+                }
+            }
+            (Action::Fence, Completion::Done) => self.progress = Progress::Fenced,
+            (Action::Release, Completion::Released(released)) => {
+                self.progress = Progress::NotBegun;
+                self.note_quarantined(released);
+                self.front().handle_released(released);
+                self.reached = Some(Step::Released);
+            }
+            (Action::Map { .. }, Completion::Mapped(mapped)) => {
+                self.back().handle_mapped(mapped);
+                match mapped {
+                    Ok(()) => self.reached = Some(Step::Mapped),
+                    Err(_) => self.is_unswept = true,
+                }
+            }
+            (Action::Verify(_), Completion::Verified(verified)) => {
+                self.back().handle_verified(verified);
+                if verified.is_ok() {
+                    self.reached = Some(Step::Verified);
+                }
+            }
+            (Action::Bind { .. }, Completion::Bound(bound)) => self.back().handle_bound(bound),
+            (Action::Stamp(_), Completion::Done) => self.progress = Progress::Stamped,
+            (Action::Unmap, Completion::Released(released)) => {
+                self.progress = Progress::NotBegun;
+                self.note_quarantined(released);
+                if released != Released::Freed {
+                    self.notice(Notice::UnmapRefused);
+                }
+                if self.back().state() == BackState::Unmapping {
+                    self.reached = Some(Step::Unmapped);
+                }
+                self.back().handle_unmapped();
+            }
+            (Action::Publish(words), Completion::Done) => {
+                self.published = words;
+                if self.is_stamping() {
+                    self.progress = Progress::Published;
+                }
+            }
+            (Action::SetClosing, Completion::Done) => self.progress = Progress::WordSet,
+            (Action::Notify, Completion::Done) => match self.progress {
+                Progress::WordSet => self.progress = Progress::WordNotified,
+                Progress::Stamped => {
+                    self.progress = Progress::NotBegun;
+                    self.back().handle_stamped();
+                    self.reached = Some(Step::Stamped);
+                }
+                _ => self.agenda.notify = false,
+            },
+            (Action::Observe, Completion::Observed(seen)) => {
+                self.agenda.observe = false;
+                if let Some(seen) = seen {
+                    self.handle_observation(now, &seen, epochs);
+                }
+            }
+            (Action::AskPort, Completion::Port(state)) => {
+                self.agenda.ask_port = false;
+                if state == PortState::Unbound {
+                    self.agenda.ask_domain = false;
+                    let reason = DownReason::PortUnbound;
+                    self.endpoint.handle_verdict(now, reason, Witness::Port, epochs);
+                }
+            }
+            (Action::AskDomain(_), Completion::Domain(state)) => {
+                self.agenda.ask_domain = false;
+                if state == PeerState::Gone {
+                    let reason = DownReason::PeerGone;
+                    self.endpoint.handle_verdict(now, reason, Witness::Hypervisor, epochs);
+                }
+            }
+            (action, completion) => panic!("{completion:?} does not report {action:?}"),
+        }
+    }
+
+    /// The session's end, for a machine whose session never began.
+    pub(super) fn machine_down(&mut self) {
+        match &mut self.machine {
+            Machine::Front(front) => front.handle_down(),
+            Machine::Back(back) => back.handle_down(),
+        }
+    }
+
+    fn machine_event(&mut self) -> Option<Event<'static>> {
+        match &mut self.machine {
+            Machine::Front(front) => front.poll_event(),
+            Machine::Back(back) => back.poll_event(),
+        }
+    }
+
+    pub(super) fn handle_machine_event(&mut self, event: Event<'static>) {
+        if let (Event::Connected { .. }, Machine::Front(_)) = (event, &self.machine) {
+            self.reached = Some(Step::Connected);
+        }
+        self.events.push(event);
+    }
+
+    pub(super) fn handle_session(&mut self, now: Instant, event: SessionEvent) {
+        match event {
+            SessionEvent::Up { my, peer } => {
+                self.liveness.handle_up(now);
+                self.noticed = 0;
+                match &mut self.machine {
+                    Machine::Front(front) => front.handle_up(),
+                    Machine::Back(back) => back.handle_up(),
+                }
+                self.events.push(Event::Up { epoch: my, peer_epoch: peer });
+                self.reached = Some(Step::Up);
+            }
+            SessionEvent::Down { reason, witness } => {
+                self.machine_down();
+                let unknown = self.count_unknown();
+                self.events.push(Event::Down { reason, witness, unknown });
+            }
+        }
+    }
+
+    /// Application messages to be handed back. The machine answers for its own.
+    fn count_unknown(&mut self) -> u16 {
+        if self.unknown != Unknown::None {
+            // They are an earlier down's; nothing could be sent since.
+            return 0;
+        }
+        let is_application = |message: &&[u8]| message.starts_with(APPLICATION);
+        let count = self.endpoint.unknowns().filter(is_application).count();
+        if count > 0 {
+            self.unknown = Unknown::Promised;
+        } else {
+            while self.endpoint.unknown().is_some() {
+                self.endpoint.take_back();
+            }
+        }
+        // At most a window.
+        count as u16
+    }
+
+    /// Takes the next message if it is the connection's; the application's waits for its user.
+    fn take_message(&mut self, now: Instant, epochs: &mut impl EpochSource) -> bool {
+        if self.events.room() < ROOM_FOR_MESSAGE {
+            return false;
+        }
+        let Some(message) = self.endpoint.message() else { return false };
+        if message.starts_with(APPLICATION) {
+            return false;
+        }
+        let control = Control::parse(message);
+        self.endpoint.handle_delivered();
+        let taken = match (&control, &mut self.machine) {
+            (Some(control), Machine::Front(front)) => front.handle_message(control),
+            (Some(control), Machine::Back(back)) => back.handle_message(control),
+            (None, _) => Err(Breach::BadMessage),
+        };
+        match (taken, control) {
+            (Err(breach), _) => {
+                let reason = DownReason::Protocol(breach);
+                self.endpoint.handle_verdict(now, reason, Witness::Register, epochs);
+            }
+            (Ok(()), Some(Control::Connect(..))) => self.reached = Some(Step::Got),
+            (Ok(()), _) => {}
+        }
+        true
+    }
+
+    /// What the machine wants next.
+    fn next_of_machine(&self) -> Option<Next> {
+        match &self.machine {
+            Machine::Front(front) => front.poll_action().map(|action| self.next_of_front(action)),
+            Machine::Back(back) => back.poll_action().map(|action| self.next_of_back(action)),
+        }
+    }
+
+    fn next_of_front(&self, action: FrontAction) -> Next {
+        match action {
+            FrontAction::Prepare { number, pages } => {
+                Next::Do(Action::Prepare { peer: self.peer(), pages, terms: self.terms(number) })
+            }
+            FrontAction::Say(control) => Next::Say(control, Hurry::Now),
+            FrontAction::SayClosing(control) => self.next_of_closing(control, Hurry::WithNextWrite),
+            FrontAction::Release => Next::Do(match self.progress {
+                Progress::Fenced => Action::Release,
+                _ => Action::Fence,
+            }),
+        }
+    }
+
+    fn next_of_back(&self, action: BackAction) -> Next {
+        match action {
+            BackAction::Map(offer) => Next::Do(Action::Map { peer: self.peer(), offer }),
+            BackAction::Verify(number) => Next::Do(Action::Verify(self.terms(number))),
+            BackAction::Bind(port) => Next::Do(Action::Bind { peer: self.peer(), port }),
+            // The first words, then the stamp, and the front is notified last.
+            BackAction::Stamp => Next::Do(match self.progress {
+                Progress::Published => Action::Stamp(self.endpoint.epoch()),
+                Progress::Stamped => Action::Notify,
+                _ => Action::Publish(self.words()),
+            }),
+            // A front that waits for CONNECTED sees the stamp.
+            BackAction::Say(control @ Control::Connected(_)) => {
+                Next::Say(control, Hurry::WithNextWrite)
+            }
+            BackAction::Say(control) => Next::Say(control, Hurry::Now),
+            BackAction::SayClosing(control) => self.next_of_closing(control, Hurry::Now),
+            BackAction::Unmap => Next::Do(Action::Unmap),
+        }
+    }
+
+    /// The word in the page first: it reaches a peer whose event is lost.
+    fn next_of_closing(&self, control: Control, hurry: Hurry) -> Next {
+        match self.progress {
+            Progress::WordSet => Next::Do(Action::Notify),
+            Progress::WordNotified => Next::Say(control, hurry),
+            _ => Next::Do(Action::SetClosing),
+        }
+    }
+
+    fn is_stamping(&self) -> bool {
+        matches!(&self.machine, Machine::Back(back) if back.state() == BackState::Bound)
+    }
+
+    /// Puts a control message into the queue; `false` while the queue is full.
+    fn say(
+        &mut self,
+        now: Instant,
+        control: Control,
+        hurry: Hurry,
+        epochs: &mut impl EpochSource,
+    ) -> bool {
+        let text = control.emit();
+        let sent = match hurry {
+            Hurry::Now => self.endpoint.send(text.as_bytes()),
+            Hurry::WithNextWrite => self.endpoint.send_with_next_write(now, text.as_bytes()),
+        };
+        match sent {
+            Ok(_) => {}
+            Err(SendError::NumbersSpent) => {
+                let reason = DownReason::Protocol(Breach::NumbersSpent);
+                self.endpoint.handle_verdict(now, reason, Witness::Own, epochs);
+                return true;
+            }
+            Err(SendError::Full { .. } | SendError::TakeBackFirst) => return false,
+            Err(SendError::NotUp | SendError::Length { .. } | SendError::NotPrintable { .. }) => {
+                panic!("a machine speaks in a session only, and in its own words")
+            }
+        }
+        self.progress = Progress::NotBegun;
+        match &mut self.machine {
+            Machine::Front(front) => front.handle_said(),
+            Machine::Back(back) => back.handle_said(),
+        }
+        self.reached = match control {
+            Control::Connect(..) => Some(Step::ConnectSent),
+            Control::Disconnect(_) => Some(Step::DisconnectSent),
+            Control::Connected(_) => Some(Step::Serving),
+            Control::Disconnected(_) => Some(Step::DisconnectedSent),
+            Control::Refused(..) | Control::Closing(_) => None,
+        };
+        true
+    }
+
+    /// Ticks off the first entry of the agenda, or names the action that does it.
+    fn next_on_agenda(&mut self, now: Instant, epochs: &mut impl EpochSource) -> Option<Action> {
+        let agenda = &mut self.agenda;
+        if agenda.observe {
+            if self.is_page_watched() {
+                return Some(Action::Observe);
+            }
+            self.agenda.observe = false;
+        } else if core::mem::take(&mut agenda.time) {
+            self.handle_time(now);
+        } else if core::mem::take(&mut agenda.judge) {
+            self.judge(now, epochs);
+        } else if core::mem::take(&mut agenda.page_beat) {
+            self.beat_in_page(now);
+        } else if agenda.ask_port {
+            if self.is_bound() {
+                return Some(Action::AskPort);
+            }
+            self.agenda.ask_port = false;
+        } else if agenda.ask_domain {
+            if let Some(introduction) = self.endpoint.introduction() {
+                return Some(Action::AskDomain(introduction.peer));
+            }
+            self.agenda.ask_domain = false;
+        } else if let Some(Introduction { peer, number }) = agenda.announce.take() {
+            self.noticed = 0;
+            self.events.push(Event::Introduced { peer, number });
+        } else if agenda.publish {
+            let words = self.words();
+            if self.has_live_page() && words != self.published {
+                return Some(Action::Publish(words));
+            }
+            self.agenda.publish = false;
+            self.agenda.notify = self.has_live_page() && self.endpoint.poll_pressing();
+        } else if agenda.notify {
+            return Some(Action::Notify);
+        }
+        None
+    }
+
+    fn terms(&self, number: ConnectionId) -> Terms {
+        // Both sides name the front's epoch: the back's peer.
+        let epoch = match self.machine {
+            Machine::Front(_) => Some(self.endpoint.epoch()),
+            Machine::Back(_) => self.endpoint.peer_epoch(),
+        };
+        let epoch = epoch.expect("a session has two epochs");
+        Terms { epoch, number, link: self.name.tag() }
+    }
+
+    fn peer(&self) -> DomId {
+        self.endpoint.introduction().expect("a session begins with an introduction").peer
+    }
+
+    pub(super) fn front(&mut self) -> &mut Front {
+        match &mut self.machine {
+            Machine::Front(front) => front,
+            Machine::Back(_) => panic!("a front's action in a back's link"),
+        }
+    }
+
+    fn back(&mut self) -> &mut Back {
+        match &mut self.machine {
+            Machine::Back(back) => back,
+            Machine::Front(_) => panic!("a back's action in a front's link"),
+        }
+    }
+}
