@@ -1,22 +1,24 @@
-//! Tether's channel: how two domains that may die, hang or restart at any moment speak reliably
-//! through xenstore, and how they use that to set up and tear down a shared-memory connection.
+//! Tether's channel: how two domains that may die, hang or restart at any moment communicate
+//! reliably through xenstore, and how they use that to set up and tear down a shared-memory
+//! connection.
 //!
-//! Everything here is sans-IO. Time, bytes and what happened go in; requests, events and the next
+//! Everything here is sans-IO. Time, bytes and events go in; requests, actions, events and the next
 //! deadline come out. `docs/protocol.md` is normative, and the code cites its sections.
 //!
 //! From the inside outwards:
 //! - [`register`]: the one xenstore value through which a side speaks, parsed and emitted;
-//! - [`message`]: the words of the connection that travel in it;
+//! - [`message`]: the messages of the connection, which travel in the register;
 //! - [`endpoint`]: the session (rules S0 to S11): epochs, sequence numbers, up and down;
 //! - [`liveness`]: beats, and when their absence means death;
-//! - [`front`], [`back`]: the connection (rules C1 to C5 and D1 to D8);
-//! - [`link`]: one endpoint with its beats and one of the two machines;
-//! - `store`: a link's wishes as xenstore requests, and the answers as facts;
-//! - [`driver`]: many links over one xenstore client; the loop step that images and simulation
+//! - [`front`], [`back`]: connecting and disconnecting (rules C1 to C5 and D1 to D8);
+//! - [`link`]: one endpoint with its beats and one of the two machines; it yields one externally
+//!   visible action at a time;
+//! - [`connection`]: pages, mappings, ports and quarantine of a domain, where the actions are done;
+//! - [`driver`]: many links over one xenstore client; the loop step that images and simulator
 //!   share.
 //!
-//! What a domain must supply is [`Platform`]. Neighbours: `xenbus/` below (only `store` and
-//! `driver` use it), `kernel/` above, which implements [`Platform`] over `grant/`.
+//! A domain supplies a [`Platform`] and, for its connections, a [`Hypervisor`]. The crates below
+//! are `xenbus/` and `grant/`; `kernel/` above implements the two traits over hypercalls.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

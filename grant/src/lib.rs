@@ -1,22 +1,24 @@
 //! Memory shared between two Xen domains, from the grant entry up to a byte stream.
 //!
-//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as
-//! small traits ([`GrantEntries`], [`Granter`], [`Mapper`], [`SharedPages`]), implemented once over the real
-//! thing and once by the strict stand-ins of the feature `fake`.
+//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as small
+//! traits ([`GrantEntries`], [`Granter`], [`Mapper`], [`SharedPages`]). `kernel/` implements them
+//! over hypercalls; the feature `fake` implements them for tests, stricter than Xen is.
 //!
 //! From the bottom upwards:
 //!
-//! - [`GrantTable`] makes and ends version-1 grants; the table itself says which entries are free.
-//! - [`Quarantine`] keeps pages that a peer still maps out of use until it lets go (invariant I1).
-//! - [`Window`] says which guest frames hold a foreign mapping, so that none is used twice.
-//! - [`header`] is the first 512 bytes of a connection's pages: who, which connection, fence, beats.
+//! - [`GrantTable`] makes and ends version-1 grants; the table itself records which entries are
+//!   free.
+//! - [`Quarantine`] keeps pages out of use that a peer still maps (invariant I1).
+//! - [`Window`] records which guest frames hold a foreign mapping, so that none is used twice.
+//! - [`header`] is the first 512 bytes of a connection's pages: owner, connection, fence, beats.
 //! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
 //! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Data`] and
-//!   [`Space`] are its bytes in place, [`io::Blocking`] makes an `embedded-io` stream of it.
+//!   [`Space`] give access to its bytes in place, [`io::Blocking`] is an `embedded-io` stream over
+//!   it.
 //!
-//! Whatever lies in a shared page may have been written by a hostile peer at any moment. It is
-//! copied out, checked, and only the copy is used; a lie is an error value, never a panic.
-//! Event channels are the caller's: where one must be rung, a call returns [`Notify::Due`].
+//! A hostile peer may write anything into a shared page at any moment. Every value is copied out
+//! and checked, and only the copy is used; a false value is an error, never a panic. Event channels
+//! are the caller's: a call returns [`Notify::Due`] when the peer must be notified.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -2,20 +2,23 @@
 //! library, no operating system.
 //!
 //! An image is a `no_std` binary with a `main` that takes the [`Machine`] and returns a
-//! [`Verdict`]; [`entry!`] does the rest (see `bin/hello.rs`). `cargo image` builds it.
+//! [`Verdict`]. [`entry!`] makes `main` the entry point (see `bin/hello.rs`), and `cargo image`
+//! builds the image.
 //!
 //! From the outside in:
-//! - [`entry!`], [`Machine`], [`Verdict`], [`options`]: what an image sees;
-//! - [`console`], [`clock`], [`events`], [`store`], [`grants`], [`pages`], [`heap`],
-//!   [`random`]: what it works with;
+//! - [`entry!`], [`Machine`], [`Verdict`], [`options`]: the interface of an image;
+//! - [`console`], [`clock`], [`events`], [`store`], [`grants`], [`pages`], [`heap`], [`random`]:
+//!   the services that it uses;
 //! - [`hypercall`]: typed calls, each counted;
-//! - `boot`: entry, descriptor tables, paging, start info, and the order of it all;
+//! - `boot`: entry, descriptor tables, paging, start info, and the order of boot;
 //! - [`abi`]: Xen's numbers and layouts that xen-sys lacks.
 //!
-//! This is the only crate of the workspace with `unsafe` and assembly, each block with its reasons.
+//! This is the only crate of the workspace with `unsafe` and assembly; each block states its
+//! reasons.
 //!
-//! Only an image can use it: on a host there is no Xen to call, no page of Xen's at 4 GiB, and no right
-//! to halt the processor. So without the feature `image` the library is empty, but for its own tests:
+//! Only an image can use it: a host program cannot call Xen, has none of Xen's pages at 4 GiB and
+//! may not halt the processor. So without the feature `image` the library is empty, except for its
+//! tests:
 //!
 //! ```
 //! mod host {
@@ -77,7 +80,7 @@ pub use options::Options;
 pub use verdict::{Outcome, Verdict};
 
 /// Makes a function the image's main part: `fn main(machine: Machine) -> Verdict`. When it
-/// returns, the verdict is the image's last line, and the domain is switched off.
+/// returns, the verdict is the image's last line, and the domain powers off.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {

@@ -1,1 +1,1 @@
-//! Nothing but tests, in tests/: what documents refer to exists.
+//! No code: this package has tests of the tree itself, in tests/.

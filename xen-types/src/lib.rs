@@ -1,5 +1,5 @@
-//! The numbers by which Xen names things, each as a type of its own. Every other crate of the
-//! workspace uses these, so that none converts between types that mean the same.
+//! The numbers by which Xen names things, each as a type of its own. All other crates of the
+//! workspace use these types, so no crate converts between types that mean the same.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,17 +1,18 @@
 //! A xenstore client for Xen guests: `no_std`, no heap, no `unsafe`, and no input or output of its
 //! own. It moves whole requests and replies through the ring page that a guest shares with its
-//! xenstore daemon, and leaves mapping that page, event channels and the clock to the caller.
+//! xenstore daemon. Mapping that page, event channels and the clock are the caller's.
 //!
 //! From the outside in:
 //! - [`blocking`]: one request at a time, as in a boot-time test or a small image;
-//! - [`directory`], [`transaction`], [`watch`], [`stall`]: what needs more than one packet;
+//! - [`directory`], [`transaction`], [`watch`], [`stall`]: operations of more than one packet;
 //! - [`Client`]: up to [`IN_FLIGHT_MAX`] requests behind one doorbell, replies in any order;
-//! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: what is said, what went wrong;
+//! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: the values of the protocol, and
+//!   its errors;
 //! - [`decoder`], [`ring`], [`wire`]: bytes.
 //!
 //! The caller's contract is short: after each [`Client::submit`] and after each wake-up, call
 //! [`Client::advance`] until it returns `None`; then send an event-channel notification if
-//! [`Client::doorbell_due`] says so.
+//! [`Client::doorbell_due`] returns `true`.
 
 #![no_std]
 #![forbid(unsafe_code)]

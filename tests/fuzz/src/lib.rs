@@ -1,12 +1,12 @@
-//! Fuzz targets: each takes a fuzzer's bytes, makes something of them that the code under test must
-//! bear, and holds it to more than not panicking.
+//! Fuzz targets. Each turns a fuzzer's bytes into input that the code under test must handle, and
+//! checks more than the absence of panics.
 //!
-//! The bytes are choices (see [`prng`]): nearly valid input is built from them, or
-//! they are taken as they are. What is fuzzed comes in as an argument where it is a function, so
-//! that `run` can show that a broken one is found. Inputs that ever failed, and
-//! some that reach far, lie in `__fuzz__/` and are run first.
+//! The bytes are choices (see [`prng`]): nearly valid input is built from them, or they are used as
+//! they are. Where the code under test is a function, it is an argument, so that `run` can show
+//! that a broken one is found. Inputs that failed once, and some that reach far, are kept in
+//! `__fuzz__/` and are run first.
 //!
-//! `tests/fuzz.sh TARGET SECONDS` lets libFuzzer look for inputs that reach new code.
+//! `tests/fuzz.sh TARGET SECONDS` lets libFuzzer search for inputs that reach new code.
 #![forbid(unsafe_code)]
 
 pub mod client;

@@ -1,7 +1,7 @@
-//! The one source of every choice that a simulated world makes: a seed, or a fuzzer's bytes.
+//! The only source of choices in a simulated world: a seed, or a fuzzer's bytes.
 //!
-//! Streams are split by purpose, so that taking one fault away from a failing run leaves the
-//! traffic of that run alone: that is what makes a trace small when it is minimised.
+//! Streams are split by purpose, so removing one fault from a failing run does not change the
+//! traffic of that run. That keeps a minimised trace small.
 #![forbid(unsafe_code)]
 
 use rand_chacha::ChaCha8Rng;

@@ -1,10 +1,10 @@
-//! A simulated Xen: one seed decides everything, and the same `channel::driver::Driver` runs in it
-//! as in the images.
+//! A simulated Xen in which one seed decides everything. It runs the same `channel::driver::Driver`
+//! and `channel::Connections` as the images.
 //!
-//! Inside out: [`page`] and [`prng`] are the ground; [`store`] is the xenstore daemon in its two
-//! kinds; [`xen`] holds grants, event channels and domains, stricter than the real ones;
-//! [`machine`] is what a domain has.
-//! Nothing here reads a clock, a hash order or a thread: a world is a function of its seed.
+//! From the inside outwards: [`page`] and [`prng`] are the base; [`store`] is the xenstore daemon,
+//! in two kinds; [`xen`] holds grants, event channels and domains, stricter than the real ones;
+//! [`machine`] is what a domain has. Nothing here depends on a clock, a hash order or a thread: a
+//! world is a function of its seed.
 #![forbid(unsafe_code)]
 
 pub mod campaign;

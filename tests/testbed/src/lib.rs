@@ -1,12 +1,12 @@
-//! The test bed: real Xen, a Linux dom0 and the images, on any x86-64 Debian machine.
+//! The testbed: real Xen, a Linux dom0 and the images, on any x86-64 Debian machine.
 //!
 //! A run goes through these in order: [`options`] and [`layout`]; [`packages`], [`dom0`] and
-//! [`qemu`] make a machine; [`beds`] boots and keeps it; [`images`] and [`job`] say what to do;
-//! [`play`] does it; [`assemble`] makes [`guest`], [`timeline`], [`leaks`] and [`verdict`] of what it
-//! left, [`report`] and [`show`] say it. [`session`] holds all that together.
-//! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the [`referee`];
-//! [`soak`] plays one that takes long; [`faults`] is the campaign of many scenarios.
-//! What happens in dom0 is in tests/dom0/, the same on the bed and on a host that is a dom0.
+//! [`qemu`] build a machine; [`beds`] boots and caches it; [`images`] and [`job`] define the work;
+//! [`play`] runs it; [`assemble`] evaluates the output with [`guest`], [`timeline`], [`leaks`] and
+//! [`verdict`]; [`report`] and [`show`] print the result. [`session`] holds all of that together.
+//! [`explore`] plays many such runs, each a [`course`] drawn from a seed and judged by the
+//! [`referee`]; [`soak`] plays one long run; [`faults`] is the campaign of many scenarios. The
+//! scripts that run in dom0 are in tests/dom0/, the same on the testbed and on a native dom0.
 #![forbid(unsafe_code)]
 
 pub mod assemble;

@@ -1,5 +1,5 @@
-//! `run-xen.sh`: reads the command line, runs the bed, prints what came of it. The library's module
-//! `bed` does the work; here are the order of things, stdout and the exit code.
+//! `run-xen.sh`: reads the command line, runs the testbed and prints the result. The library does
+//! the work; this file has the order of the steps, stdout and the exit code.
 
 #![forbid(unsafe_code)]
 
