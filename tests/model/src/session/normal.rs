@@ -2,7 +2,7 @@
 //! more of a register than who wrote it, unless it is addressed to its present epoch (rules S6 and
 //! S9), and then at no acknowledgement and no message that it has had before (S8); and an epoch from
 //! which no register can come any more is as good as none. That a world and its normal form behave
-//! alike is tested (tests/tests/model.rs), in each step from each of some hundred thousand worlds.
+//! alike is tested (tests/model/tests/model.rs), in each step from each of some hundred thousand worlds.
 
 use channel::Epoch;
 use channel::register::Seq;
