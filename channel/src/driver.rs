@@ -5,8 +5,8 @@
 //! The contract is one loop: [`Driver::step`]; [`Driver::poll_event`] until `None` (asserted); move
 //! data; wait for an event channel or for [`Driver::deadline`]. Calling it early is harmless.
 
-mod intake;
-mod orders;
+mod routing;
+mod shutdown_control;
 mod store_events;
 
 use alloc::collections::TryReserveError;
@@ -24,8 +24,8 @@ use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
 use crate::link::{Action, Completion, Link, Settings, StoreOp};
 use crate::names::LinkName;
 use crate::platform::Platform;
-pub use orders::Order;
-use orders::{OrderErrand, Orders};
+pub use shutdown_control::ShutdownRequest;
+use shutdown_control::{ControlOp, ShutdownControl};
 use store_events::StoreEvents;
 
 const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
@@ -43,7 +43,7 @@ pub enum StoreEvent {
     WatchRefused(Refusal),
     /// The watch on the toolstack's orders was refused: until it is asked for again, in half a
     /// minute, none is heard.
-    OrdersRefused(Refusal),
+    ShutdownWatchRefused(Refusal),
     /// The daemon broke the protocol or gave this domain up: no link can go on.
     Ended(Ended),
 }
@@ -71,7 +71,7 @@ struct Pending {
 enum Purpose {
     Reset,
     Watch,
-    Order(OrderErrand),
+    ShutdownRequest(ControlOp),
     Link(LinkId, StoreOp),
 }
 
@@ -109,9 +109,9 @@ pub struct Driver {
     /// How often it was refused.
     watches_refused: u32,
     store_events: StoreEvents,
-    orders: Orders,
-    aside: [u64; RequestKind::COUNT],
-    asked_at_up: u64,
+    orders: ShutdownControl,
+    overhead_requests: [u64; RequestKind::COUNT],
+    link_requests_at_up: u64,
     quarantined: u32,
     sweep_at: Instant,
     /// The client took no more at the last try: the next reply makes room.
@@ -139,9 +139,9 @@ impl Driver {
             watch_at: None,
             watches_refused: 0,
             store_events: StoreEvents::EMPTY,
-            orders: Orders::NONE,
-            aside: [0; RequestKind::COUNT],
-            asked_at_up: 0,
+            orders: ShutdownControl::NONE,
+            overhead_requests: [0; RequestKind::COUNT],
+            link_requests_at_up: 0,
             quarantined: 0,
             sweep_at: Instant::START,
             blocked: false,
@@ -261,7 +261,7 @@ impl Driver {
         self.watch_store(now);
         self.tend_quarantine(now, platform);
         self.submit_all(now, platform);
-        self.submit_order_errand(now);
+        self.submit_control_op(now);
         self.take_in(now, platform);
         if self.client.doorbell_due() {
             platform.ring_store_doorbell();
@@ -346,19 +346,19 @@ impl Driver {
 
     /// Those of the requests that are not the links': the reset at the start and what is asked
     /// about the toolstack's orders, by kind.
-    pub const fn aside(&self) -> &[u64; RequestKind::COUNT] {
-        &self.aside
+    pub const fn overhead_requests(&self) -> &[u64; RequestKind::COUNT] {
+        &self.overhead_requests
     }
 
     /// The links' requests that had been made when a link last came up: what came out of that very
     /// step is not among them.
-    pub const fn asked_at_up(&self) -> u64 {
-        self.asked_at_up
+    pub const fn link_requests_at_up(&self) -> u64 {
+        self.link_requests_at_up
     }
 
     /// The links' requests so far, of all kinds.
-    pub fn asked(&self) -> u64 {
-        self.client.counts().requests_total() - self.aside.iter().sum::<u64>()
+    pub fn link_requests(&self) -> u64 {
+        self.client.counts().requests_total() - self.overhead_requests.iter().sum::<u64>()
     }
 
     /// Whether xenstore owes nothing and has told nothing by halves: the ring can be used past the

@@ -5,7 +5,7 @@
 //! It has no clock, no input and no output. Its functions are of four kinds:
 //! - what happened: `handle_*`;
 //! - what the user wants: [`Endpoint::send`], [`Endpoint::restart`];
-//! - what to do next: [`Endpoint::poll_event`], [`Endpoint::poll_wish`], [`Endpoint::message`],
+//! - what to do next: [`Endpoint::poll_event`], [`Endpoint::poll_request`], [`Endpoint::message`],
 //!   [`Endpoint::unknown`], [`Endpoint::deadline`];
 //! - getters.
 //!
@@ -33,8 +33,8 @@ use crate::queue::Queue;
 use crate::register::{Header, Register, Seq, is_printable};
 pub use timers::{TIMERS, Timer, TimerTable};
 pub use words::{
-    Found, Introduction, Pace, ReadFailure, Reading, SendError, SessionEvent, Traffic, Wish,
-    WriteOutcome,
+    Found, HeartbeatPath, Introduction, ReadFailure, Reading, SendError, SessionEvent,
+    StoreRequest, Timing, WriteOutcome,
 };
 
 /// Whether there is a session.
@@ -55,7 +55,7 @@ enum Outbox {
 
 /// What a WRITE has said, but for its beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Said {
+struct WrittenRegister {
     from: Epoch,
     to: Option<Epoch>,
     ack: Seq,
@@ -67,7 +67,7 @@ struct Said {
 /// way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
-    pace: Pace,
+    pace: Timing,
     my: Epoch,
     peer: Option<Epoch>,
     introduction: Option<Introduction>,
@@ -85,12 +85,12 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     /// Messages read and not yet delivered, `delivered + 1` and on.
     inbox: Queue<COUNT, BYTES>,
     /// Messages delivered since the last acknowledgement was written, and their bytes.
-    owed: (u8, u16),
+    unacked: (u8, u16),
     /// So much of it that the peer may be blocked, and the page is where it is told.
-    pressing: bool,
-    traffic: Traffic,
+    ack_urgent: bool,
+    traffic: HeartbeatPath,
     /// The peer's `sent` in the page that was last acted upon.
-    hinted: Seq,
+    page_hint: Seq,
     /// The register is to be written.
     dirty: bool,
     read_due: bool,
@@ -101,9 +101,9 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     mend_due: bool,
     mends: u8,
     reading: bool,
-    writing: Option<Said>,
+    writing: Option<WrittenRegister>,
     /// What is in the peer's mailbox, as far as a WRITE's answer tells.
-    written: Option<Said>,
+    written: Option<WrittenRegister>,
     hello_step: u8,
     timers: TimerTable,
     event: Option<SessionEvent>,
@@ -111,7 +111,7 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// An endpoint that waits for its introduction (rule S0).
-    pub const fn new(epoch: Epoch, pace: Pace) -> Self {
+    pub const fn new(epoch: Epoch, pace: Timing) -> Self {
         Self {
             pace,
             my: epoch,
@@ -125,10 +125,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             outbox: Queue::EMPTY,
             outbox_holds: Outbox::Sending,
             inbox: Queue::EMPTY,
-            owed: (0, 0),
-            pressing: false,
-            traffic: Traffic::Register,
-            hinted: Seq::NONE,
+            unacked: (0, 0),
+            ack_urgent: false,
+            traffic: HeartbeatPath::Register,
+            page_hint: Seq::NONE,
             dirty: false,
             read_due: false,
             look_first: false,
@@ -145,7 +145,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     }
 
     /// Gives an endpoint that has seen nothing yet its epoch and pace.
-    pub(crate) fn begin(&mut self, epoch: Epoch, pace: Pace) {
+    pub(crate) fn begin(&mut self, epoch: Epoch, pace: Timing) {
         (self.my, self.pace) = (epoch, pace);
     }
 
@@ -209,22 +209,22 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// What xenstore is to do next. It stands until [`Endpoint::handle_submitted`] says that it is
     /// under way.
-    pub fn poll_wish(&self) -> Option<Wish> {
+    pub fn poll_request(&self) -> Option<StoreRequest> {
         self.introduction?;
         if self.mend_due {
-            return Some(Wish::Mend);
+            return Some(StoreRequest::RecreateMailbox);
         }
         if self.permit_due {
-            return Some(Wish::Permit);
+            return Some(StoreRequest::SetPerms);
         }
         if self.timers.is_set(Timer::Retry) {
             return None;
         }
         if self.read_due && !self.reading {
-            return Some(Wish::Read);
+            return Some(StoreRequest::Read);
         }
         if self.dirty && self.writing.is_none() && !self.look_first {
-            return Some(Wish::Write);
+            return Some(StoreRequest::Write);
         }
         None
     }
@@ -275,11 +275,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// Whether the page must tell the peer *now* what was delivered, because it may be blocked.
     /// True once.
-    pub fn poll_pressing(&mut self) -> bool {
-        if self.pressing {
-            self.owed = (0, 0);
+    pub fn poll_ack_urgent(&mut self) -> bool {
+        if self.ack_urgent {
+            self.unacked = (0, 0);
         }
-        core::mem::take(&mut self.pressing)
+        core::mem::take(&mut self.ack_urgent)
     }
 
     /// When [`Endpoint::handle_timeout`] must be called at the latest.
@@ -340,9 +340,15 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     }
 
     /// The register's content, but for its beat.
-    fn said(&self) -> Said {
+    fn said(&self) -> WrittenRegister {
         let first = self.acked.next();
-        Said { from: self.my, to: self.peer, ack: self.delivered, first, last: self.sent }
+        WrittenRegister {
+            from: self.my,
+            to: self.peer,
+            ack: self.delivered,
+            first,
+            last: self.sent,
+        }
     }
 
     /// The hello timer's next delay: doubling from one beat to a bound, plus up to a quarter, by

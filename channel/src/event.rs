@@ -10,7 +10,7 @@ use crate::message::RefuseReason;
 /// Something that happened on a link, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event<'a> {
-    /// There is no introduction yet: the link waits for the toolstack. Said once per wait.
+    /// There is no introduction yet: the link waits for the toolstack. WrittenRegister once per wait.
     Waiting,
     /// The toolstack named the peer. The number tells one introduction from the next.
     Introduced {
@@ -31,7 +31,7 @@ pub enum Event<'a> {
         /// Why.
         reason: DownReason,
         /// Who says so.
-        witness: Witness,
+        witness: DetectedBy,
         /// Application messages whose outcome is unknown; each follows as [`Event::Unknown`].
         unknown: u16,
     },
@@ -133,7 +133,7 @@ pub enum Breach {
 
 /// Who testifies that a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Witness {
+pub enum DetectedBy {
     /// The peer's register.
     Register,
     /// The connection's page header.
@@ -205,7 +205,7 @@ xenbus::words! {
 }
 
 xenbus::words! {
-    Witness,
+    DetectedBy,
     /// The word that is printed.
     fn word {
         Register => "register",

@@ -19,7 +19,7 @@ use grant::{Epoch, PageWords};
 
 use crate::back::Back;
 use crate::connection::Released;
-use crate::endpoint::{Endpoint, Pace, SendError};
+use crate::endpoint::{Endpoint, SendError, Timing};
 use crate::epoch::EpochSource;
 use crate::event::Event;
 use crate::front::{ConnectError, Front};
@@ -138,7 +138,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             settings: Settings::DEFAULT,
             endpoint: Endpoint::new(
                 Epoch::from_bits(0),
-                Pace { beat: BEAT, first_hello: Duration::ZERO },
+                Timing { beat: BEAT, first_hello: Duration::ZERO },
             ),
             liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
             store: StoreState::NEW,
@@ -177,7 +177,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         };
         let mut link = Self::vacant();
         (link.id, link.name, link.settings, link.machine) = (id, name, settings, machine);
-        link.endpoint.begin(epoch, Pace { beat: settings.beat, first_hello });
+        link.endpoint.begin(epoch, Timing { beat: settings.beat, first_hello });
         link.liveness = Liveness::new(settings.beat, settings.beats_missed_max);
         link
     }

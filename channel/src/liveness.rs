@@ -3,7 +3,7 @@
 //! xenstored is silent, or this domain slept, nobody is dead. Neighbours: [`crate::endpoint`] says
 //! when to read, [`crate::link`] asks for the verdict.
 
-use crate::event::Witness;
+use crate::event::DetectedBy;
 use crate::instant::{Duration, Instant};
 use crate::limits::PAGE_LATE_HALVES;
 
@@ -35,7 +35,7 @@ pub enum Verdict {
     /// A beat was missed, not the last that may be.
     Missed,
     /// Dead, says the witness.
-    Dead(Witness),
+    Dead(DetectedBy),
 }
 
 impl Liveness {
@@ -107,7 +107,7 @@ impl Liveness {
         // Each own beat looked into the page in vain, so each was a miss; the READ says that the
         // peer does not beat in its register either.
         if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
-            return Verdict::Dead(Witness::Page);
+            return Verdict::Dead(DetectedBy::Page);
         }
         if !self.is_period_after(issued) {
             return Verdict::Alive;
@@ -117,7 +117,7 @@ impl Liveness {
         if self.misses < self.misses_max {
             return Verdict::Missed;
         }
-        Verdict::Dead(if self.page_moved { Witness::Page } else { Witness::Register })
+        Verdict::Dead(if self.page_moved { DetectedBy::Page } else { DetectedBy::Register })
     }
 
     /// Whether the peer's beat in the page has been seen to move: then the register's may stop.
@@ -206,7 +206,7 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::{Liveness, Verdict};
-    use crate::event::Witness;
+    use crate::event::DetectedBy;
     use crate::instant::{Duration, Instant};
     use crate::limits::BEATS_MISSED_LEAST;
 
@@ -243,7 +243,7 @@ mod tests {
             let now = at(3500 + round * 1000);
             assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
         }
-        assert_eq!(liveness.handle_answer(at(7500), at(7500)), Verdict::Dead(Witness::Register));
+        assert_eq!(liveness.handle_answer(at(7500), at(7500)), Verdict::Dead(DetectedBy::Register));
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(liveness.handle_answer(at(3500), at(3500)), Verdict::Missed, "late, no more");
         assert_eq!(liveness.overdue_at(), at(5000));
         assert_eq!(liveness.handle_answer(at(4999), at(5001)), Verdict::Missed);
-        assert_eq!(liveness.handle_answer(at(5000), at(5002)), Verdict::Dead(Witness::Page));
+        assert_eq!(liveness.handle_answer(at(5000), at(5002)), Verdict::Dead(DetectedBy::Page));
     }
 
     #[test]
@@ -318,6 +318,6 @@ mod tests {
             let now = at(1000 + round * 1000);
             assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
         }
-        assert_eq!(liveness.handle_answer(at(5000), at(5000)), Verdict::Dead(Witness::Page));
+        assert_eq!(liveness.handle_answer(at(5000), at(5000)), Verdict::Dead(DetectedBy::Page));
     }
 }

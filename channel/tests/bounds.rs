@@ -4,7 +4,7 @@
 mod support;
 
 use channel::driver::StoreEvent;
-use channel::event::{Breach, DownReason, Witness};
+use channel::event::{Breach, DetectedBy, DownReason};
 use channel::{Driver, LinkId, LinkName, Role, Settings};
 use grant::PageWords;
 use support::world::{BACK, FRONT};
@@ -93,7 +93,7 @@ fn lies_in_the_page_are_named_or_read_at_the_pace_of_beats() {
     world.xen.borrow_mut().scribble(1, words);
     world.domain(FRONT).step();
     let reason = DownReason::Protocol(Breach::AckBeyondSent);
-    assert!(world.has(FRONT, &Happened::Down(reason, Witness::Page, 0)));
+    assert!(world.has(FRONT, &Happened::Down(reason, DetectedBy::Page, 0)));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 mod support;
 
 use channel::connection::{PrepareError, Released};
-use channel::event::{ConnectRefused, DownReason, End, Witness};
+use channel::event::{ConnectRefused, DetectedBy, DownReason, End};
 use channel::front::ConnectError;
 use channel::message::RefuseReason;
 use channel::{Duration, Role, Step};
@@ -13,7 +13,7 @@ use support::world::{BACK, FRONT, LINK};
 use support::xen::Sabotage;
 use support::{Happened, World};
 
-fn is_down(world: &World, domid: u16, reason: DownReason, witness: Witness) -> bool {
+fn is_down(world: &World, domid: u16, reason: DownReason, witness: DetectedBy) -> bool {
     world.has(domid, &Happened::Down(reason, witness, 0))
 }
 
@@ -149,7 +149,7 @@ fn a_back_destroyed_while_connected_is_noticed_by_its_port_and_all_is_given_back
     world.destroy(BACK);
     let took = world.run_until(20, |world| !world.is_up(FRONT));
     assert!(took <= 3, "{took} s");
-    assert!(is_down(&world, FRONT, DownReason::PortUnbound, Witness::Port));
+    assert!(is_down(&world, FRONT, DownReason::PortUnbound, DetectedBy::Port));
     let end = End::SessionEnded;
     assert!(world.has(FRONT, &Happened::Disconnected(1, end, Released::Freed)));
     assert_eq!(world.xen.borrow().held(), 0);
@@ -270,7 +270,7 @@ fn a_paused_back_is_fenced_quarantined_and_finds_out_when_it_returns() {
     world.domain(BACK).is_paused = true;
     let took = world.run_until(20, |world| !world.is_up(FRONT));
     assert!((4..=8).contains(&took), "{took} s");
-    assert!(is_down(&world, FRONT, DownReason::BeatsMissed, Witness::Page));
+    assert!(is_down(&world, FRONT, DownReason::BeatsMissed, DetectedBy::Page));
     let released = Released::Quarantined { pages: 1 };
     assert!(world.has(FRONT, &Happened::Disconnected(1, End::SessionEnded, released)));
     assert_eq!(world.domains[&FRONT].platform.quarantined(), 1);
@@ -278,7 +278,7 @@ fn a_paused_back_is_fenced_quarantined_and_finds_out_when_it_returns() {
     assert_eq!(world.domains[&FRONT].platform.quarantined(), 1, "mapped is mapped");
     world.domain(BACK).is_paused = false;
     world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
-    assert!(is_down(&world, BACK, DownReason::Fenced, Witness::Page));
+    assert!(is_down(&world, BACK, DownReason::Fenced, DetectedBy::Page));
     world.run_seconds(3);
     assert_eq!(world.domains[&FRONT].platform.quarantined(), 0);
     assert_eq!(world.domains[&FRONT].driver.quarantined(), 0);
@@ -291,7 +291,7 @@ fn a_paused_front_is_unmapped_and_starts_over_when_it_returns() {
     world.run_seconds(5);
     world.domain(FRONT).is_paused = true;
     world.run_until(20, |world| !world.is_up(BACK));
-    assert!(is_down(&world, BACK, DownReason::BeatsMissed, Witness::Page));
+    assert!(is_down(&world, BACK, DownReason::BeatsMissed, DetectedBy::Page));
     assert!(!world.domains[&BACK].platform.is_mapping());
     world.domain(FRONT).is_paused = false;
     world.run_until(30, |world| world.is_up(FRONT) && world.is_up(BACK));
@@ -365,7 +365,7 @@ fn t14_a_restart_in_place_forgets_neither_grants_nor_mappings() {
 fn t12_a_fence_found_closed_ends_the_session() {
     let mut world = World::connected(1);
     world.xen.borrow_mut().fence_all();
-    let fenced = |world: &World| is_down(world, BACK, DownReason::Fenced, Witness::Page);
+    let fenced = |world: &World| is_down(world, BACK, DownReason::Fenced, DetectedBy::Page);
     world.run_until(3, fenced);
     world.run_until(10, |world| world.is_up(FRONT) && world.is_up(BACK));
 }

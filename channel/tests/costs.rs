@@ -31,16 +31,16 @@ fn a_driver_tells_the_links_requests_from_those_of_the_domain() {
     world.introduce(FRONT, BACK, "a");
     world.run_seconds(3);
     for domid in [FRONT, BACK] {
-        let before = world.domain(domid).driver.asked();
+        let before = world.domain(domid).driver.link_requests();
         assert_eq!(before, world.requests(domid) - 3, "the reset, and two for orders");
-        assert!(world.domain(domid).driver.asked_at_up() <= before);
+        assert!(world.domain(domid).driver.link_requests_at_up() <= before);
         world.run_seconds(2);
-        let more = world.domain(domid).driver.asked() - before;
+        let more = world.domain(domid).driver.link_requests() - before;
         assert!(more > 0 && world.requests(domid) - 3 == before + more);
     }
-    let asked_at_up: u64 =
-        [FRONT, BACK].map(|domid| world.domain(domid).driver.asked_at_up()).iter().sum();
-    assert!((1..=12).contains(&asked_at_up), "{asked_at_up}");
+    let link_requests_at_up: u64 =
+        [FRONT, BACK].map(|domid| world.domain(domid).driver.link_requests_at_up()).iter().sum();
+    assert!((1..=12).contains(&link_requests_at_up), "{link_requests_at_up}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use channel::driver::{Order, StoreEvent};
+use channel::driver::{ShutdownRequest, StoreEvent};
 use channel::event::Notice;
 use channel::{Duration, Role};
 use support::store::home;
@@ -211,16 +211,18 @@ fn order(world: &mut World, word: &[u8]) {
 fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
-    for (word, expected) in [(&b"reboot"[..], Order::Reboot), (b"poweroff", Order::PowerOff)] {
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
+    for (word, expected) in
+        [(&b"reboot"[..], ShutdownRequest::Reboot), (b"poweroff", ShutdownRequest::PowerOff)]
+    {
         order(&mut world, word);
-        assert_eq!(world.domain(FRONT).driver.poll_order(), Some(expected));
-        assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+        assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(expected));
+        assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
         let path = format!("{}/control/shutdown", home(FRONT));
         assert_eq!(world.xen.borrow().store.value(&path), Some(&b""[..]), "understood");
     }
     order(&mut world, b"dance");
-    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
     assert!(both_up(&world));
 }
 
@@ -233,7 +235,7 @@ fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
     world.domain(FRONT).driver.send(LINK, b"not before the resume").unwrap();
     world.run_seconds(2);
     assert_eq!(world.requests(FRONT), quiet_from, "nothing is asked before it is taken");
-    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::Suspend));
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::Suspend));
 }
 
 #[test]
@@ -242,10 +244,10 @@ fn an_order_waits_until_the_one_before_is_taken() {
     world.run_seconds(3);
     order(&mut world, b"poweroff");
     order(&mut world, b"suspend");
-    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::PowerOff));
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::PowerOff));
     world.domain(FRONT).step();
     world.run_seconds(2);
-    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::Suspend));
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::Suspend));
 }
 
 #[test]
@@ -262,9 +264,9 @@ fn an_order_whose_event_is_repeated_comes_once() {
     for _ in 0..40 {
         world.xen.borrow_mut().store.requests_to_handle = Some(1);
         world.settle();
-        orders.extend(world.domain(FRONT).driver.poll_order());
+        orders.extend(world.domain(FRONT).driver.poll_shutdown_request());
     }
-    assert_eq!(orders, [Order::Reboot]);
+    assert_eq!(orders, [ShutdownRequest::Reboot]);
 }
 
 #[test]
@@ -275,7 +277,7 @@ fn an_acknowledged_order_outlives_a_reset_of_the_ring() {
     world.xen.borrow_mut().store.introduce_anew(FRONT);
     world.domain(FRONT).step();
     world.run_seconds(3);
-    assert_eq!(world.domain(FRONT).driver.poll_order(), Some(Order::PowerOff));
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::PowerOff));
     world.run_seconds(3);
-    assert_eq!(world.domain(FRONT).driver.poll_order(), None);
+    assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
 }

@@ -6,12 +6,12 @@ mod support;
 
 use channel::driver::StoreEvent;
 use channel::endpoint::SendError;
-use channel::event::{DownReason, Witness};
+use channel::event::{DetectedBy, DownReason};
 use channel::{LinkName, Role, Settings};
 use support::world::{BACK, FRONT, LINK};
 use support::{Happened, World};
 
-fn downs(world: &World, domid: u16) -> Vec<(DownReason, Witness)> {
+fn downs(world: &World, domid: u16) -> Vec<(DownReason, DetectedBy)> {
     let events = world.events(domid).into_iter();
     events
         .filter_map(|event| match event {
@@ -152,7 +152,7 @@ fn what_was_unacknowledged_at_a_down_comes_back_as_unknown() {
         world.domain(FRONT).driver.send(LINK, text.as_bytes()).unwrap();
     }
     world.run_until(20, |world| !world.is_up(FRONT));
-    let down = Happened::Down(DownReason::BeatsMissed, Witness::Register, 2);
+    let down = Happened::Down(DownReason::BeatsMissed, DetectedBy::Register, 2);
     let events = world.take_events(FRONT);
     let at = events.iter().position(|event| *event == down).expect("a down");
     let unknown = [b"one", b"two"].map(|text| Happened::Unknown(text.to_vec()));
@@ -166,11 +166,11 @@ fn a_paused_peer_is_noticed_within_the_bound_and_starts_over_when_it_returns() {
     world.domain(BACK).is_paused = true;
     let took = world.run_until(20, |world| !world.is_up(FRONT));
     assert!((3..=6).contains(&took), "{took} s");
-    assert_eq!(downs(&world, FRONT), [(DownReason::BeatsMissed, Witness::Register)]);
+    assert_eq!(downs(&world, FRONT), [(DownReason::BeatsMissed, DetectedBy::Register)]);
     world.run_seconds(100);
     world.domain(BACK).is_paused = false;
     assert!(world.run_until(30, both_up) <= 15);
-    assert_eq!(downs(&world, BACK), [(DownReason::PeerRestarted, Witness::Register)]);
+    assert_eq!(downs(&world, BACK), [(DownReason::PeerRestarted, DetectedBy::Register)]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn an_introduction_to_another_domain_ends_the_session_by_name() {
     world.create(9, Role::Back, "a");
     world.introduce(FRONT, 9, "a");
     world.settle();
-    assert_eq!(downs(&world, FRONT), [(DownReason::Reintroduced, Witness::Introduction)]);
+    assert_eq!(downs(&world, FRONT), [(DownReason::Reintroduced, DetectedBy::Introduction)]);
     world.run_until(20, |world| world.is_up(FRONT) && world.is_up(9));
 }
 
@@ -258,9 +258,9 @@ fn a_restart_in_place_costs_the_session_and_no_time() {
         domain.drain();
         world.settle();
         assert!(both_up(&world));
-        assert_eq!(downs(&world, domid), [(DownReason::Restarted, Witness::Own)]);
+        assert_eq!(downs(&world, domid), [(DownReason::Restarted, DetectedBy::Own)]);
         let other = FRONT + BACK - domid;
-        assert_eq!(downs(&world, other), [(DownReason::PeerRestarted, Witness::Register)]);
+        assert_eq!(downs(&world, other), [(DownReason::PeerRestarted, DetectedBy::Register)]);
     }
 }
 
@@ -338,7 +338,7 @@ fn a_resumed_domain_starts_over_as_whoever_it_is_then() {
     domain.driver.resumed(domain.now(), &mut domain.platform);
     domain.drain();
     world.domains.insert(22, domain);
-    assert_eq!(downs(&world, 22), [(DownReason::Resumed, Witness::Own)]);
+    assert_eq!(downs(&world, 22), [(DownReason::Resumed, DetectedBy::Own)]);
     world.introduce(FRONT, 22, "a");
     world.run_until(30, |world| world.is_up(FRONT) && world.is_up(22));
     world.connect();

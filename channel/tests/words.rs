@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use channel::ConnectionId;
 use channel::connection::{BindError, PrepareError};
-use channel::event::{Breach, ConnectRefused, DownReason, Notice, Witness};
+use channel::event::{Breach, ConnectRefused, DetectedBy, DownReason, Notice};
 use channel::message::RefuseReason;
 use grant::{GrantRef, GrantStatus, MapError, MapRefused, VerifyError};
 
@@ -42,13 +42,13 @@ fn why_a_session_went_down() {
 #[test]
 fn who_says_so() {
     check(&[
-        (Witness::Register.word(), "register"),
-        (Witness::Page.word(), "page"),
-        (Witness::Introduction.word(), "introduction"),
-        (Witness::Store.word(), "store"),
-        (Witness::Port.word(), "port"),
-        (Witness::Hypervisor.word(), "hypervisor"),
-        (Witness::Own.word(), "own"),
+        (DetectedBy::Register.word(), "register"),
+        (DetectedBy::Page.word(), "page"),
+        (DetectedBy::Introduction.word(), "introduction"),
+        (DetectedBy::Store.word(), "store"),
+        (DetectedBy::Port.word(), "port"),
+        (DetectedBy::Hypervisor.word(), "hypervisor"),
+        (DetectedBy::Own.word(), "own"),
     ]);
 }
 

@@ -10,11 +10,11 @@ use crate::header::{
     self, Closing, ConnectionId, Fence, FenceToken, PageWords, Side, Stamp, Terms, VerifyError,
 };
 use crate::layout::Layout;
-use crate::place::{Data, Space};
+use crate::place::{Readable, Writable};
 use crate::ports::{Mapper, Mapping, UnmapRefused};
 use crate::ring::{Notify, RingError};
 use crate::shared_pages::SharedPages;
-use crate::stream::{Readiness, Sleep, Stream, Wish};
+use crate::stream::{Readiness, Sleep, Stream, WakeWhen};
 use xen_types::{DomId, GrantRef};
 
 /// How far a connection has come.
@@ -212,10 +212,10 @@ impl<P: SharedPages> BackConnection<P> {
     ///
     /// # Panics
     /// If not stamped.
-    pub fn data(&mut self, wanted: usize) -> Result<Data<'_, P>, TransferError> {
+    pub fn data(&mut self, wanted: usize) -> Result<Readable<'_, P>, TransferError> {
         self.check_fence(self.token())?;
         let spans = self.stream.incoming().readable(&self.pages, wanted)?;
-        Ok(Data::new(&self.pages, spans))
+        Ok(Readable::new(&self.pages, spans))
     }
 
     /// Gives the room of the next `bytes` bytes back, after a look at the fence.
@@ -239,10 +239,10 @@ impl<P: SharedPages> BackConnection<P> {
     ///
     /// # Panics
     /// If not stamped.
-    pub fn space(&mut self, wanted: usize) -> Result<Space<'_, P>, TransferError> {
+    pub fn space(&mut self, wanted: usize) -> Result<Writable<'_, P>, TransferError> {
         self.check_fence(self.token())?;
         let spans = self.stream.outgoing().writable(&self.pages, wanted)?;
-        Ok(Space::new(&self.pages, spans))
+        Ok(Writable::new(&self.pages, spans))
     }
 
     /// Makes the next `bytes` bytes visible to the front.
@@ -278,16 +278,16 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(self.stream.outgoing().writable(&self.pages, all)?.bytes())
     }
 
-    /// Looks for a moment whether a wish is fulfilled, see [`Stream::look`].
+    /// Looks for a moment whether a wish is fulfilled, see [`Stream::spin_until_ready`].
     ///
     /// # Errors
     /// [`TransferError`].
     ///
     /// # Panics
     /// If not stamped.
-    pub fn look(&mut self, wish: Wish) -> Result<Readiness, TransferError> {
+    pub fn spin_until_ready(&mut self, wish: WakeWhen) -> Result<Readiness, TransferError> {
         self.check_fence(self.token())?;
-        Ok(self.stream.look(&self.pages, wish)?)
+        Ok(self.stream.spin_until_ready(&self.pages, wish)?)
     }
 
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
@@ -297,7 +297,7 @@ impl<P: SharedPages> BackConnection<P> {
     ///
     /// # Panics
     /// If not stamped.
-    pub fn before_sleep(&mut self, wish: Wish) -> Result<Sleep, TransferError> {
+    pub fn before_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, TransferError> {
         self.check_fence(self.token())?;
         Ok(self.stream.before_sleep(&self.pages, wish)?)
     }

@@ -6,13 +6,13 @@ use core::fmt;
 use crate::header::{self, Closing, PageWords, Side, Stamp, Terms};
 use crate::layout::Layout;
 use crate::page_set::{Granted, PageSet};
-use crate::place::{Data, Space};
+use crate::place::{Readable, Writable};
 use crate::ports::GrantError;
 use crate::ports::Granter;
 use crate::quarantine::{Quarantine, StillMapped};
 use crate::ring::{Notify, RingError};
 use crate::shared_pages::SharedPages;
-use crate::stream::{Readiness, Sleep, Stream, Wish};
+use crate::stream::{Readiness, Sleep, Stream, WakeWhen};
 use xen_types::{DomId, GrantRef};
 
 /// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
@@ -158,9 +158,9 @@ impl<P: SharedPages> FrontConnection<P> {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    pub fn data(&mut self, wanted: usize) -> Result<Data<'_, P>, RingError> {
+    pub fn data(&mut self, wanted: usize) -> Result<Readable<'_, P>, RingError> {
         let spans = self.stream.incoming().readable(self.set.pages(), wanted)?;
-        Ok(Data::new(self.set.pages(), spans))
+        Ok(Readable::new(self.set.pages(), spans))
     }
 
     /// Gives the room of the next `bytes` bytes back.
@@ -175,9 +175,9 @@ impl<P: SharedPages> FrontConnection<P> {
     ///
     /// # Errors
     /// [`RingError`] if the peer's index lies.
-    pub fn space(&mut self, wanted: usize) -> Result<Space<'_, P>, RingError> {
+    pub fn space(&mut self, wanted: usize) -> Result<Writable<'_, P>, RingError> {
         let spans = self.stream.outgoing().writable(self.set.pages(), wanted)?;
-        Ok(Space::new(self.set.pages(), spans))
+        Ok(Writable::new(self.set.pages(), spans))
     }
 
     /// Makes the next `bytes` bytes visible to the back.
@@ -213,19 +213,19 @@ impl<P: SharedPages> FrontConnection<P> {
         Ok(self.stream.outgoing().writable(self.set.pages(), all)?.bytes())
     }
 
-    /// Looks for a moment whether a wish is fulfilled, see [`Stream::look`].
+    /// Looks for a moment whether a wish is fulfilled, see [`Stream::spin_until_ready`].
     ///
     /// # Errors
     /// [`RingError`] if a peer's index lies.
-    pub fn look(&mut self, wish: Wish) -> Result<Readiness, RingError> {
-        self.stream.look(self.set.pages(), wish)
+    pub fn spin_until_ready(&mut self, wish: WakeWhen) -> Result<Readiness, RingError> {
+        self.stream.spin_until_ready(self.set.pages(), wish)
     }
 
     /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
     ///
     /// # Errors
     /// [`RingError`] if a peer's index lies.
-    pub fn before_sleep(&mut self, wish: Wish) -> Result<Sleep, RingError> {
+    pub fn before_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, RingError> {
         self.stream.before_sleep(self.set.pages(), wish)
     }
 }

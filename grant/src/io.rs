@@ -12,7 +12,7 @@ use crate::back::{BackConnection, TransferError};
 use crate::front::FrontConnection;
 use crate::ring::{Notify, RingError};
 use crate::shared_pages::SharedPages;
-use crate::stream::{Readiness, Sleep, Wish};
+use crate::stream::{Readiness, Sleep, WakeWhen};
 
 /// Either side's data, never blocking.
 pub trait Duplex {
@@ -44,13 +44,13 @@ pub trait Duplex {
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn look_for(&mut self, wish: Wish) -> Result<Readiness, Self::Error>;
+    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, Self::Error>;
 
     /// Ends a burst, says what to be woken for, and looks again.
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn prepare_sleep(&mut self, wish: Wish) -> Result<Sleep, Self::Error>;
+    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, Self::Error>;
 }
 
 impl<P: SharedPages> Duplex for FrontConnection<P> {
@@ -72,11 +72,11 @@ impl<P: SharedPages> Duplex for FrontConnection<P> {
         self.flush()
     }
 
-    fn look_for(&mut self, wish: Wish) -> Result<Readiness, RingError> {
-        self.look(wish)
+    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, RingError> {
+        self.spin_until_ready(wish)
     }
 
-    fn prepare_sleep(&mut self, wish: Wish) -> Result<Sleep, RingError> {
+    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, RingError> {
         self.before_sleep(wish)
     }
 }
@@ -100,11 +100,11 @@ impl<P: SharedPages> Duplex for BackConnection<P> {
         self.flush()
     }
 
-    fn look_for(&mut self, wish: Wish) -> Result<Readiness, TransferError> {
-        self.look(wish)
+    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, TransferError> {
+        self.spin_until_ready(wish)
     }
 
-    fn prepare_sleep(&mut self, wish: Wish) -> Result<Sleep, TransferError> {
+    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, TransferError> {
         self.before_sleep(wish)
     }
 }
@@ -209,11 +209,11 @@ impl<'a, C: Duplex, W: Waiter, const AHEAD: usize> Blocking<'a, C, W, AHEAD> {
     }
 
     /// Notifies if need be, and sleeps unless what is wished for comes at once.
-    fn sleep(&mut self, wish: Wish) -> Result<Wait, StreamError<C::Error, W::Error>> {
+    fn sleep(&mut self, wish: WakeWhen) -> Result<Wait, StreamError<C::Error, W::Error>> {
         if self.connection.end_burst() == Notify::Due {
             self.waiter.notify();
         }
-        if self.connection.look_for(wish).map_err(StreamError::Data)? == Readiness::Ready {
+        if self.connection.spin_for(wish).map_err(StreamError::Data)? == Readiness::Ready {
             return Ok(Wait::Again);
         }
         let sleep = self.connection.prepare_sleep(wish).map_err(StreamError::Data)?;
@@ -255,7 +255,7 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> Read for Blocking<'_, C, W, AHEAD
             if read > 0 {
                 return Ok(read);
             }
-            if self.sleep(Wish { readable: 1, writable: 0 })? == Wait::Ended {
+            if self.sleep(WakeWhen { readable: 1, writable: 0 })? == Wait::Ended {
                 // What came just before the end is still there to be read.
                 return self.connection.read_some(into).map_err(StreamError::Data);
             }
@@ -267,7 +267,7 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> BufRead for Blocking<'_, C, W, AH
     fn fill_buf(&mut self) -> Result<&[u8], Self::Error> {
         while self.from == self.to {
             if self.read_ahead()? == 0
-                && self.sleep(Wish { readable: 1, writable: 0 })? == Wait::Ended
+                && self.sleep(WakeWhen { readable: 1, writable: 0 })? == Wait::Ended
             {
                 self.read_ahead()?;
                 break;
@@ -296,7 +296,7 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> Write for Blocking<'_, C, W, AHEA
             if written > 0 {
                 return Ok(written);
             }
-            if self.sleep(Wish { readable: 0, writable: u32::MAX })? == Wait::Ended {
+            if self.sleep(WakeWhen { readable: 0, writable: u32::MAX })? == Wait::Ended {
                 return Err(StreamError::Ended);
             }
         }

@@ -12,8 +12,8 @@
 //! - [`Window`] records which guest frames hold a foreign mapping, so that none is used twice.
 //! - [`header`] is the first 512 bytes of a connection's pages: owner, connection, fence, beats.
 //! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
-//! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Data`] and
-//!   [`Space`] give access to its bytes in place, [`io::Blocking`] is an `embedded-io` stream over
+//! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Readable`] and
+//!   [`Writable`] give access to its bytes in place, [`io::Blocking`] is an `embedded-io` stream over
 //!   it.
 //!
 //! A hostile peer may write anything into a shared page at any moment. Every value is copied out
@@ -53,13 +53,13 @@ pub use header::{
 };
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
 pub use page_set::{Granted, PageSet};
-pub use place::{Data, Space};
+pub use place::{Readable, Writable};
 pub use ports::{
     GrantEntries, GrantError, Granter, MapHandle, MapRefused, Mapper, Mapping, UnmapRefused,
 };
 pub use quarantine::{Quarantine, QuarantineState, StillMapped};
 pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
 pub use shared_pages::SharedPages;
-pub use stream::{LOOKS_MAX, Readiness, Sleep, Stream, Wish};
+pub use stream::{Readiness, SPIN_LIMIT, Sleep, Stream, WakeWhen};
 pub use table::{EndError, GrantTable};
 pub use xen_types::{DomId, GrantRef};

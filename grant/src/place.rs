@@ -1,4 +1,4 @@
-//! The ring's bytes where they lie, without a buffer in between: [`Data`] to read, [`Space`] to
+//! The ring's bytes where they lie, without a buffer in between: [`Data`] to read, [`Writable`] to
 //! write. Neither lends memory out, since the peer may change it at any moment: bytes are copied
 //! straight to or from wherever the caller has them, each once.
 
@@ -7,19 +7,19 @@ use crate::shared_pages::SharedPages;
 
 /// Bytes that the peer has written and that were not consumed yet.
 #[derive(Debug)]
-pub struct Data<'a, P> {
+pub struct Readable<'a, P> {
     pages: &'a P,
     spans: Spans,
 }
 
 /// Room that the peer has given, not written or not committed yet.
 #[derive(Debug)]
-pub struct Space<'a, P> {
+pub struct Writable<'a, P> {
     pages: &'a P,
     spans: Spans,
 }
 
-impl<'a, P: SharedPages> Data<'a, P> {
+impl<'a, P: SharedPages> Readable<'a, P> {
     pub(crate) const fn new(pages: &'a P, spans: Spans) -> Self {
         Self { pages, spans }
     }
@@ -49,7 +49,7 @@ impl<'a, P: SharedPages> Data<'a, P> {
     }
 }
 
-impl<'a, P: SharedPages> Space<'a, P> {
+impl<'a, P: SharedPages> Writable<'a, P> {
     pub(crate) const fn new(pages: &'a P, spans: Spans) -> Self {
         Self { pages, spans }
     }

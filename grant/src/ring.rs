@@ -122,7 +122,7 @@ impl End {
     /// Takes over that the own index may move up to `bound`, as the peer's index `found` has it, if
     /// that is forward, and no further than the ring allows.
     #[inline(always)]
-    fn believe(&mut self, bound: u32, found: u32) -> Result<(), RingError> {
+    fn accept_index(&mut self, bound: u32, found: u32) -> Result<(), RingError> {
         let (left, before) = (bound.wrapping_sub(self.own), self.left());
         if left < before || left > self.place.size {
             let believed = found.wrapping_sub(left.wrapping_sub(before));
@@ -248,7 +248,7 @@ impl Producer {
     #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = pages.load_u32(self.0.place.consumer_line + LINE_INDEX);
-        self.0.believe(found.wrapping_add(self.0.place.size), found)
+        self.0.accept_index(found.wrapping_add(self.0.place.size), found)
     }
 
     /// Whether anything was written since the last look at the consumer's wish.
@@ -359,7 +359,7 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
         let found = pages.load_u32(self.0.place.producer_line + LINE_INDEX);
-        self.0.believe(found, found)
+        self.0.accept_index(found, found)
     }
 
     /// Whether any room was given back since the last look at the producer's wish.

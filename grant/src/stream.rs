@@ -21,7 +21,7 @@ pub struct Stream {
 /// knows how much will come may ask for more. A writer may well wait for much room, since the peer
 /// reads everything in the end: to ask for the whole ring costs one notification a ring-full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct WakeWhen {
     /// Wake when this many bytes can be read; more than the ring holds means a full ring.
     pub readable: u32,
     /// Wake when this many bytes can be written; more than the ring holds means an empty ring.
@@ -37,9 +37,9 @@ pub enum Readiness {
     MaySleep,
 }
 
-/// Most looks of [`Stream::look`]. They take about as long as sleeping and being woken: who looks for
+/// Most looks of [`Stream::spin_until_ready`]. They take about as long as sleeping and being woken: who looks for
 /// nothing loses as much again, and no more (docs/decisions/0015-look-before-sleeping-on-data.md).
-pub const LOOKS_MAX: u32 = 500;
+pub const SPIN_LIMIT: u32 = 500;
 
 /// Outcome of [`Stream::before_sleep`].
 #[must_use]
@@ -102,14 +102,18 @@ impl Stream {
         self.due(pages)
     }
 
-    /// Looks up to [`LOOKS_MAX`] times whether a wish is fulfilled, with a pause in between; asks for
+    /// Looks up to [`SPIN_LIMIT`] times whether a wish is fulfilled, with a pause in between; asks for
     /// nothing. For who has flushed and would rather wait a moment than sleep and be woken, which
     /// takes both sides an exit or two.
     ///
     /// # Errors
     /// [`RingError`] if a peer's index lies.
-    pub fn look(&mut self, pages: &impl SharedPages, wish: Wish) -> Result<Readiness, RingError> {
-        for _ in 0..LOOKS_MAX {
+    pub fn spin_until_ready(
+        &mut self,
+        pages: &impl SharedPages,
+        wish: WakeWhen,
+    ) -> Result<Readiness, RingError> {
+        for _ in 0..SPIN_LIMIT {
             self.incoming.refresh(pages)?;
             self.outgoing.refresh(pages)?;
             if self.readiness(wish) == Readiness::Ready {
@@ -129,7 +133,7 @@ impl Stream {
     pub fn before_sleep(
         &mut self,
         pages: &impl SharedPages,
-        wish: Wish,
+        wish: WakeWhen,
     ) -> Result<Sleep, RingError> {
         if wish.readable > 0 {
             self.incoming.ask(pages, wish.readable);
@@ -158,7 +162,7 @@ impl Stream {
         notify
     }
 
-    fn readiness(&self, wish: Wish) -> Readiness {
+    fn readiness(&self, wish: WakeWhen) -> Readiness {
         let readable = wish.readable.min(self.incoming.size());
         let writable = wish.writable.min(self.outgoing.size());
         let can_read = readable > 0 && self.incoming.available() >= readable;

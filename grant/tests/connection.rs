@@ -10,7 +10,7 @@ use common::{BACK_EPOCH, World, terms};
 use grant::fake::FakePages;
 use grant::layout::{LINE_INDEX, Layout};
 use grant::{
-    BackConnection, GrantRef, Notify, Readiness, SharedPages, TransferError, Wish, ring_bytes,
+    BackConnection, GrantRef, Notify, Readiness, SharedPages, TransferError, WakeWhen, ring_bytes,
 };
 
 #[test]
@@ -58,7 +58,7 @@ fn many_connections_on_the_same_pages_leave_nothing_behind() {
 fn a_burst_costs_one_barrier_and_at_most_one_notification() {
     let mut world = World::new();
     let mut pair = world.connect(0x100, 1);
-    let asked = pair.back.before_sleep(Wish { readable: 1, writable: 0 });
+    let asked = pair.back.before_sleep(WakeWhen { readable: 1, writable: 0 });
     assert_eq!(asked.expect("honest").readiness, Readiness::MaySleep);
     let before = world.machine.barriers();
     for _ in 0..28 {
@@ -76,11 +76,11 @@ fn a_burst_costs_one_barrier_and_at_most_one_notification() {
 fn a_look_finds_what_has_come_and_asks_for_nothing() {
     let mut world = World::new();
     let mut pair = world.connect(0x100, 1);
-    let wish = Wish { readable: 1, writable: 0 };
-    assert_eq!(pair.back.look(wish), Ok(Readiness::MaySleep));
+    let wish = WakeWhen { readable: 1, writable: 0 };
+    assert_eq!(pair.back.spin_until_ready(wish), Ok(Readiness::MaySleep));
     assert_eq!(pair.front.write(b"x"), Ok(1));
     assert_eq!(pair.front.flush(), Notify::NotDue, "nobody asked");
-    assert_eq!(pair.back.look(wish), Ok(Readiness::Ready));
+    assert_eq!(pair.back.spin_until_ready(wish), Ok(Readiness::Ready));
     world.disconnect(pair);
     world.machine.assert_clean();
 }
@@ -119,12 +119,12 @@ fn streaming_costs_one_notification_a_ring_full_each_way() {
     let size = ring_bytes(1) as usize;
     let mut notified = [0, 0];
     for _ in 0..50 {
-        let wait = Wish { readable: 1, writable: 0 };
+        let wait = WakeWhen { readable: 1, writable: 0 };
         let reader = pair.back.before_sleep(wait).expect("honest");
         notified[1] += u32::from(reader.notify == Notify::Due);
         assert_eq!(reader.readiness, Readiness::MaySleep);
         while pair.front.write(&[1; 100]) != Ok(0) {}
-        let wait = Wish { readable: 0, writable: u32::MAX };
+        let wait = WakeWhen { readable: 0, writable: u32::MAX };
         let writer = pair.front.before_sleep(wait).expect("honest");
         notified[0] += u32::from(writer.notify == Notify::Due);
         assert_eq!(writer.readiness, Readiness::MaySleep);

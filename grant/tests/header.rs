@@ -178,7 +178,7 @@ fn a_closed_fence_stops_the_back_at_its_next_unit() {
     assert_eq!(pair.back.observe().fence, Fence::Closed);
     assert_eq!(pair.back.read(&mut [0; 8]), Err(TransferError::Fenced));
     assert_eq!(pair.back.write(b"x"), Err(TransferError::Fenced));
-    assert_eq!(pair.back.before_sleep(grant::Wish::default()), Err(TransferError::Fenced));
+    assert_eq!(pair.back.before_sleep(grant::WakeWhen::default()), Err(TransferError::Fenced));
     world.disconnect(pair);
     world.machine.assert_clean();
 }

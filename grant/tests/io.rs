@@ -10,7 +10,7 @@ use grant::fake::FakePages;
 use grant::io::{Blocking, StreamError, Wait, Waiter};
 use grant::layout::{LINE_INDEX, Layout};
 use grant::{
-    BackConnection, FrontConnection, Readiness, RingError, SharedPages, TransferError, Wish,
+    BackConnection, FrontConnection, Readiness, RingError, SharedPages, TransferError, WakeWhen,
     ring_bytes,
 };
 
@@ -214,7 +214,7 @@ impl Waiter for &mut Front<'_> {
             Some(word) => assert_eq!(self.front.write(word), Ok(word.len())),
             None => self.front.fence(),
         }
-        let sleep = self.front.before_sleep(Wish { readable: 1, writable: 0 }).expect("honest");
+        let sleep = self.front.before_sleep(WakeWhen { readable: 1, writable: 0 }).expect("honest");
         assert_eq!(sleep.readiness, Readiness::MaySleep);
         Ok(Wait::Again)
     }

@@ -3,7 +3,7 @@
 //! barrier or the ordering taken out must fail, or they would prove nothing.
 
 use grant::layout::{Layout, RingPlace};
-use grant::{Notify, Readiness, SharedPages, Sleep, Stream, Wish, ring_bytes};
+use grant::{Notify, Readiness, SharedPages, Sleep, Stream, WakeWhen, ring_bytes};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 use loom::thread;
@@ -104,7 +104,7 @@ fn reader_sleeps(front_view: View, back_view: View) {
         front.flush(&front_view)
     });
     let mut back = Stream::back(&layout);
-    let sleep = before_sleep(&mut back, &back_view, Wish { readable: 1, writable: 0 });
+    let sleep = before_sleep(&mut back, &back_view, WakeWhen { readable: 1, writable: 0 });
     if sleep.readiness == Readiness::Ready {
         let mut byte = [0];
         assert_eq!(back.incoming().read(&back_view, &mut byte), Ok(1));
@@ -125,7 +125,7 @@ fn writer_sleeps(front_view: View, back_view: View) {
         assert_eq!(back.incoming().read(&back_view, &mut [0; 1792]), Ok(size));
         back.flush(&back_view)
     });
-    let sleep = before_sleep(&mut front, &front_view, Wish { readable: 0, writable: u32::MAX });
+    let sleep = before_sleep(&mut front, &front_view, WakeWhen { readable: 0, writable: u32::MAX });
     let notified = reader.join().expect("the reader ends") == Notify::Due;
     assert!(notified || sleep.readiness == Readiness::Ready, "the writer sleeps for ever");
 }
@@ -133,7 +133,7 @@ fn writer_sleeps(front_view: View, back_view: View) {
 /// Each writes a byte and goes to sleep for the other's, at the same time.
 fn both_sleep(front_view: View, back_view: View) {
     let layout = Layout::of(1);
-    let wish = Wish { readable: 1, writable: 0 };
+    let wish = WakeWhen { readable: 1, writable: 0 };
     let front = thread::spawn(move || {
         let mut front = Stream::front(&layout);
         assert_eq!(front.outgoing().write(&front_view, &[1]), Ok(1));
@@ -147,7 +147,7 @@ fn both_sleep(front_view: View, back_view: View) {
     assert!(awake(back, front.notify), "the back sleeps for ever");
 }
 
-fn before_sleep(stream: &mut Stream, view: &View, wish: Wish) -> Sleep {
+fn before_sleep(stream: &mut Stream, view: &View, wish: WakeWhen) -> Sleep {
     stream.before_sleep(view, wish).expect("the peer is honest")
 }
 

@@ -6,7 +6,9 @@ mod common;
 use common::World;
 use grant::fake::FakePages;
 use grant::layout::{LINE_EVENT, LINE_INDEX, Layout, RingPlace};
-use grant::{Consumer, Notify, Producer, Readiness, RingError, SharedPages, Span, Stream, Wish};
+use grant::{
+    Consumer, Notify, Producer, Readiness, RingError, SharedPages, Span, Stream, WakeWhen,
+};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
@@ -31,8 +33,8 @@ fn ends(place: RingPlace, index: u32) -> (Producer, Consumer) {
     (Producer::starting_at(place, index), Consumer::starting_at(place, index))
 }
 
-fn wait_read(readable: u32) -> Wish {
-    Wish { readable, writable: 0 }
+fn wait_read(readable: u32) -> WakeWhen {
+    WakeWhen { readable, writable: 0 }
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn a_side_that_sleeps_without_a_wish_is_not_notified() {
     let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));
     assert_eq!(front.outgoing().write(&pages, &[1; 10]), Ok(10));
     assert_eq!(back.incoming().read(&pages, &mut [0; 10]), Ok(10));
-    let _ = back.before_sleep(&pages, Wish::default()).expect("honest");
+    let _ = back.before_sleep(&pages, WakeWhen::default()).expect("honest");
     assert_eq!(front.flush(&pages), Notify::NotDue);
 }
 
@@ -179,7 +181,7 @@ fn a_writer_is_notified_when_its_room_is_there() {
     let (pages, layout) = ring_at(0);
     let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));
     assert_eq!(front.outgoing().write(&pages, &[1; 4096]), Ok(SIZE as usize));
-    let wish = Wish { readable: 0, writable: 100 };
+    let wish = WakeWhen { readable: 0, writable: 100 };
     let sleep = front.before_sleep(&pages, wish).expect("honest");
     assert_eq!(sleep.readiness, Readiness::MaySleep);
     assert_eq!(back.incoming().read(&pages, &mut [0; 99]), Ok(99));
@@ -194,11 +196,11 @@ fn a_writer_is_notified_when_its_room_is_there() {
 fn a_wish_for_more_than_the_ring_holds_means_all_of_it() {
     let (pages, layout) = ring_at(0);
     let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));
-    let all = Wish { readable: u32::MAX, writable: 0 };
+    let all = WakeWhen { readable: u32::MAX, writable: 0 };
     assert_eq!(back.before_sleep(&pages, all).expect("honest").readiness, Readiness::MaySleep);
     assert_eq!(front.outgoing().write(&pages, &[1; 4096]), Ok(SIZE as usize));
     assert_eq!(front.flush(&pages), Notify::Due);
-    let empty = Wish { readable: 0, writable: u32::MAX };
+    let empty = WakeWhen { readable: 0, writable: u32::MAX };
     let sleep = back.before_sleep(&pages, empty).expect("honest");
     assert_eq!(sleep.readiness, Readiness::Ready, "the outgoing ring is empty");
 }
@@ -208,7 +210,7 @@ fn without_a_wish_nothing_is_ever_ready() {
     let (pages, layout) = ring_at(0);
     let (mut front, mut back) = (Stream::front(&layout), Stream::back(&layout));
     assert_eq!(front.outgoing().write(&pages, &[1; 10]), Ok(10));
-    let sleep = back.before_sleep(&pages, Wish::default()).expect("honest");
+    let sleep = back.before_sleep(&pages, WakeWhen::default()).expect("honest");
     assert_eq!(sleep.readiness, Readiness::MaySleep);
 }
 
@@ -256,7 +258,7 @@ impl Talker {
                 Notify::NotDue
             }
             _ => {
-                let wish = Wish {
+                let wish = WakeWhen {
                     // Not more: the peer may stop short of it, asleep for room itself.
                     readable: 1.min(total - self.received),
                     writable: if self.sent < total { 1 + amount * 7 % 3000 } else { 0 },
@@ -352,6 +354,6 @@ proptest! {
         }
         let _ = front.flush(&pages);
         prop_assert_eq!(front.flush(&pages), Notify::NotDue, "nothing new, nothing due");
-        let _ = front.before_sleep(&pages, Wish { readable, writable });
+        let _ = front.before_sleep(&pages, WakeWhen { readable, writable });
     }
 }

@@ -40,8 +40,8 @@ impl Totals {
     }
 
     /// Without requests that are counted apart, by kind.
-    pub fn without(mut self, aside: &[u64; REQUESTS]) -> Totals {
-        for (all, apart) in self.0.iter_mut().zip(aside) {
+    pub fn without(mut self, overhead_requests: &[u64; REQUESTS]) -> Totals {
+        for (all, apart) in self.0.iter_mut().zip(overhead_requests) {
             *all -= apart;
         }
         self

@@ -188,7 +188,7 @@ pub(crate) fn count_to_32_bits() {
 ///
 /// # Errors
 /// As Xen says; then only `xl destroy` ends the domain.
-pub fn announce_obedience() -> Result<(), Errno> {
+pub fn advertise_shutdown() -> Result<(), Errno> {
     const GSI_1: u64 = 1;
     hvm::set_callback(GSI_1)
 }

@@ -2,11 +2,11 @@
 //! library, no operating system.
 //!
 //! An image is a `no_std` binary with a `main` that takes the [`Machine`] and returns a
-//! [`Verdict`]. [`entry!`] makes `main` the entry point (see `bin/hello.rs`), and `cargo image`
+//! [`ExitStatus`]. [`entry!`] makes `main` the entry point (see `bin/hello.rs`), and `cargo image`
 //! builds the image.
 //!
 //! From the outside in:
-//! - [`entry!`], [`Machine`], [`Verdict`], [`options`]: the interface of an image;
+//! - [`entry!`], [`Machine`], [`ExitStatus`], [`options`]: the interface of an image;
 //! - [`console`], [`clock`], [`events`], [`store`], [`grants`], [`pages`], [`heap`], [`random`]:
 //!   the services that it uses;
 //! - [`hypercall`]: typed calls, each counted;
@@ -45,12 +45,14 @@ extern crate std;
 pub mod abi;
 pub mod bench;
 mod boot;
+mod boot_error;
 pub mod check;
 pub mod clock;
 pub mod console;
 pub mod counts;
 mod cpu;
 pub mod events;
+mod exit_status;
 pub mod grants;
 pub mod heap;
 pub mod hostile;
@@ -64,7 +66,6 @@ pub mod pages;
 mod panic;
 pub mod platform;
 pub mod random;
-mod refusal;
 pub mod relay;
 pub mod selftest;
 mod shared_info;
@@ -72,21 +73,20 @@ mod singleton;
 mod special_page;
 pub mod store;
 mod untyped;
-mod verdict;
 mod window;
 
+pub use exit_status::{ExitStatus, Outcome};
 pub use machine::Machine;
 pub use options::Options;
-pub use verdict::{Outcome, Verdict};
 
-/// Makes a function the image's main part: `fn main(machine: Machine) -> Verdict`. When it
+/// Makes a function the image's main part: `fn main(machine: Machine) -> ExitStatus`. When it
 /// returns, the verdict is the image's last line, and the domain powers off.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
         // SAFETY: the name is this macro's alone, and `boot` calls it with this very signature.
         #[unsafe(no_mangle)]
-        fn tether_main(machine: $crate::Machine) -> $crate::Verdict {
+        fn tether_main(machine: $crate::Machine) -> $crate::ExitStatus {
             $main(machine)
         }
 

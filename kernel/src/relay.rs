@@ -13,7 +13,7 @@ use xenbus::ring::{ReplyRing, RequestRing};
 
 use crate::hypercall::event_channel::Port;
 use crate::store::StoreRing;
-use crate::{Machine, Verdict, clock, console, events, trace};
+use crate::{ExitStatus, Machine, clock, console, events, trace};
 
 /// How long nobody may type before the image takes its user for dead: ten minutes, more than any
 /// pause of a script.
@@ -55,8 +55,8 @@ impl core::fmt::Display for Trouble {
 }
 
 /// The image's part.
-pub fn run(machine: Machine) -> Verdict {
-    let Some(port) = console::port() else { return Verdict::error("no console") };
+pub fn run(machine: Machine) -> ExitStatus {
+    let Some(port) = console::port() else { return ExitStatus::error("no console") };
     let mut relay = Relay {
         ring: machine.store.ring,
         requests: RequestRing::new(),
@@ -70,8 +70,8 @@ pub fn run(machine: Machine) -> Verdict {
     relay.replies.adopt(&relay.ring);
     trace!("relay ready=1");
     match relay.run(port) {
-        Ok(()) => Verdict::success("asked to end"),
-        Err(trouble) => Verdict::error(trouble),
+        Ok(()) => ExitStatus::success("asked to end"),
+        Err(trouble) => ExitStatus::error(trouble),
     }
 }
 

@@ -11,8 +11,8 @@ use core::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use xen_sys::{shared_info, vcpu_info, vcpu_time_info};
 
 use crate::abi::PAGE_BYTES;
+use crate::boot_error::BootError;
 use crate::hypercall::memory;
-use crate::refusal::Refusal;
 use crate::window::{WindowFrame, window_frame};
 
 /// Ports that the 2-level ABI can name (event_channel.h, `EVTCHN_2L_NR_CHANNELS` on 64 bits).
@@ -51,9 +51,9 @@ const TIME_SHIFT: Field<AtomicI8> = Field::at(TIME_AT + offset_of!(vcpu_time_inf
 
 /// Has the page placed. Called once in each life of the domain, before anything below: until then
 /// reads give all ones, and what is written is lost.
-pub(crate) fn place() -> Result<(), Refusal> {
+pub(crate) fn place() -> Result<(), BootError> {
     memory::place(memory::XenPage::SharedInfo, FRAME)
-        .map_err(|errno| Refusal::errno("shared-info-not-placed", errno))
+        .map_err(|errno| BootError::errno("shared-info-not-placed", errno))
 }
 
 /// What may be shared with Xen.

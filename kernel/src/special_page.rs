@@ -2,9 +2,9 @@
 //! the console's. HVM parameters say in which frame each lies and which port goes with it.
 
 use crate::boot::paging;
+use crate::boot_error::BootError;
 use crate::hypercall::event_channel::Port;
 use crate::hypercall::hvm;
-use crate::refusal::Refusal;
 use crate::shared_info;
 use crate::untyped::Untyped;
 
@@ -25,15 +25,15 @@ impl SpecialPage {
         name: &'static str,
         frame_param: u32,
         port_param: u32,
-    ) -> Result<SpecialPage, Refusal> {
-        let untold = |errno| Refusal::errno(name, errno);
+    ) -> Result<SpecialPage, BootError> {
+        let untold = |errno| BootError::errno(name, errno);
         // Both by one multicall is an exit less and takes longer: 88 us, not 64, where it was counted.
         let frame = hvm::param(frame_param).map_err(untold)?;
         let port = hvm::param(port_param).map_err(untold)?;
         let port = u32::try_from(port).ok().filter(|&port| port < shared_info::PORTS);
         match (paging::special_page(frame), port) {
             (Some(page), Some(port)) => Ok(SpecialPage { page, port: Port(port) }),
-            _ => Err(Refusal::hex(name, frame)),
+            _ => Err(BootError::hex(name, frame)),
         }
     }
 }

@@ -12,9 +12,9 @@ use xenbus::ring::CONNECTED;
 use xenbus::{Client, RingPage, RingWord};
 
 use crate::abi::hvm::{STORE_EVTCHN, STORE_PFN};
+use crate::boot_error::BootError;
 use crate::events::Woken;
 use crate::hypercall::event_channel::{self, Port};
-use crate::refusal::Refusal;
 use crate::singleton::Singleton;
 use crate::special_page::SpecialPage;
 use crate::untyped::Untyped;
@@ -42,7 +42,7 @@ static CLIENT: Singleton<Client> = Singleton::new(Client::new());
 /// How often the ring is looked at for an answer before the image goes to sleep. Sleeping and being
 /// woken takes two exits and two decisions of Xen's scheduler; so many looks, each with a pause of
 /// some tens of nanoseconds, take about as long. Longer is not worth a processor that others want.
-pub const LOOKS_MAX: u32 = 500;
+pub const SPIN_LIMIT: u32 = 500;
 
 /// The ring's page and its port.
 pub struct StoreRing {
@@ -56,9 +56,9 @@ pub struct StoreRing {
 
 impl StoreRing {
     /// Finds the ring and waits until the daemon serves it.
-    pub(crate) fn find() -> Result<StoreRing, Refusal> {
+    pub(crate) fn find() -> Result<StoreRing, BootError> {
         let SpecialPage { page, port } = SpecialPage::find("store-page", STORE_PFN, STORE_EVTCHN)?;
-        let found = StoreRing { page, port, looks: LOOKS_MAX, looks_left: LOOKS_MAX };
+        let found = StoreRing { page, port, looks: SPIN_LIMIT, looks_left: SPIN_LIMIT };
         let until = clock::now_ns().saturating_add(CONNECT_MAX_NS);
         loop {
             let connection = found.load(RingWord::Connection);
@@ -68,7 +68,7 @@ impl StoreRing {
             }
             if now >= until {
                 let what = "xenstored-absent-connection";
-                return Err(Refusal::number(what, connection.into()));
+                return Err(BootError::number(what, connection.into()));
             }
             events::take_pending(found.port);
             events::wait(&[found.port], now.saturating_add(CONNECT_STEP_NS));
@@ -80,7 +80,7 @@ impl StoreRing {
         self.port
     }
 
-    /// Looks at the ring `looks` times instead of [`LOOKS_MAX`] before it sleeps; 0 sleeps at once.
+    /// Looks at the ring `looks` times instead of [`SPIN_LIMIT`] before it sleeps; 0 sleeps at once.
     pub fn look_before_sleeping(&mut self, looks: u32) {
         self.looks = looks;
         self.looks_left = looks;

@@ -11,7 +11,7 @@ use super::StoreEvent;
 const SILENCES_MAX: usize = 3;
 
 /// Every other kind of event waits once: [`StoreEvent::WatchRefused`],
-/// [`StoreEvent::OrdersRefused`], [`StoreEvent::Ended`].
+/// [`StoreEvent::ShutdownWatchRefused`], [`StoreEvent::Ended`].
 const OTHERS_MAX: usize = 3;
 
 /// The queue cannot be full: `push` keeps both bounds.
@@ -91,7 +91,7 @@ mod tests {
         for event in [
             silence,
             StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota)),
-            StoreEvent::OrdersRefused(Refusal::Errno(Errno::Equota)),
+            StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota)),
             StoreEvent::Ended(Ended::Flooded),
         ] {
             let mut events = events;
@@ -127,7 +127,7 @@ mod tests {
     fn what_one_step_can_bring_is_kept_whole_and_in_order() {
         let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
         let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
-        let orders = StoreEvent::OrdersRefused(Refusal::Errno(Errno::Equota));
+        let orders = StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota));
         let step =
             [answering, orders, refused, silent, answering, StoreEvent::Ended(Ended::Flooded)];
         let mut events = StoreEvents::EMPTY;

@@ -1,7 +1,7 @@
 //! Which endpoints behave alike, for a checker that need not tell them apart: what no input can
 //! bring to light again is put to rest.
 
-use super::{Endpoint, Phase, Said, Seq};
+use super::{Endpoint, Phase, Seq, WrittenRegister};
 use crate::epoch::Epoch;
 use crate::instant::Instant;
 
@@ -20,14 +20,14 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         canonical.peer = self.peer.filter(|peer| !is_down || returns(*peer));
         // What landed is looked at when the session begins: a hello in this epoch, to the peer that
         // is then read.
-        let is_hello = |said: &Said| is_down && said.from == self.my;
-        let is_to_somebody = |said: &Said| said.to.is_some_and(&returns);
+        let is_hello = |said: &WrittenRegister| is_down && said.from == self.my;
+        let is_to_somebody = |said: &WrittenRegister| said.to.is_some_and(&returns);
         canonical.written = self.written.filter(|said| is_hello(said) && is_to_somebody(said));
         // So is what is under way. Of any other, only whether it is of this epoch counts, when its
         // answer comes.
         canonical.writing = self.writing.map(|said| match is_hello(&said) {
-            true => Said { to: said.to.filter(|to| returns(*to)), ..said },
-            false => Said {
+            true => WrittenRegister { to: said.to.filter(|to| returns(*to)), ..said },
+            false => WrittenRegister {
                 from: match said.from == self.my {
                     true => self.my,
                     false => Epoch::from_bits(!self.my.bits()),
@@ -40,8 +40,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         });
         // The next delivery brings it to the limit anyway.
         let limit = COUNT.div_ceil(2) - 1;
-        if usize::from(self.owed.0) >= limit {
-            canonical.owed = (limit as u8, 0);
+        if usize::from(self.unacked.0) >= limit {
+            canonical.unacked = (limit as u8, 0);
         }
         canonical
     }

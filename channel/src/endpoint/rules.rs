@@ -3,11 +3,11 @@
 //! bring it about.
 
 use super::{
-    Endpoint, Found, Introduction, Phase, ReadFailure, Reading, TIMERS, Timer, TimerTable, Traffic,
-    Wish, WriteOutcome,
+    Endpoint, Found, HeartbeatPath, Introduction, Phase, ReadFailure, Reading, StoreRequest,
+    TIMERS, Timer, TimerTable, WriteOutcome,
 };
 use crate::epoch::EpochSource;
-use crate::event::{Breach, DownReason, Witness};
+use crate::event::{Breach, DetectedBy, DownReason};
 use crate::instant::Instant;
 use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, PAGE_GRACE_DIVISOR};
 use crate::queue::encoded_length;
@@ -19,7 +19,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     pub fn restart(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.assert_drained();
         if self.phase == Phase::Up {
-            self.go_down(now, DownReason::Restarted, Witness::Own, epochs);
+            self.go_down(now, DownReason::Restarted, DetectedBy::Own, epochs);
         } else {
             self.my = epochs.fresh_epoch();
         }
@@ -37,7 +37,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     pub fn handle_resumed(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.assert_drained();
         if self.phase == Phase::Up {
-            self.go_down(now, DownReason::Resumed, Witness::Own, epochs);
+            self.go_down(now, DownReason::Resumed, DetectedBy::Own, epochs);
         } else {
             self.my = epochs.fresh_epoch();
         }
@@ -80,10 +80,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
         let same_peer = known.is_some_and(|known| known.peer == read.peer);
         if self.phase == Phase::Up && !same_peer {
-            self.go_down(now, DownReason::Reintroduced, Witness::Introduction, epochs);
+            self.go_down(now, DownReason::Reintroduced, DetectedBy::Introduction, epochs);
         }
         if !same_peer {
-            // Nothing is known of the new peer, and nothing owed to the old one.
+            // Nothing is known of the new peer, and nothing unacked to the old one.
             self.peer = None;
             self.dirty = false;
         }
@@ -109,23 +109,23 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     }
 
     /// The wish is under way.
-    pub fn handle_submitted(&mut self, now: Instant, wish: Wish) {
+    pub fn handle_submitted(&mut self, now: Instant, wish: StoreRequest) {
         self.assert_drained();
-        assert!(self.poll_wish() == Some(wish));
+        assert!(self.poll_request() == Some(wish));
         match wish {
-            Wish::Mend => {
+            StoreRequest::RecreateMailbox => {
                 self.mend_due = false;
                 self.permit_due = true;
             }
-            Wish::Permit => self.permit_due = false,
-            Wish::Read => {
+            StoreRequest::SetPerms => self.permit_due = false,
+            StoreRequest::Read => {
                 self.read_due = false;
                 self.reading = true;
                 self.timers.stop(Timer::Poll);
             }
-            Wish::Write => {
+            StoreRequest::Write => {
                 self.dirty = false;
-                self.owed = (0, 0);
+                self.unacked = (0, 0);
                 self.writing = Some(self.said());
                 self.timers.stop(Timer::Beat);
                 self.timers.stop(Timer::FirstHello);
@@ -166,7 +166,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             ReadFailure::Absent => self.plan_mend(now),
             ReadFailure::Later => {
                 self.read_due = true;
-                self.hold(now);
+                self.back_off(now);
             }
         }
         self.settle(now);
@@ -190,14 +190,14 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
                 self.stored = self.stored.max(said.last);
             }
             WriteOutcome::Refused if self.phase == Phase::Up => {
-                self.go_down(now, DownReason::WriteRefused, Witness::Store, epochs);
+                self.go_down(now, DownReason::WriteRefused, DetectedBy::Store, epochs);
             }
             // The peer is not there yet, or its mailbox not open to this domain: the hello timer
             // tries again.
             WriteOutcome::Refused => {}
             WriteOutcome::Later => {
                 self.dirty = true;
-                self.hold(now);
+                self.back_off(now);
             }
         }
         self.settle(now);
@@ -209,7 +209,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         &mut self,
         now: Instant,
         reason: DownReason,
-        witness: Witness,
+        witness: DetectedBy,
         epochs: &mut impl EpochSource,
     ) {
         self.assert_drained();
@@ -226,17 +226,19 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         let bytes = encoded_length(message.len());
         self.inbox.pop();
         self.delivered = self.delivered.next();
-        self.owed.0 = self.owed.0.saturating_add(1);
-        self.owed.1 = self.owed.1.saturating_add(u16::try_from(bytes).unwrap_or(u16::MAX));
+        self.unacked.0 = self.unacked.0.saturating_add(1);
+        self.unacked.1 = self.unacked.1.saturating_add(u16::try_from(bytes).unwrap_or(u16::MAX));
         // A lone acknowledgement waits for the next WRITE, which the beat brings within a period.
         // One that a sender may be blocked without does not wait: half the window, or so many bytes
         // that the longest message would not fit beside them. In the page it costs nothing.
         let bytes_kept = BYTES.saturating_sub(MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_MAX);
-        let is_much =
-            usize::from(self.owed.0) >= COUNT.div_ceil(2) || usize::from(self.owed.1) >= bytes_kept;
+        let is_much = usize::from(self.unacked.0) >= COUNT.div_ceil(2)
+            || usize::from(self.unacked.1) >= bytes_kept;
         match self.traffic {
-            Traffic::Register => self.dirty |= is_much,
-            Traffic::Both | Traffic::Page | Traffic::Doubt => self.pressing |= is_much,
+            HeartbeatPath::Register => self.dirty |= is_much,
+            HeartbeatPath::Both | HeartbeatPath::Page | HeartbeatPath::Suspect => {
+                self.ack_urgent |= is_much
+            }
         }
     }
 
@@ -255,13 +257,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
         if delivered > self.sent {
             let reason = DownReason::Protocol(Breach::AckBeyondSent);
-            self.go_down(now, reason, Witness::Page, epochs);
+            self.go_down(now, reason, DetectedBy::Page, epochs);
         } else {
             self.acknowledge(delivered);
             // Once for each value: a peer that leaves a wrong word there is read at the pace of
             // beats, not of steps.
-            if sent != self.hinted {
-                self.hinted = sent;
+            if sent != self.page_hint {
+                self.page_hint = sent;
                 if sent > self.received() {
                     // The event of that WRITE is on its way and says the same: to read before it
                     // comes is to read twice.
@@ -274,11 +276,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     }
 
     /// How life and acknowledgements travel from now on.
-    pub fn set_traffic(&mut self, now: Instant, traffic: Traffic) {
+    pub fn set_heartbeat_path(&mut self, now: Instant, traffic: HeartbeatPath) {
         if self.phase == Phase::Up && self.traffic != traffic {
             self.traffic = traffic;
-            if traffic == Traffic::Register {
-                self.hinted = Seq::NONE;
+            if traffic == HeartbeatPath::Register {
+                self.page_hint = Seq::NONE;
             }
             self.settle(now);
         }
@@ -311,7 +313,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             Timer::FirstHello => self.say_hello(),
             Timer::Beat => self.dirty = true,
             Timer::Poll => self.read_due = true,
-            Timer::Page => self.read_due |= self.hinted > self.received(),
+            Timer::Page => self.read_due |= self.page_hint > self.received(),
             Timer::Retry => {}
             Timer::MendWindow => self.mends = 0,
         }

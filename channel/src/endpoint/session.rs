@@ -2,9 +2,9 @@
 //! register is taken here, the endpoint goes up and down here, and the timers follow the state
 //! here.
 
-use super::{Endpoint, Found, Outbox, Phase, Reading, SessionEvent, Timer, Traffic};
+use super::{Endpoint, Found, HeartbeatPath, Outbox, Phase, Reading, SessionEvent, Timer};
 use crate::epoch::{Epoch, EpochSource};
-use crate::event::{Breach, DownReason, Witness};
+use crate::event::{Breach, DetectedBy, DownReason};
 use crate::instant::Instant;
 use crate::limits::{MENDS_BEATS, MENDS_MAX, RETRY_DIVISOR};
 use crate::queue::Queue;
@@ -22,7 +22,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         let is_news = self.peer != Some(header.from);
         if self.phase == Phase::Up && is_news {
             // S7. Up again only on another reading: this one is addressed to the old epoch.
-            self.go_down(now, DownReason::PeerRestarted, Witness::Register, epochs);
+            self.go_down(now, DownReason::PeerRestarted, DetectedBy::Register, epochs);
             self.peer = Some(header.from);
             return Reading::Hello;
         }
@@ -105,7 +105,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             // Never announced: an up and a down in one breath are nothing to the user.
             self.forget_session(now, epochs);
         } else {
-            self.go_down(now, DownReason::Protocol(breach), Witness::Register, epochs);
+            self.go_down(now, DownReason::Protocol(breach), DetectedBy::Register, epochs);
         }
     }
 
@@ -129,7 +129,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         &mut self,
         now: Instant,
         reason: DownReason,
-        witness: Witness,
+        witness: DetectedBy,
         epochs: &mut impl EpochSource,
     ) {
         assert!(self.phase == Phase::Up);
@@ -148,10 +148,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         (self.delivered, self.acked) = (Seq::NONE, Seq::NONE);
         (self.sent, self.stored) = (Seq::NONE, Seq::NONE);
         self.inbox.clear();
-        self.owed = (0, 0);
-        self.pressing = false;
-        self.traffic = Traffic::Register;
-        self.hinted = Seq::NONE;
+        self.unacked = (0, 0);
+        self.ack_urgent = false;
+        self.traffic = HeartbeatPath::Register;
+        self.page_hint = Seq::NONE;
         (self.dirty, self.look_first) = (true, false);
         self.hello_step = 0;
         self.timers.stop(Timer::Beat);
@@ -183,7 +183,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     }
 
     /// Nothing more is asked of a daemon that could not, for a while.
-    pub(super) fn hold(&mut self, now: Instant) {
+    pub(super) fn back_off(&mut self, now: Instant) {
         self.timers.set(Timer::Retry, now.after(self.pace.beat.divided(RETRY_DIVISOR)));
     }
 
@@ -208,16 +208,16 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// lately may not have been made again, for want of quota: only a READ tells.
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
-            && self.traffic == Traffic::Page
+            && self.traffic == HeartbeatPath::Page
             && self.mends == 0
             && self.all_acked()
-            && self.hinted <= self.received()
+            && self.page_hint <= self.received()
     }
 
     /// Sets the beat and poll timers that the state asks for, and takes off the others.
     pub(super) fn settle(&mut self, now: Instant) {
         let is_up = self.phase == Phase::Up;
-        let in_register = matches!(self.traffic, Traffic::Register | Traffic::Both);
+        let in_register = matches!(self.traffic, HeartbeatPath::Register | HeartbeatPath::Both);
         let beats = is_up && (in_register || !self.all_acked());
         let polls = is_up && !self.reading && !self.is_quiet();
         for (timer, wanted) in [(Timer::Beat, beats), (Timer::Poll, polls)] {

@@ -2,13 +2,13 @@
 //! Plain values; what they lead to is in the rules (docs/protocol.md §4).
 
 use crate::epoch::Epoch;
-use crate::event::{DownReason, Witness};
+use crate::event::{DetectedBy, DownReason};
 use crate::ids::DomId;
 use crate::instant::{Duration, Instant};
 
 /// How fast an endpoint goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pace {
+pub struct Timing {
     /// The beat period.
     pub beat: Duration,
     /// How long a newly introduced endpoint leaves the first hello to the peer; zero for one that
@@ -36,11 +36,11 @@ pub enum Found {
 
 /// What an endpoint wants xenstore to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wish {
+pub enum StoreRequest {
     /// Make the own mailbox, leaving one that is there alone, and set its permissions.
-    Mend,
+    RecreateMailbox,
     /// Set the own mailbox's permissions.
-    Permit,
+    SetPerms,
     /// Read the own mailbox.
     Read,
     /// Write the register, as [`emit`](super::Endpoint::emit) gives it, into the peer's mailbox.
@@ -98,13 +98,13 @@ pub enum SessionEvent {
         /// Why.
         reason: DownReason,
         /// Who says so.
-        witness: Witness,
+        witness: DetectedBy,
     },
 }
 
 /// How life and acknowledgements travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Traffic {
+pub enum HeartbeatPath {
     /// Both in the register.
     Register,
     /// Acknowledgements in the page, beats still in the register too: the peer's page beat has not
@@ -112,8 +112,8 @@ pub enum Traffic {
     Both,
     /// Both in the page.
     Page,
-    /// As [`Traffic::Page`], but the peer's page beat is late: the mailbox is polled.
-    Doubt,
+    /// As [`HeartbeatPath::Page`], but the peer's page beat is late: the mailbox is polled.
+    Suspect,
 }
 
 /// Why a message was not taken.

@@ -17,7 +17,7 @@ use crate::back::{Back, BackAction, BackState};
 use crate::connection::{BindError, Observation, PeerState, PortState, PrepareError, Released};
 use crate::endpoint::{Introduction, SendError, SessionEvent};
 use crate::epoch::EpochSource;
-use crate::event::{Breach, DownReason, Event, Notice, Witness};
+use crate::event::{Breach, DetectedBy, DownReason, Event, Notice};
 use crate::front::{Front, FrontAction};
 use crate::ids::ConnectionId;
 use crate::instant::Instant;
@@ -281,14 +281,14 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 if state == PortState::Unbound {
                     self.agenda.ask_domain = false;
                     let reason = DownReason::PortUnbound;
-                    self.endpoint.handle_verdict(now, reason, Witness::Port, epochs);
+                    self.endpoint.handle_verdict(now, reason, DetectedBy::Port, epochs);
                 }
             }
             (Action::AskDomain(_), Completion::Domain(state)) => {
                 self.agenda.ask_domain = false;
                 if state == PeerState::Gone {
                     let reason = DownReason::PeerGone;
-                    self.endpoint.handle_verdict(now, reason, Witness::Hypervisor, epochs);
+                    self.endpoint.handle_verdict(now, reason, DetectedBy::Hypervisor, epochs);
                 }
             }
             (action, completion) => panic!("{completion:?} does not report {action:?}"),
@@ -375,7 +375,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         match (taken, control) {
             (Err(breach), _) => {
                 let reason = DownReason::Protocol(breach);
-                self.endpoint.handle_verdict(now, reason, Witness::Register, epochs);
+                self.endpoint.handle_verdict(now, reason, DetectedBy::Register, epochs);
             }
             (Ok(()), Some(Control::Connect(..))) => self.reached = Some(Step::Got),
             (Ok(()), _) => {}
@@ -456,7 +456,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             Ok(_) => {}
             Err(SendError::NumbersSpent) => {
                 let reason = DownReason::Protocol(Breach::NumbersSpent);
-                self.endpoint.handle_verdict(now, reason, Witness::Own, epochs);
+                self.endpoint.handle_verdict(now, reason, DetectedBy::Own, epochs);
                 return true;
             }
             Err(SendError::Full { .. } | SendError::TakeBackFirst) => return false,
@@ -512,7 +512,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 return Some(Action::Publish(words));
             }
             self.agenda.publish = false;
-            self.agenda.notify = self.has_live_page() && self.endpoint.poll_pressing();
+            self.agenda.notify = self.has_live_page() && self.endpoint.poll_ack_urgent();
         } else if agenda.notify {
             return Some(Action::Notify);
         }

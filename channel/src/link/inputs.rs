@@ -76,11 +76,11 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// A [`StoreOp::Make`] or [`StoreOp::Permit`] was answered.
+    /// A [`StoreOp::Make`] or [`StoreOp::SetPerms`] was answered.
     pub fn handle_mailbox_prepared(&mut self, op: StoreOp) {
         match op {
             StoreOp::Make => self.store.making = false,
-            StoreOp::Permit => self.store.permitting = false,
+            StoreOp::SetPerms => self.store.permitting = false,
             _ => {}
         }
     }

@@ -7,9 +7,9 @@ use grant::{Closing, Fence, PageWords};
 use super::{Link, Machine};
 use crate::back::BackState;
 use crate::connection::Observation;
-use crate::endpoint::Traffic;
+use crate::endpoint::HeartbeatPath;
 use crate::epoch::EpochSource;
-use crate::event::{DownReason, Witness};
+use crate::event::{DetectedBy, DownReason};
 use crate::front::FrontState;
 use crate::instant::Instant;
 use crate::register::Seq;
@@ -90,27 +90,27 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.begin_or_end_page(now);
         let traffic = self.traffic(now);
         let lateness = match traffic {
-            Traffic::Doubt if self.liveness.overdue_at() <= now => Lateness::Overdue,
-            Traffic::Doubt => Lateness::Late,
+            HeartbeatPath::Suspect if self.liveness.overdue_at() <= now => Lateness::Overdue,
+            HeartbeatPath::Suspect => Lateness::Late,
             _ => Lateness::None,
         };
         let before = core::mem::replace(&mut self.lateness, lateness);
-        self.endpoint.set_traffic(now, traffic);
+        self.endpoint.set_heartbeat_path(now, traffic);
         if lateness > before {
             // Only the mailbox tells whether the peer lives.
             self.endpoint.handle_hint();
         }
     }
 
-    fn traffic(&self, now: Instant) -> Traffic {
+    fn traffic(&self, now: Instant) -> HeartbeatPath {
         if !self.is_carried_by_page() {
-            Traffic::Register
+            HeartbeatPath::Register
         } else if !self.liveness.page_moved() {
-            Traffic::Both
+            HeartbeatPath::Both
         } else if self.liveness.late_at() <= now {
-            Traffic::Doubt
+            HeartbeatPath::Suspect
         } else {
-            Traffic::Page
+            HeartbeatPath::Page
         }
     }
 
@@ -157,7 +157,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// D5: the fence first, then what the front says; D7: that it leaves.
     fn see_front(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
         if seen.fence == Fence::Closed {
-            self.endpoint.handle_verdict(now, DownReason::Fenced, Witness::Page, epochs);
+            self.endpoint.handle_verdict(now, DownReason::Fenced, DetectedBy::Page, epochs);
             return;
         }
         self.take_words(now, seen.words, epochs);

@@ -4,7 +4,7 @@ use xen_types::DomId;
 use xenbus::{Cause, Client, Permission, Refusal, Reply, Request, RequestId, TransactionId};
 
 use super::Link;
-use crate::endpoint::{Introduction, ReadFailure, Wish, WriteOutcome};
+use crate::endpoint::{Introduction, ReadFailure, StoreRequest, WriteOutcome};
 use crate::epoch::EpochSource;
 use crate::event::Notice;
 use crate::instant::Instant;
@@ -20,7 +20,7 @@ pub enum StoreOp {
     /// MKDIR the own mailbox: makes it if it is absent, and never touches its value.
     Make,
     /// SET_PERMS of the own mailbox: the peer may read and write, nobody else.
-    Permit,
+    SetPerms,
     /// READ the own mailbox.
     Read,
     /// WRITE the register into the peer's mailbox.
@@ -35,12 +35,12 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         if self.store.look_due && !self.store.looking {
             return Some(StoreOp::Look);
         }
-        match self.endpoint.poll_wish() {
-            Some(Wish::Mend) if !self.store.making => Some(StoreOp::Make),
-            Some(Wish::Permit) if !self.store.permitting => Some(StoreOp::Permit),
-            Some(Wish::Read) => Some(StoreOp::Read),
-            Some(Wish::Write) => Some(StoreOp::Write),
-            Some(Wish::Mend | Wish::Permit) | None => {
+        match self.endpoint.poll_request() {
+            Some(StoreRequest::RecreateMailbox) if !self.store.making => Some(StoreOp::Make),
+            Some(StoreRequest::SetPerms) if !self.store.permitting => Some(StoreOp::SetPerms),
+            Some(StoreRequest::Read) => Some(StoreOp::Read),
+            Some(StoreRequest::Write) => Some(StoreOp::Write),
+            Some(StoreRequest::RecreateMailbox | StoreRequest::SetPerms) | None => {
                 self.store.may_clean(now, self.settings.beat).then_some(StoreOp::Clean)
             }
         }
@@ -58,7 +58,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             StoreOp::Look => self.submit_own(client, &self.name.introduction(), Asked::Value),
             StoreOp::Make => self.submit_own(client, &self.name.mailbox(), Asked::Node),
             StoreOp::Read => self.submit_own(client, &self.name.mailbox(), Asked::Value),
-            StoreOp::Permit => self.submit_permit(own, client),
+            StoreOp::SetPerms => self.submit_permit(own, client),
             StoreOp::Write => self.submit_write(client),
             StoreOp::Clean => {
                 let request = Request::Remove { path: self.store.stray() };
@@ -79,16 +79,16 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         match op {
             StoreOp::Look => (self.store.look_due, self.store.looking) = (false, true),
             StoreOp::Make => self.store.making = true,
-            StoreOp::Permit => self.store.permitting = true,
+            StoreOp::SetPerms => self.store.permitting = true,
             StoreOp::Read => self.read_issued = now,
             StoreOp::Write => _ = self.liveness.next_beat(),
             StoreOp::Clean => self.store.note_cleaning(now, self.settings.beat),
         }
         let wish = match op {
-            StoreOp::Make => Some(Wish::Mend),
-            StoreOp::Permit => Some(Wish::Permit),
-            StoreOp::Read => Some(Wish::Read),
-            StoreOp::Write => Some(Wish::Write),
+            StoreOp::Make => Some(StoreRequest::RecreateMailbox),
+            StoreOp::SetPerms => Some(StoreRequest::SetPerms),
+            StoreOp::Read => Some(StoreRequest::Read),
+            StoreOp::Write => Some(StoreRequest::Write),
             StoreOp::Look | StoreOp::Clean => None,
         };
         if let Some(wish) = wish {
@@ -142,7 +142,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     ) {
         match op {
             StoreOp::Look => self.handle_look(result, now, epochs),
-            StoreOp::Make | StoreOp::Permit => {
+            StoreOp::Make | StoreOp::SetPerms => {
                 self.handle_mailbox_prepared(op);
                 self.note_own_refusal(&result);
             }

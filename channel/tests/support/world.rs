@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use channel::connection::Released;
 use channel::driver::StoreEvent;
-use channel::event::{ConnectRefused, DownReason, End, Event, Notice, Witness};
+use channel::event::{ConnectRefused, DetectedBy, DownReason, End, Event, Notice};
 use channel::{Driver, Duration, Epoch, Instant, LinkId, LinkName, Role, Settings};
 
 use super::store::home;
@@ -20,7 +20,7 @@ pub enum Happened {
     Waiting,
     Introduced(u16),
     Up(Epoch, Epoch),
-    Down(DownReason, Witness, u16),
+    Down(DownReason, DetectedBy, u16),
     Unknown(Vec<u8>),
     Message(Vec<u8>),
     Connected(u32),

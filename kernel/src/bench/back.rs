@@ -13,9 +13,9 @@ use super::order::{Kind, Order};
 use super::wire::Broken;
 use super::{MarkedBack, lab, marks};
 use crate::job::stages::{Stage, Stages};
-use crate::job::{Job, Pumped};
+use crate::job::{Job, Progress};
 use crate::platform::XenPlatform;
-use crate::{Options, Verdict, trace};
+use crate::{ExitStatus, Options, trace};
 use channel::Driver;
 
 /// Bytes taken out of the ring at once; more than any ring holds would gain nothing.
@@ -132,21 +132,21 @@ impl Job for Back {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<MarkedBack>) -> Pumped {
+    fn pump(&mut self, xen: &mut XenPlatform<MarkedBack>) -> Progress {
         if !self.connected {
-            return Pumped::Dry;
+            return Progress::Idle;
         }
         match self.serve(xen) {
-            Ok(Readiness::MaySleep) => Pumped::Dry,
-            Ok(Readiness::Ready) => Pumped::More,
+            Ok(Readiness::MaySleep) => Progress::Idle,
+            Ok(Readiness::Ready) => Progress::More,
             // The front may have gone in the middle: then its session ends, and that is no failure.
             Err(Broken::Connection) => {
                 self.connected = false;
-                Pumped::Dry
+                Progress::Idle
             }
             Err(Broken::Peer) => {
                 self.failure = Some("the front did not do its part");
-                Pumped::More
+                Progress::More
             }
         }
     }
@@ -160,10 +160,10 @@ impl Job for Back {
         marks::print();
     }
 
-    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
-            return Some(Verdict::failure(reason));
+            return Some(ExitStatus::failure(reason));
         }
-        ordered.then(|| Verdict::success("served"))
+        ordered.then(|| ExitStatus::success("served"))
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use channel::connection::Released;
 use channel::event::{End, Event};
 use channel::{Instant, LinkId};
-use grant::{Readiness, Wish};
+use grant::{Readiness, WakeWhen};
 
 use super::histogram::Histogram;
 use super::lab::Lab;
@@ -17,9 +17,9 @@ use super::wire::{Broken, Wire};
 use super::{MarkedFront, marks};
 use crate::hypercall::hvm;
 use crate::job::stages::{Stage, Stages};
-use crate::job::{Job, Pumped};
+use crate::job::{Job, Progress};
 use crate::platform::XenPlatform;
-use crate::{Options, Verdict, abi, clock, trace};
+use crate::{ExitStatus, Options, abi, clock, trace};
 use channel::Driver;
 
 /// Rest between two stages: far longer than any answer takes, and idle time costs nothing where
@@ -165,7 +165,7 @@ impl Front {
     }
 
     /// Sends the cycle's order and bytes, and takes in what came back.
-    fn move_bytes(&mut self, xen: &mut XenPlatform<MarkedFront>) -> Result<Pumped, Broken> {
+    fn move_bytes(&mut self, xen: &mut XenPlatform<MarkedFront>) -> Result<Progress, Broken> {
         let mut wire = Wire::new(xen, LinkId(0));
         if self.phase == Phase::Sending {
             let size = self.bytes.len() as u32;
@@ -181,10 +181,10 @@ impl Front {
         self.received += read;
         let owed = self.bytes.len() - self.received;
         if owed > 0 {
-            let wish = Wish { readable: owed as u32, writable: 0 };
+            let wish = WakeWhen { readable: owed as u32, writable: 0 };
             return Ok(match wire.ask(wish)? {
-                Readiness::MaySleep => Pumped::Dry,
-                Readiness::Ready => Pumped::More,
+                Readiness::MaySleep => Progress::Idle,
+                Readiness::Ready => Progress::More,
             });
         }
         if self.room == self.bytes {
@@ -192,7 +192,7 @@ impl Front {
         } else {
             self.fail("wrong-bytes");
         }
-        Ok(Pumped::Dry)
+        Ok(Progress::Idle)
     }
 }
 
@@ -222,15 +222,15 @@ impl Job for Front {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<MarkedFront>) -> Pumped {
+    fn pump(&mut self, xen: &mut XenPlatform<MarkedFront>) -> Progress {
         let moved = match self.phase {
             Phase::Sending | Phase::Receiving => self.move_bytes(xen),
             Phase::Trying => {
                 let measured = self.lab.measure(xen, LinkId(0));
                 self.rest(Next::Disconnect);
-                measured.map(|()| Pumped::Dry)
+                measured.map(|()| Progress::Idle)
             }
-            _ => Ok(Pumped::Dry),
+            _ => Ok(Progress::Idle),
         };
         match moved {
             Ok(pumped) if self.phase != Phase::Over => return pumped,
@@ -238,7 +238,7 @@ impl Job for Front {
             Err(Broken::Connection) => self.fail("connection-broken"),
             Err(Broken::Peer) => self.fail("peer-too-late"),
         }
-        Pumped::More
+        Progress::More
     }
 
     fn deadline(&self) -> Instant {
@@ -261,13 +261,13 @@ impl Job for Front {
         trace!("cycles n={}", self.done);
     }
 
-    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
-            return Some(Verdict::failure(reason));
+            return Some(ExitStatus::failure(reason));
         }
         if self.phase == Phase::Over {
-            return Some(Verdict::success("measured"));
+            return Some(ExitStatus::success("measured"));
         }
-        ordered.then(|| Verdict::success("ended by the toolstack"))
+        ordered.then(|| ExitStatus::success("ended by the toolstack"))
     }
 }

@@ -5,8 +5,8 @@ use channel::event::Event;
 use channel::{Instant, LinkId};
 
 use super::{MarkedFront, marks};
-use crate::Verdict;
-use crate::job::{Job, Pumped};
+use crate::ExitStatus;
+use crate::job::{Job, Progress};
 use crate::platform::XenPlatform;
 use channel::Driver;
 
@@ -20,8 +20,8 @@ impl Job for Idle {
 
     fn wish(&mut self, _: &mut Driver, _: &mut XenPlatform<MarkedFront>, _: bool) {}
 
-    fn pump(&mut self, _: &mut XenPlatform<MarkedFront>) -> Pumped {
-        Pumped::Dry
+    fn pump(&mut self, _: &mut XenPlatform<MarkedFront>) -> Progress {
+        Progress::Idle
     }
 
     fn deadline(&self) -> Instant {
@@ -32,7 +32,7 @@ impl Job for Idle {
         marks::print_first_doorbell();
     }
 
-    fn verdict(&self, ordered: bool) -> Option<Verdict> {
-        ordered.then(|| Verdict::success("was there"))
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
+        ordered.then(|| ExitStatus::success("was there"))
     }
 }

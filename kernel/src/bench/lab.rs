@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt::Write;
 
 use channel::LinkId;
-use grant::{Readiness, Wish};
+use grant::{Readiness, WakeWhen};
 
 use super::histogram::{Histogram, Name};
 use super::order::{Kind, ORDER_BYTES, Order};
@@ -171,7 +171,7 @@ pub(super) fn obey<S: Side>(
                 let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(unit.len());
                 let read = wire.read(&mut unit[..bytes])?;
                 if read == 0 {
-                    wire.sleep(Wish { readable: 1, writable: 0 })?;
+                    wire.sleep(WakeWhen { readable: 1, writable: 0 })?;
                     continue;
                 }
                 left -= read as u64;
@@ -209,7 +209,7 @@ pub(super) fn ask_for_more<S: Side>(
     xen: &mut XenPlatform<S>,
     link: LinkId,
 ) -> Result<Readiness, Broken> {
-    Wire::new(xen, link).ask(Wish { readable: 1, writable: 0 })
+    Wire::new(xen, link).ask(WakeWhen { readable: 1, writable: 0 })
 }
 
 /// The order that has come, if one has.

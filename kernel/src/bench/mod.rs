@@ -24,7 +24,7 @@ use channel::Role;
 
 use crate::options::Role as Part;
 use crate::platform::Side;
-use crate::{Machine, Verdict, clock, events, job, trace};
+use crate::{ExitStatus, Machine, clock, events, job, trace};
 
 use back::Back;
 use front::Front;
@@ -66,13 +66,13 @@ const REST_NS: u64 = 3_000_000_000;
 const NODE: &str = "domid";
 
 /// The image, from the self-tests to its verdict.
-pub fn run(mut machine: Machine) -> Verdict {
+pub fn run(mut machine: Machine) -> ExitStatus {
     match machine.options.role {
         Part::First if machine.options.kind == IDLE => job::image(machine, |_, _| Idle),
         Part::First => {
             let mut reads = Histogram::new("read");
             if let Err(error) = read(&mut machine, &mut reads) {
-                return Verdict::failure(error);
+                return ExitStatus::failure(error);
             }
             if machine.options.cycles == 0 {
                 alone::measure();
@@ -83,7 +83,7 @@ pub fn run(mut machine: Machine) -> Verdict {
         Part::Alone => {
             sleep_until(clock::now_ns() + REST_NS);
             alone::measure();
-            Verdict::success("measured alone")
+            ExitStatus::success("measured alone")
         }
     }
 }

@@ -2,7 +2,7 @@
 //! For measuring the connection alone: nothing else of the image runs meanwhile.
 
 use channel::{LinkId, Role};
-use grant::{Notify, Readiness, Sleep, TransferError, Wish};
+use grant::{Notify, Readiness, Sleep, TransferError, WakeWhen};
 
 use crate::clock;
 use crate::platform::{Side, XenPlatform};
@@ -53,7 +53,7 @@ impl<'a, S: Side> Wire<'a, S> {
             if sent == bytes.len() {
                 return self.flush();
             }
-            self.sleep(Wish { readable: 0, writable: u32::MAX })?;
+            self.sleep(WakeWhen { readable: 0, writable: u32::MAX })?;
         }
     }
 
@@ -65,7 +65,7 @@ impl<'a, S: Side> Wire<'a, S> {
             if received == into.len() {
                 return Ok(());
             }
-            self.sleep(Wish { readable: count(into.len() - received), writable: 0 })?;
+            self.sleep(WakeWhen { readable: count(into.len() - received), writable: 0 })?;
         }
     }
 
@@ -79,7 +79,7 @@ impl<'a, S: Side> Wire<'a, S> {
             received += read;
             if wrote + read == 0 {
                 let writable = if sent < bytes.len() { u32::MAX } else { 0 };
-                self.sleep(Wish { readable: count(into.len() - received), writable })?;
+                self.sleep(WakeWhen { readable: count(into.len() - received), writable })?;
             }
         }
         self.flush()
@@ -113,11 +113,15 @@ impl<'a, S: Side> Wire<'a, S> {
 
     /// Waits until the wish is fulfilled, or something else happened on the connection: a moment
     /// awake, then asleep, as [`grant::io::Blocking`] does.
-    pub(super) fn sleep(&mut self, wish: Wish) -> Result<(), Broken> {
+    pub(super) fn sleep(&mut self, wish: WakeWhen) -> Result<(), Broken> {
         self.flush()?;
         let readiness = match S::ROLE {
-            Role::Front => self.xen.front(self.link).ok_or(Broken::Connection)?.look(wish)?,
-            Role::Back => self.xen.back(self.link).ok_or(Broken::Connection)?.look(wish)?,
+            Role::Front => {
+                self.xen.front(self.link).ok_or(Broken::Connection)?.spin_until_ready(wish)?
+            }
+            Role::Back => {
+                self.xen.back(self.link).ok_or(Broken::Connection)?.spin_until_ready(wish)?
+            }
         };
         if readiness == Readiness::Ready {
             return Ok(());
@@ -129,7 +133,7 @@ impl<'a, S: Side> Wire<'a, S> {
     }
 
     /// Ends a burst and asks to be woken, without going to sleep.
-    pub(super) fn ask(&mut self, wish: Wish) -> Result<Readiness, Broken> {
+    pub(super) fn ask(&mut self, wish: WakeWhen) -> Result<Readiness, Broken> {
         let Sleep { notify, readiness } = match S::ROLE {
             Role::Front => {
                 self.xen.front(self.link).ok_or(Broken::Connection)?.before_sleep(wish)?

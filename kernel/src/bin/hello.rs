@@ -3,18 +3,18 @@
 #![no_std]
 #![no_main]
 
-use kernel::{Machine, Verdict};
+use kernel::{ExitStatus, Machine};
 
 kernel::entry!(main);
 
-fn main(mut machine: Machine) -> Verdict {
+fn main(mut machine: Machine) -> ExitStatus {
     kernel::say!(Info, "hello, {} KiB are mine", machine.memory_kib());
     let mut room = [0; 64];
     match machine.store.blocking().read("name", &mut room) {
         Ok(name) => {
             kernel::say!(Info, "xenstore calls me {}", name.escape_ascii());
-            Verdict::success("said hello")
+            ExitStatus::success("said hello")
         }
-        Err(error) => Verdict::failure(error),
+        Err(error) => ExitStatus::failure(error),
     }
 }

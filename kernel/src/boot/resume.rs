@@ -5,14 +5,14 @@
 //! [`super::start`].
 
 use super::start::{self, GRANT_ENTRIES, NO_DOMAIN_NUMBER};
+use crate::boot_error::BootError;
 use crate::grants::GrantFrames;
 use crate::hypercall::sched::{self, Suspended};
-use crate::refusal::Refusal;
 use crate::store::StoreRing;
 use crate::{clock, console, events, hypercall};
 
 /// What is new in a restored domain.
-pub(crate) struct NewLife {
+pub(crate) struct Restored {
     /// Its number.
     pub(crate) domid: u16,
     /// xenstore's ring, nothing asked yet.
@@ -23,7 +23,7 @@ pub(crate) struct NewLife {
 
 /// Suspends the domain. `None` if the toolstack let the same domain go on: all is as it was, but
 /// that time has passed.
-pub(crate) fn suspend() -> Result<Option<NewLife>, Refusal> {
+pub(crate) fn suspend() -> Result<Option<Restored>, BootError> {
     console::drain();
     match sched::suspend() {
         Ok(Suspended::Restored) => resume().map(Some),
@@ -35,7 +35,7 @@ pub(crate) fn suspend() -> Result<Option<NewLife>, Refusal> {
     }
 }
 
-fn resume() -> Result<NewLife, Refusal> {
+fn resume() -> Result<Restored, BootError> {
     // The ring went with the former life: what is said before there is a new one, a refusal above all,
     // goes to Xen's console.
     let former = console::detach();
@@ -48,8 +48,8 @@ fn resume() -> Result<NewLife, Refusal> {
     let domid = hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?;
     let grants = GrantFrames::of(GRANT_ENTRIES);
     grants.place()?;
-    if let Err(errno) = events::announce_obedience() {
+    if let Err(errno) = events::advertise_shutdown() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
-    Ok(NewLife { domid, store, grants })
+    Ok(Restored { domid, store, grants })
 }

@@ -10,13 +10,13 @@ use super::descriptors;
 use super::paging;
 use super::start_info::{self, Boot, CommandLine};
 use crate::abi::PAGE_BYTES;
+use crate::boot_error::BootError;
+use crate::exit_status::ExitStatus;
 use crate::grants::GrantFrames;
 use crate::hypercall::sched;
 use crate::machine::Machine;
 use crate::options::Options;
-use crate::refusal::Refusal;
 use crate::store::{StoreAccess, StoreRing};
-use crate::verdict::Verdict;
 use crate::window::{WINDOW_BASE, WINDOW_BYTES};
 use crate::{clock, console, heap, hypercall, pages, random, shared_info, trace};
 
@@ -25,17 +25,17 @@ use crate::{clock, console, heap, hypercall, pages, random, shared_info, trace};
 pub(crate) const GRANT_ENTRIES: u32 = 512;
 
 /// Xen's CPUID leaf does not tell this domain's number.
-pub(crate) const NO_DOMAIN_NUMBER: Refusal = Refusal::of("own-domain-number-unknown");
+pub(crate) const NO_DOMAIN_NUMBER: BootError = BootError::of("own-domain-number-unknown");
 
 #[cfg(feature = "image")]
 unsafe extern "Rust" {
     /// [`crate::entry!`] defines both.
-    safe fn tether_main(machine: Machine) -> Verdict;
+    safe fn tether_main(machine: Machine) -> ExitStatus;
     safe fn tether_image_name() -> &'static str;
 }
 #[cfg(not(feature = "image"))]
-fn tether_main(_: Machine) -> Verdict {
-    Verdict::success("no image")
+fn tether_main(_: Machine) -> ExitStatus {
+    ExitStatus::success("no image")
 }
 #[cfg(not(feature = "image"))]
 fn tether_image_name() -> &'static str {
@@ -48,30 +48,30 @@ pub(super) extern "C" fn start(start_info: u32) -> ! {
     let (mut boot, mut line) = (Boot::NONE, CommandLine::new());
     let verdict = match prepare(start_info, &mut boot, &mut line) {
         Ok(()) => run(boot, &line),
-        Err(refusal) => Verdict::error(refusal),
+        Err(refusal) => ExitStatus::error(refusal),
     };
     finish(&verdict)
 }
 
 /// All that an image needs before it has options.
-fn prepare(start_info: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), Refusal> {
+fn prepare(start_info: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), BootError> {
     hypercall::fill()?;
     paging::refine();
     start_info::read(start_info, boot, line)?;
     if boot.occupied(WINDOW_BASE, WINDOW_BASE + WINDOW_BYTES) {
-        return Err(Refusal::of("memory-map-reaches-into-the-window-at-4-gib"));
+        return Err(BootError::of("memory-map-reaches-into-the-window-at-4-gib"));
     }
     begin_life()?;
     console::expect_ring();
     divide_memory(boot)?;
     if clock::now_ns() == 0 {
-        return Err(Refusal::of("xen-gives-no-time"));
+        return Err(BootError::of("xen-gives-no-time"));
     }
     Ok(())
 }
 
 /// What each life of the domain begins with once hypercalls can be made, the restored ones' too.
-pub(super) fn begin_life() -> Result<(), Refusal> {
+pub(super) fn begin_life() -> Result<(), BootError> {
     shared_info::place()?;
     shared_info::mask_all();
     random::check()?;
@@ -80,13 +80,13 @@ pub(super) fn begin_life() -> Result<(), Refusal> {
 
 /// Gives the RAM behind the image to the heap (half, at most 1 MiB) and to the page pool. A link
 /// takes five to six kilobytes of the one, and a page or more of the other if it is a front.
-fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
+fn divide_memory(boot: &Boot) -> Result<(), BootError> {
     const HEAP_BYTES_MAX: u64 = 1 << 20;
     const MEMORY_BYTES_MIN: u64 = 256 << 10;
     let (base, end) = boot.free_ram().unwrap_or((0, 0));
     let bytes = end.saturating_sub(base);
     if bytes < MEMORY_BYTES_MIN {
-        return Err(Refusal::number("bytes-of-memory-behind-the-image", bytes));
+        return Err(BootError::number("bytes-of-memory-behind-the-image", bytes));
     }
     let heap_bytes = (bytes / 2).min(HEAP_BYTES_MAX) & !(PAGE_BYTES as u64 - 1);
     // SAFETY:
@@ -100,10 +100,10 @@ fn divide_memory(boot: &Boot) -> Result<(), Refusal> {
 }
 
 /// Options, store, and the image's own part.
-fn run(boot: Boot, line: &CommandLine) -> Verdict {
+fn run(boot: Boot, line: &CommandLine) -> ExitStatus {
     let options = match Options::parse(line) {
         Ok(options) => options,
-        Err(error) => return Verdict::error(error),
+        Err(error) => return ExitStatus::error(error),
     };
     console::set_level(options.log);
     match connect(boot, options) {
@@ -112,11 +112,11 @@ fn run(boot: Boot, line: &CommandLine) -> Verdict {
             console::greet(console::Greeting { image: machine.image, memory_kib });
             tether_main(machine)
         }
-        Err(refusal) => Verdict::error(refusal),
+        Err(refusal) => ExitStatus::error(refusal),
     }
 }
 
-fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
+fn connect(boot: Boot, options: Options) -> Result<Machine, BootError> {
     let ring = StoreRing::find()?;
     // Any number will do; its low half is as random as the rest.
     let first_request_id = random::draw()? as u32;
@@ -128,7 +128,7 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, Refusal> {
 
 /// Says the verdict, waits until it has been read, and switches off. Where no hypercall can be made, at
 /// boot or in a restored domain, there is no ring either: the verdict is on Xen's console then.
-pub(crate) fn finish(verdict: &Verdict) -> ! {
+pub(crate) fn finish(verdict: &ExitStatus) -> ! {
     trace!("{verdict}");
     console::drain();
     sched::shutdown(verdict.shutdown_reason())

@@ -13,8 +13,8 @@ use crate::abi::start_info::{
     MAGIC, MEMMAP_TYPE_RAM, MemmapEntry, StartInfo, VERSION_WITH_MEMORY_MAP,
 };
 use crate::boot::paging::{self, RAM_MAPPED_BYTES};
+use crate::boot_error::BootError;
 use crate::memory;
-use crate::refusal::Refusal;
 
 /// Longest command line: xl itself cuts `extra=` at 1,024 bytes.
 pub(crate) const COMMAND_LINE_BYTES_MAX: usize = 1024;
@@ -69,30 +69,35 @@ impl Boot {
 
 /// Reads and checks the start info at the address that Xen passed in `ebx`, into `boot` and `line`, which
 /// are empty: both are large, and moving them would take longer.
-pub(super) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), Refusal> {
+pub(super) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), BootError> {
     parse(address, boot, line, copy)
 }
 
 /// Copies bytes from an address on.
-type Copy = fn(u64, &mut [u8]) -> Result<(), Refusal>;
+type Copy = fn(u64, &mut [u8]) -> Result<(), BootError>;
 
 /// [`read`], with the way to get at the bytes.
-fn parse(address: u32, boot: &mut Boot, line: &mut CommandLine, copy: Copy) -> Result<(), Refusal> {
+fn parse(
+    address: u32,
+    boot: &mut Boot,
+    line: &mut CommandLine,
+    copy: Copy,
+) -> Result<(), BootError> {
     let mut bytes = [0; size_of::<StartInfo>()];
     copy(u64::from(address), &mut bytes)?;
     let magic = u32_at(&bytes, offset_of!(StartInfo, magic));
     if magic != MAGIC {
-        return Err(Refusal::hex("start-info-magic", magic.into()));
+        return Err(BootError::hex("start-info-magic", magic.into()));
     }
     let version = u32_at(&bytes, offset_of!(StartInfo, version));
     if version < VERSION_WITH_MEMORY_MAP {
-        return Err(Refusal::number("start-info-version", version.into()));
+        return Err(BootError::number("start-info-version", version.into()));
     }
     command_line(u64_at(&bytes, offset_of!(StartInfo, cmdline_paddr)), line, copy)?;
     let memory_map = u64_at(&bytes, offset_of!(StartInfo, memmap_paddr));
     let entries = u32_at(&bytes, offset_of!(StartInfo, memmap_entries));
     // Empty, or longer than any known.
-    let bad_map = Refusal::number("memory-map-entries", entries.into());
+    let bad_map = BootError::number("memory-map-entries", entries.into());
     for index in 0..u64::from(entries) {
         let mut bytes = [0; size_of::<MemmapEntry>()];
         copy(memory_map.saturating_add(index * bytes.len() as u64), &mut bytes)?;
@@ -108,7 +113,7 @@ fn parse(address: u32, boot: &mut Boot, line: &mut CommandLine, copy: Copy) -> R
     Ok(())
 }
 
-fn command_line(at: u64, line: &mut CommandLine, copy: Copy) -> Result<(), Refusal> {
+fn command_line(at: u64, line: &mut CommandLine, copy: Copy) -> Result<(), BootError> {
     if at == 0 {
         return Ok(());
     }
@@ -123,7 +128,7 @@ fn command_line(at: u64, line: &mut CommandLine, copy: Copy) -> Result<(), Refus
             break;
         }
     }
-    Err(Refusal::of("command-line-not-ascii-or-too-long"))
+    Err(BootError::of("command-line-not-ascii-or-too-long"))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -142,9 +147,9 @@ fn is_behind(image_end: u64, at: u64, bytes: usize) -> bool {
 }
 
 /// Copies bytes out of the RAM behind the image.
-fn copy(at: u64, into: &mut [u8]) -> Result<(), Refusal> {
+fn copy(at: u64, into: &mut [u8]) -> Result<(), BootError> {
     if !is_behind(paging::image_end(), at, into.len()) {
-        return Err(Refusal::hex("start-info-address", at));
+        return Err(BootError::hex("start-info-address", at));
     }
     let from = core::ptr::with_exposed_provenance::<u8>(at as usize);
     // SAFETY:
@@ -165,7 +170,7 @@ mod tests {
 
     use super::{Boot, CommandLine, MAGIC, MEMORY_MAP_ENTRIES_MAX, RAM_MAPPED_BYTES};
     use super::{MemmapEntry, StartInfo, is_behind, parse};
-    use crate::refusal::Refusal;
+    use crate::boot_error::BootError;
 
     const MIB: u64 = 1 << 20;
     /// Where the structures of these tests lie, and the end of the image before them.
@@ -178,9 +183,9 @@ mod tests {
         static MEMORY: core::cell::RefCell<Vec<u8>> = const { core::cell::RefCell::new(Vec::new()) };
     }
 
-    fn copy(at: u64, into: &mut [u8]) -> Result<(), Refusal> {
+    fn copy(at: u64, into: &mut [u8]) -> Result<(), BootError> {
         if !is_behind(IMAGE_END, at, into.len()) {
-            return Err(Refusal::hex("start-info-address", at));
+            return Err(BootError::hex("start-info-address", at));
         }
         MEMORY.with_borrow(|memory| {
             for (offset, byte) in into.iter_mut().enumerate() {

@@ -32,7 +32,7 @@ use xenbus::{Errno, Request};
 use crate::boot::start::NO_DOMAIN_NUMBER;
 use crate::counts::Totals;
 use crate::options::Role;
-use crate::{Machine, Outcome, Verdict, clock, selftest, store, trace};
+use crate::{ExitStatus, Machine, Outcome, clock, selftest, store, trace};
 
 /// All cases; those that leave the daemon alone come first.
 const CASES: [&[Case]; 11] = [
@@ -61,15 +61,15 @@ struct Tally {
 }
 
 /// The image, from the self-tests to its verdict.
-pub fn run(mut machine: Machine) -> Verdict {
+pub fn run(mut machine: Machine) -> ExitStatus {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
-    let Some(domid) = machine.domid() else { return Verdict::error(NO_DOMAIN_NUMBER) };
+    let Some(domid) = machine.domid() else { return ExitStatus::error(NO_DOMAIN_NUMBER) };
     let Machine { options, store, .. } = machine;
     let mut bench = Bench::new(store, domid);
     if let Err(Wrong { step, expected, got }) = second::prepare(&mut bench) {
-        return Verdict::error(format_args!("{step} expected {expected} got {got}"));
+        return ExitStatus::error(format_args!("{step} expected {expected} got {got}"));
     }
     let verdict = match options.role {
         Role::Second => second::serve(&mut bench),
@@ -79,14 +79,16 @@ pub fn run(mut machine: Machine) -> Verdict {
     verdict
 }
 
-fn check(bench: &mut Bench, role: Role) -> Verdict {
+fn check(bench: &mut Bench, role: Role) -> ExitStatus {
     trace!("daemon name={}", bench.daemon.name());
     trace!("size client={}", store::client_code_bytes());
     let mut tally = Tally::default();
     if role == Role::First {
         match second::find(bench) {
             Ok(second) => bench.second = Some(second),
-            Err(wrong) => return Verdict::error(format_args!("no second domain: {}", wrong.got)),
+            Err(wrong) => {
+                return ExitStatus::error(format_args!("no second domain: {}", wrong.got));
+            }
         }
     }
     for case in CASES.into_iter().flatten() {
@@ -105,9 +107,9 @@ fn check(bench: &mut Bench, role: Role) -> Verdict {
     finish(bench);
     trace!("cases passed={} failed={} left_out={}", tally.passed, tally.failed, tally.left_out);
     match (tally.failed, tally.left_out) {
-        (0, 0) => Verdict::success(format_args!("{} cases passed", tally.passed)),
-        (0, left) => Verdict::new(Outcome::Skip, &format_args!("{left} cases need company")),
-        (failed, _) => Verdict::failure(format_args!("{failed} cases failed")),
+        (0, 0) => ExitStatus::success(format_args!("{} cases passed", tally.passed)),
+        (0, left) => ExitStatus::new(Outcome::Skip, &format_args!("{left} cases need company")),
+        (failed, _) => ExitStatus::failure(format_args!("{failed} cases failed")),
     }
 }
 

@@ -12,7 +12,7 @@ use xenbus::{DomId, Permission};
 
 use super::answer::{Text, Wrong, name, ok, some, text, words, wrong};
 use super::bench::{BASE, Bench, NONE};
-use crate::Verdict;
+use crate::ExitStatus;
 
 /// Where dom0's script says who the other domain is.
 const OTHER: &str = "data/check/other";
@@ -116,11 +116,11 @@ impl Second {
 }
 
 /// The second domain: obeys until it is told to finish.
-pub(super) fn serve(bench: &mut Bench) -> Verdict {
+pub(super) fn serve(bench: &mut Bench) -> ExitStatus {
     match obey(bench) {
-        Ok(orders) => Verdict::success(format_args!("{orders} orders obeyed")),
+        Ok(orders) => ExitStatus::success(format_args!("{orders} orders obeyed")),
         Err(Wrong { step, expected, got }) => {
-            Verdict::failure(format_args!("{step} expected {expected} got {got}"))
+            ExitStatus::failure(format_args!("{step} expected {expected} got {got}"))
         }
     }
 }

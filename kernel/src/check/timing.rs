@@ -16,7 +16,7 @@ use xenbus::{Reply, Request};
 use super::answer::{Wrong, ok};
 use super::bench::{Bench, NONE};
 use super::dom0;
-use crate::store::LOOKS_MAX;
+use crate::store::SPIN_LIMIT;
 use crate::{heap, hypercall, trace};
 
 const NODE: &str = "data/check/w/a";
@@ -27,8 +27,8 @@ const ROUNDS: usize = 200;
 
 /// A figure: its name in the output, READs a round, looks at the ring before it sleeps.
 const FIGURES: [(&str, usize, usize, u32); 4] = [
-    ("serial", PIPELINED, 1, LOOKS_MAX),
-    ("pipelined", 1, PIPELINED, LOOKS_MAX),
+    ("serial", PIPELINED, 1, SPIN_LIMIT),
+    ("pipelined", 1, PIPELINED, SPIN_LIMIT),
     ("serial-asleep", PIPELINED, 1, 0),
     ("pipelined-asleep", 1, PIPELINED, 0),
 ];
@@ -76,7 +76,7 @@ pub(super) fn run(bench: &mut Bench) -> Result<(), Wrong> {
         let after = Counted::now(bench);
         print(name, &mut times, batches * reads, &before, &after);
     }
-    bench.access.ring.look_before_sleeping(LOOKS_MAX);
+    bench.access.ring.look_before_sleeping(SPIN_LIMIT);
     dom0::ask_and_wait(bench, "baseline")
 }
 

@@ -11,10 +11,10 @@ use crate::abi::console::{
     OUT_PRODUCER_AT,
 };
 use crate::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
+use crate::boot_error::BootError;
 use crate::clock;
 use crate::hypercall::event_channel::{self, Port};
 use crate::hypercall::sched;
-use crate::refusal::Refusal;
 use crate::shared_info;
 use crate::special_page::SpecialPage;
 use crate::untyped::Untyped;
@@ -42,7 +42,7 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Finds the ring. To be called once in each life of the domain.
-    pub(crate) fn find() -> Result<Ring, Refusal> {
+    pub(crate) fn find() -> Result<Ring, BootError> {
         let SpecialPage { page, port } =
             SpecialPage::find("console-page", CONSOLE_PFN, CONSOLE_EVTCHN)?;
         let mut ring =

@@ -12,45 +12,45 @@ use channel::Role;
 
 use crate::options::{Options, Role as Part};
 use crate::platform::{BackSide, FrontSide, Side};
-use crate::{Machine, Verdict, events, selftest, trace};
+use crate::{ExitStatus, Machine, events, selftest, trace};
 
 use honest::Pair;
 use lies::Kind;
 
 /// The image, from the self-tests to its verdict.
-pub fn run(mut machine: Machine) -> Verdict {
+pub fn run(mut machine: Machine) -> ExitStatus {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
     match machine.options.role {
         Part::First => play::<FrontSide>(machine),
         Part::Second => play::<BackSide>(machine),
-        Part::Alone => Verdict::error("hostile takes a part: role=first (front) or role=second"),
+        Part::Alone => ExitStatus::error("hostile takes a part: role=first (front) or role=second"),
     }
 }
 
-fn play<S: Side>(machine: Machine) -> Verdict {
+fn play<S: Side>(machine: Machine) -> ExitStatus {
     let kinds = match chosen(&machine.options, S::ROLE) {
         Ok(kinds) => kinds,
-        Err(word) => return Verdict::error(format_args!("no kind {word} for this role")),
+        Err(word) => return ExitStatus::error(format_args!("no kind {word} for this role")),
     };
-    if let Err(errno) = events::announce_obedience() {
+    if let Err(errno) = events::advertise_shutdown() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
     let mut pair = match Pair::<S>::new(machine) {
         Ok(pair) => pair,
-        Err(problem) => return Verdict::error(problem),
+        Err(problem) => return ExitStatus::error(problem),
     };
     for kind in kinds {
         match lies::tell(&mut pair, kind) {
             Ok(count) => trace!("lied kind={} n={count}", kind.word()),
-            Err(problem) => return Verdict::failure(format_args!("{}: {problem}", kind.word())),
+            Err(problem) => return ExitStatus::failure(format_args!("{}: {problem}", kind.word())),
         }
         pair.begin_anew();
     }
     match pair.meet(true) {
-        Ok(()) => Verdict::success("all lies told, and the victim still serves"),
-        Err(problem) => Verdict::failure(problem),
+        Ok(()) => ExitStatus::success("all lies told, and the victim still serves"),
+        Err(problem) => ExitStatus::failure(problem),
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) enum Suspended {
 /// Suspends this domain, until the toolstack restores it or lets it go on. Xen itself returns 0;
 /// libxl makes it 1 where it lets the domain go on, and for a domain that has no callback parameter
 /// it cannot (tools/libs/guest/xg_resume.c, `modify_returncode`): see
-/// [`crate::events::announce_obedience`].
+/// [`crate::events::advertise_shutdown`].
 pub(crate) fn suspend() -> Result<Suspended, Errno> {
     let mut arg = sched_shutdown { reason: SHUTDOWN_suspend };
     let returned = call(&mut arg)?;

@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use channel::event::{End, Event};
 use channel::{Epoch, Instant, LinkId, Step};
-use grant::{BackConnection, Readiness, SharedPages, TransferError, Wish};
+use grant::{BackConnection, Readiness, SharedPages, TransferError, WakeWhen};
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
-use super::{Driver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use super::{Driver, Job, Progress, UNIT_BYTES, UNITS_PER_TURN};
 use crate::platform::{BackSide, XenPlatform};
-use crate::{Verdict, trace};
+use crate::{ExitStatus, trace};
 
 /// One link's service.
 #[derive(Clone, Copy)]
@@ -143,8 +143,8 @@ impl Job for Service {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<BackSide>) -> Pumped {
-        let mut pumped = Pumped::Dry;
+    fn pump(&mut self, xen: &mut XenPlatform<BackSide>) -> Progress {
+        let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
             let course = &mut self.courses[index];
@@ -153,13 +153,13 @@ impl Job for Service {
             }
             let before = course.served;
             match pump_one(course, self.bytes, link, xen, &mut self.unit) {
-                Ok(Pumped::Dry) => {}
-                Ok(Pumped::More) => pumped = Pumped::More,
+                Ok(Progress::Idle) => {}
+                Ok(Progress::More) => pumped = Progress::More,
                 Err(TransferError::Fenced) => course.serving = false,
                 Err(TransferError::Ring(error)) => {
                     crate::say!(Error, "link {}: {error}", xen.link_name(link));
                     (course.serving, course.broken) = (false, true);
-                    pumped = Pumped::More;
+                    pumped = Progress::More;
                 }
             }
             if before < self.bytes && course.served >= self.bytes {
@@ -177,11 +177,11 @@ impl Job for Service {
         self.stages.print(driver);
     }
 
-    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
         if self.wrong {
-            return Some(Verdict::failure("wrong bytes from the frontend"));
+            return Some(ExitStatus::failure("wrong bytes from the frontend"));
         }
-        ordered.then(|| Verdict::success("ended by the toolstack"))
+        ordered.then(|| ExitStatus::success("ended by the toolstack"))
     }
 }
 
@@ -191,8 +191,8 @@ fn pump_one(
     link: LinkId,
     xen: &mut XenPlatform<BackSide>,
     unit: &mut [u8; UNIT_BYTES],
-) -> Result<Pumped, TransferError> {
-    let Some(end) = xen.back(link) else { return Ok(Pumped::Dry) };
+) -> Result<Progress, TransferError> {
+    let Some(end) = xen.back(link) else { return Ok(Progress::Idle) };
     let half = total / 2;
     let before = course.served;
     for _ in 0..UNITS_PER_TURN {
@@ -204,14 +204,14 @@ fn pump_one(
     // no room, an empty ring does.
     let blocked = end.room()? == 0;
     let wish = if blocked {
-        Wish { readable: 0, writable: u32::MAX }
+        WakeWhen { readable: 0, writable: u32::MAX }
     } else {
-        Wish { readable: 1, writable: 0 }
+        WakeWhen { readable: 1, writable: 0 }
     };
     let sleep = end.before_sleep(wish)?;
     xen.notify_if(link, sleep.notify);
     if before < half && course.served >= half {
         xen.reached(link, Step::Streaming);
     }
-    Ok(if sleep.readiness == Readiness::Ready { Pumped::More } else { Pumped::Dry })
+    Ok(if sleep.readiness == Readiness::Ready { Progress::More } else { Progress::Idle })
 }

@@ -10,14 +10,14 @@ use alloc::vec::Vec;
 use channel::connection::Released;
 use channel::event::{End, Event};
 use channel::{Epoch, Instant, LinkId, Step};
-use grant::{FrontConnection, Readiness, RingError, SharedPages, Wish};
+use grant::{FrontConnection, Readiness, RingError, SharedPages, WakeWhen};
 
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
-use super::{Driver, Job, Pumped, UNIT_BYTES, UNITS_PER_TURN};
+use super::{Driver, Job, Progress, UNIT_BYTES, UNITS_PER_TURN};
 use crate::options::Options;
 use crate::platform::{FrontSide, XenPlatform};
-use crate::{Verdict, clock, trace};
+use crate::{ExitStatus, clock, trace};
 
 /// How long a link that was refused, or closed by its peer, rests before it asks again: what the
 /// peer is busy with takes time.
@@ -127,9 +127,9 @@ impl Course {
     }
 
     /// What to be woken for: room while there is something to send, and whatever the peer owes.
-    fn wish(&self, total: u64) -> Wish {
+    fn wish(&self, total: u64) -> WakeWhen {
         let owed = u32::try_from(self.sent - self.received.min(self.sent)).unwrap_or(u32::MAX);
-        Wish { readable: owed, writable: if self.sent < total { u32::MAX } else { 0 } }
+        WakeWhen { readable: owed, writable: if self.sent < total { u32::MAX } else { 0 } }
     }
 }
 
@@ -267,8 +267,8 @@ impl Job for Cycles {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<FrontSide>) -> Pumped {
-        let mut pumped = Pumped::Dry;
+    fn pump(&mut self, xen: &mut XenPlatform<FrontSide>) -> Progress {
+        let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
             let course = &mut self.courses[index];
@@ -276,12 +276,12 @@ impl Job for Cycles {
                 continue;
             }
             match pump_one(course, self.bytes, link, xen, &mut self.unit) {
-                Ok(Pumped::Dry) => {}
-                Ok(Pumped::More) => pumped = Pumped::More,
+                Ok(Progress::Idle) => {}
+                Ok(Progress::More) => pumped = Progress::More,
                 Err(error) => {
                     crate::say!(Error, "link {}: {error}", xen.link_name(link));
                     course.phase = Phase::Broken;
-                    pumped = Pumped::More;
+                    pumped = Progress::More;
                 }
             }
         }
@@ -300,15 +300,15 @@ impl Job for Cycles {
         self.stages.print(driver);
     }
 
-    fn verdict(&self, ordered: bool) -> Option<Verdict> {
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
-            return Some(Verdict::failure(reason));
+            return Some(ExitStatus::failure(reason));
         }
         let done = self.courses.iter().all(|course| self.finished(course));
         if done {
-            return Some(Verdict::success("all cycles done"));
+            return Some(ExitStatus::success("all cycles done"));
         }
-        ordered.then(|| Verdict::success("ended by the toolstack"))
+        ordered.then(|| ExitStatus::success("ended by the toolstack"))
     }
 }
 
@@ -318,8 +318,8 @@ fn pump_one(
     link: LinkId,
     xen: &mut XenPlatform<FrontSide>,
     unit: &mut [u8; UNIT_BYTES],
-) -> Result<Pumped, RingError> {
-    let Some(end) = xen.front(link) else { return Ok(Pumped::Dry) };
+) -> Result<Progress, RingError> {
+    let Some(end) = xen.front(link) else { return Ok(Progress::Idle) };
     let half = total / 2;
     let before = course.received;
     for _ in 0..UNITS_PER_TURN {
@@ -333,5 +333,5 @@ fn pump_one(
         xen.reached(link, Step::Streaming);
     }
     let more = sleep.readiness == Readiness::Ready || course.received == total;
-    Ok(if more { Pumped::More } else { Pumped::Dry })
+    Ok(if more { Progress::More } else { Progress::Idle })
 }

@@ -8,15 +8,15 @@ use channel::{Driver, Duration, Settings};
 use super::{Cycles, Job, Service, run, settle};
 use crate::options::Options;
 use crate::platform::{Side, Stops, XenPlatform};
-use crate::{Machine, Verdict, heap, selftest};
+use crate::{ExitStatus, Machine, heap, selftest};
 
 /// The frontend, from the self-tests to its verdict.
-pub fn frontend(machine: Machine) -> Verdict {
+pub fn frontend(machine: Machine) -> ExitStatus {
     image(machine, Cycles::new)
 }
 
 /// The backend, from the self-tests to its verdict.
-pub fn backend(machine: Machine) -> Verdict {
+pub fn backend(machine: Machine) -> ExitStatus {
     image(machine, |options, driver| Service::new(options.bytes, options.links.len(), driver))
 }
 
@@ -24,12 +24,12 @@ pub fn backend(machine: Machine) -> Verdict {
 pub(crate) fn image<J: Job>(
     mut machine: Machine,
     job: impl FnOnce(&Options, &Driver) -> J,
-) -> Verdict {
+) -> ExitStatus {
     if let Some(verdict) = selftest::run(&mut machine) {
         return verdict;
     }
     if machine.options.links.is_empty() {
-        return Verdict::error("no link: name one with link=");
+        return ExitStatus::error("no link: name one with link=");
     }
     let Machine { options, store, grants, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
@@ -39,20 +39,20 @@ pub(crate) fn image<J: Job>(
     // The first requests are about no link: xenstored has them while all else is made ready.
     driver.step(xen.now(), &mut xen);
     if let Err(refusal) = settle(&mut xen) {
-        return Verdict::error(refusal);
+        return ExitStatus::error(refusal);
     }
     if driver.reserve(options.links.len()).is_err() {
         // More than there is memory for: name the first that does not fit.
         let fitting = heap::bytes_free() / size_of::<Link>();
         let name = options.links.get(fitting).map_or("", |name| name.as_str());
         let problem = "is one too many for this domain's memory";
-        return Verdict::error(format_args!("link {name} {problem}"));
+        return ExitStatus::error(format_args!("link {name} {problem}"));
     }
     for name in &options.links {
         xen.add_link(*name);
         let added = driver.add_link(*name, J::Side::ROLE, settings(&options), &mut xen);
         if added.is_err() {
-            return Verdict::error(format_args!("link {} not added", name.as_str()));
+            return ExitStatus::error(format_args!("link {} not added", name.as_str()));
         }
     }
     let mut job = job(&options, &driver);

@@ -11,7 +11,7 @@ mod pattern;
 pub(crate) mod stages;
 mod unload;
 
-use channel::driver::{Order, StoreEvent};
+use channel::driver::{ShutdownRequest, StoreEvent};
 use channel::event::Event;
 use channel::{Driver, Epoch, Instant, LinkId, Platform, Step};
 
@@ -20,12 +20,12 @@ pub use front::Cycles;
 pub(crate) use image::image;
 pub use image::{backend, frontend};
 
-use crate::Verdict;
+use crate::ExitStatus;
 use crate::boot::resume;
+use crate::boot_error::BootError;
 use crate::platform::{Side, XenPlatform};
-use crate::refusal::Refusal;
 use crate::{clock, events, heap, trace};
-use unload::{Then, Unload};
+use unload::{AfterUnload, Unload};
 
 /// Bytes moved at once: the unit of work between two looks at the fence. More than a page's ring.
 const UNIT_BYTES: usize = 2048;
@@ -46,13 +46,13 @@ pub trait Job {
     fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<Self::Side>, leaving: bool);
 
     /// Moves data on every connected link, as much as goes in one turn.
-    fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Pumped;
+    fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Progress;
 
     /// When the job itself wants to look again at the latest, unless it is leaving.
     fn deadline(&self) -> Instant;
 
     /// The verdict, once there is nothing left to do, or when the toolstack wants an end.
-    fn verdict(&self, ordered: bool) -> Option<Verdict>;
+    fn verdict(&self, ordered: bool) -> Option<ExitStatus>;
 
     /// Prints what was counted and what is still held: the last lines before the verdict.
     fn print_counts(&self, driver: &Driver);
@@ -60,9 +60,9 @@ pub trait Job {
 
 /// Whether a turn of moving data left more to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pumped {
+pub enum Progress {
     /// Every link waits for its peer; who must be told has been.
-    Dry,
+    Idle,
     /// There is more to do at once.
     More,
 }
@@ -74,7 +74,7 @@ pub fn run<J: Job>(
     driver: &mut Driver,
     xen: &mut XenPlatform<J::Side>,
     restart_every: u32,
-) -> Verdict {
+) -> ExitStatus {
     let heap_blocks = heap::blocks();
     let mut verdict = None;
     let mut unload = Unload::new(restart_every);
@@ -82,15 +82,15 @@ pub fn run<J: Job>(
     loop {
         driver.step(xen.now(), xen);
         take_events(job, driver, xen, &mut unload);
-        match driver.poll_order() {
+        match driver.poll_shutdown_request() {
             None => {}
-            Some(Order::Suspend) => {
+            Some(ShutdownRequest::Suspend) => {
                 if let Err(refusal) = suspend(driver, xen) {
-                    return Verdict::error(refusal);
+                    return ExitStatus::error(refusal);
                 }
                 continue;
             }
-            Some(order) => unload.begin(Then::End(order)),
+            Some(order) => unload.begin(AfterUnload::End(order)),
         }
         job.wish(driver, xen, unload.is_under_way());
         let more_happened = take_events(job, driver, xen, &mut unload);
@@ -102,14 +102,14 @@ pub fn run<J: Job>(
             return lost;
         }
         let unloaded = unload.poll(xen);
-        if unloaded == Some(Then::Reload) || (unloaded.is_some() && xen.has_connection()) {
+        if unloaded == Some(AfterUnload::Reload) || (unloaded.is_some() && xen.has_connection()) {
             // What a peer that does not answer has left over is given back, its session ended.
             unload::restart_all(driver, xen);
             take_events(job, driver, xen, &mut unload);
         }
         let order = match unloaded {
-            Some(Then::End(order)) => Some(order),
-            Some(Then::Reload) => {
+            Some(AfterUnload::End(order)) => Some(order),
+            Some(AfterUnload::Reload) => {
                 trace!("restarted t_ns={}", clock::now_ns());
                 print_holdings(xen, heap_blocks);
                 continue;
@@ -128,14 +128,18 @@ pub fn run<J: Job>(
         }
         let may_stay = order.is_none() && xen.stays_when_finished();
         if let Some(verdict) = verdict.take_if(|_| !may_stay) {
-            return if order == Some(Order::Reboot) { verdict.and_reboot() } else { verdict };
+            return if order == Some(ShutdownRequest::Reboot) {
+                verdict.and_reboot()
+            } else {
+                verdict
+            };
         }
         let until = match job.pump(xen) {
-            Pumped::Dry if !more_happened => {
+            Progress::Idle if !more_happened => {
                 let own = if unload.is_under_way() { unload.deadline() } else { job.deadline() };
                 driver.deadline().min(own)
             }
-            Pumped::Dry | Pumped::More => Instant::START,
+            Progress::Idle | Progress::More => Instant::START,
         };
         if xen.now() < until && xen.wait(until) {
             driver.woke();
@@ -144,16 +148,16 @@ pub fn run<J: Job>(
 }
 
 /// Makes ready what the first requests to xenstored did without, while it has them.
-fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
+fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), BootError> {
     xen.make_ready()?;
-    if let Err(errno) = events::announce_obedience() {
+    if let Err(errno) = events::advertise_shutdown() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
     Ok(())
 }
 
 /// Suspends the domain; on return it may be another one, and every link starts over.
-fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), Refusal> {
+fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), BootError> {
     trace!("suspending t_ns={}", clock::now_ns());
     let life = resume::suspend()?;
     let restored = u32::from(life.is_some());
@@ -186,7 +190,7 @@ fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
 }
 
 /// Says what happened to xenstore. A verdict if no link can ever go on.
-fn take_store_events(driver: &mut Driver) -> Option<Verdict> {
+fn take_store_events(driver: &mut Driver) -> Option<ExitStatus> {
     while let Some(event) = driver.poll_store_event() {
         match event {
             StoreEvent::Silent => {
@@ -199,11 +203,11 @@ fn take_store_events(driver: &mut Driver) -> Option<Verdict> {
                     "xenstored refuses the watch ({refusal}): the links run by timers alone"
                 );
             }
-            StoreEvent::OrdersRefused(refusal) => {
+            StoreEvent::ShutdownWatchRefused(refusal) => {
                 crate::say!(Warn, "xl shutdown will not work yet: {refusal}");
             }
             StoreEvent::Ended(ended) => {
-                return Some(Verdict::error(format_args!("xenstore is lost: {ended}")));
+                return Some(ExitStatus::error(format_args!("xenstore is lost: {ended}")));
             }
         }
     }

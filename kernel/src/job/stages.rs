@@ -85,7 +85,7 @@ impl Stages {
     /// A stage begins now.
     pub(crate) fn begin(&mut self, driver: &Driver) {
         self.begun = links_totals(driver);
-        self.asked_at_begin = driver.asked();
+        self.asked_at_begin = driver.link_requests();
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
@@ -93,14 +93,14 @@ impl Stages {
         let now = links_totals(driver);
         if stage == Stage::Up {
             // To the very moment: the step that brings a backend up may have answered a CONNECT too.
-            let requests = driver.asked_at_up().saturating_sub(self.asked_at_begin);
+            let requests = driver.link_requests_at_up().saturating_sub(self.asked_at_begin);
             trace!("cost stage=up requests={requests}");
         }
         let index = stage as usize;
         self.sums[index].add(&now.since(&self.begun));
         self.times[index] += 1;
         self.begun = now;
-        self.asked_at_begin = driver.asked();
+        self.asked_at_begin = driver.link_requests();
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
@@ -114,5 +114,5 @@ impl Stages {
 
 /// What the links have cost so far: the toolstack's orders are not theirs.
 fn links_totals(driver: &Driver) -> Totals {
-    Totals::now(driver.counts()).without(driver.aside())
+    Totals::now(driver.counts()).without(driver.overhead_requests())
 }

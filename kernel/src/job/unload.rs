@@ -2,7 +2,7 @@
 //! its peer's consent, then every endpoint is restarted (docs/protocol.md, rule S0), and nothing may
 //! be left. Afterwards the image ends, or begins anew in place.
 
-use channel::driver::Order;
+use channel::driver::ShutdownRequest;
 use channel::event::{End, Event};
 use channel::{Driver, Instant, LinkId};
 
@@ -14,9 +14,9 @@ const PATIENCE_NS: u64 = 4_000_000_000;
 
 /// What comes after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum AfterUnload {
     /// The end, as the toolstack has ordered.
-    End(Order),
+    End(ShutdownRequest),
     /// The links begin anew.
     Reload,
 }
@@ -27,7 +27,7 @@ pub(super) struct Unload {
     every: u32,
     /// Connections ended in order since the last one.
     ended: u32,
-    under_way: Option<(Then, u64)>,
+    under_way: Option<(AfterUnload, u64)>,
 }
 
 impl Unload {
@@ -42,14 +42,14 @@ impl Unload {
         {
             self.ended += 1;
             if self.ended >= self.every {
-                self.begin(Then::Reload);
+                self.begin(AfterUnload::Reload);
             }
         }
     }
 
     /// From now on links are given up. An order replaces a restart, nothing replaces an order.
-    pub(super) fn begin(&mut self, then: Then) {
-        if let Some((Then::End(_), _)) = self.under_way {
+    pub(super) fn begin(&mut self, then: AfterUnload) {
+        if let Some((AfterUnload::End(_), _)) = self.under_way {
             return;
         }
         self.under_way = Some((then, clock::now_ns().saturating_add(PATIENCE_NS)));
@@ -65,7 +65,7 @@ impl Unload {
     }
 
     /// What comes next, once, when nothing is connected any more or patience has ended.
-    pub(super) fn poll(&mut self, xen: &XenPlatform<impl Side>) -> Option<Then> {
+    pub(super) fn poll(&mut self, xen: &XenPlatform<impl Side>) -> Option<AfterUnload> {
         let (then, until_ns) = self.under_way?;
         if xen.has_connection() && clock::now_ns() < until_ns {
             return None;

@@ -15,13 +15,13 @@ use grant::{BackConnection, FrontConnection, GrantTable, Notify};
 use xenbus::blocking::Port as _;
 
 use crate::abi::DOMID_SELF;
-use crate::boot::resume::NewLife;
+use crate::boot::resume::Restored;
 use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER, finish};
+use crate::boot_error::BootError;
+use crate::exit_status::ExitStatus;
 use crate::grants::{ForeignPages, GrantFrames, OwnPages};
 use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
-use crate::refusal::Refusal;
 use crate::store::StoreRing;
-use crate::verdict::Verdict;
 use crate::{clock, events, hypercall, random};
 
 pub use ports::XenPorts;
@@ -105,7 +105,7 @@ impl<S: Side> XenPlatform<S> {
     ///
     /// # Errors
     /// Xen does not tell the number, or does not place the grant table.
-    pub(crate) fn make_ready(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn make_ready(&mut self) -> Result<(), BootError> {
         self.domid = DomId(hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?);
         GrantFrames::of(GRANT_ENTRIES).place_once()?;
         if let Some(table) = self.table.take() {
@@ -122,7 +122,7 @@ impl<S: Side> XenPlatform<S> {
 
     /// The domain was restored and has begun a new life: all that links had in the former one is
     /// gone, whatever the books say. The driver must be told next.
-    pub(crate) fn begin_life(&mut self, life: NewLife) {
+    pub(crate) fn begin_life(&mut self, life: Restored) {
         self.domid = DomId(life.domid);
         self.store = life.store;
         let connections = self.connections();
@@ -221,10 +221,10 @@ impl<S: Side> XenPlatform<S> {
     }
 
     /// What is still held, for the leak line: grants, foreign mappings, ports, quarantined pages.
-    pub fn holdings(&mut self) -> Holdings {
+    pub fn holdings(&mut self) -> ResourceCounts {
         let connections = self.connections();
         let counts = connections.counts();
-        Holdings {
+        ResourceCounts {
             grants: connections.xen().table.active().count(),
             mappings: counts.mappings,
             ports: counts.ports,
@@ -240,7 +240,7 @@ impl<S: Side> XenPlatform<S> {
 
 /// What a domain holds on to, in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holdings {
+pub struct ResourceCounts {
     /// Grants not ended, quarantined ones included.
     pub grants: usize,
     /// Slots of the window with a peer's page.
@@ -257,7 +257,7 @@ impl<S: Side> EpochSource for XenPlatform<S> {
     fn fresh_epoch(&mut self) -> Epoch {
         match random::draw_u128() {
             Ok(bits) => Epoch::from_bits(bits),
-            Err(error) => finish(&Verdict::error(Refusal::from(error))),
+            Err(error) => finish(&ExitStatus::error(BootError::from(error))),
         }
     }
 }

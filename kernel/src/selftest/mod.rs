@@ -26,13 +26,13 @@ mod store_watch;
 use failed::Failed;
 
 use crate::boot::start::GRANT_ENTRIES;
+use crate::boot_error::BootError;
 use crate::counts::Totals;
+use crate::exit_status::ExitStatus;
 use crate::grants::GrantFrames;
 use crate::machine::Machine;
 use crate::options::Selftest;
-use crate::refusal::Refusal;
 use crate::trace;
-use crate::verdict::Verdict;
 
 /// A test: its name in the output and what it does.
 type Test = (&'static str, fn(&mut Machine) -> Result<(), Failed>);
@@ -62,12 +62,12 @@ const TESTS: [Test; 16] = [
 const DIRECTORY: &str = "data/selftest";
 
 /// Runs the tests as the options say. `Some` means that the run is over, with this verdict.
-pub fn run(machine: &mut Machine) -> Option<Verdict> {
+pub fn run(machine: &mut Machine) -> Option<ExitStatus> {
     if machine.options.selftest == Selftest::Off {
         return None;
     }
     if let Err(error) = GrantFrames::of(GRANT_ENTRIES).place_once() {
-        return Some(Verdict::error(Refusal::from(error)));
+        return Some(ExitStatus::error(BootError::from(error)));
     }
     let boot = Totals::now(machine.store.client.counts());
     trace!("counts stage=boot n=1{boot}");
@@ -89,8 +89,8 @@ pub fn run(machine: &mut Machine) -> Option<Verdict> {
     let grown = Totals::now(machine.store.client.counts()).since(&boot);
     trace!("counts stage=selftests n=1{grown}");
     match (failed, machine.options.selftest) {
-        (0, Selftest::Only) => Some(Verdict::success("selftests passed")),
+        (0, Selftest::Only) => Some(ExitStatus::success("selftests passed")),
         (0, _) => None,
-        (failed, _) => Some(Verdict::failure(format_args!("{failed} selftests failed"))),
+        (failed, _) => Some(ExitStatus::failure(format_args!("{failed} selftests failed"))),
     }
 }

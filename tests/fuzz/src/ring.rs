@@ -3,7 +3,7 @@
 //! page but its own lines and the bytes that it wrote.
 
 use grant::layout::{LINE_EVENT, LINE_INDEX, Layout, RingPlace};
-use grant::{Notify, PAGE_BYTES, Readiness, RingError, SharedPages, Sleep, Stream, Wish};
+use grant::{Notify, PAGE_BYTES, Readiness, RingError, SharedPages, Sleep, Stream, WakeWhen};
 
 use super::spoil::number;
 use prng::Chance;
@@ -61,7 +61,7 @@ pub fn check<P: SharedPages>(input: &[u8], shown: impl Fn(SimPages) -> P) {
                 assert_eq!(differing(&page, before), None);
             }
             4 => {
-                let wish = Wish { readable: number(&mut chance), writable: chance.below(4000) };
+                let wish = WakeWhen { readable: number(&mut chance), writable: chance.below(4000) };
                 let slept = stream.before_sleep(&pages, wish);
                 check_sleep(wish, slept, &page, (&mut out, &mut into));
                 let stored = into.wished(out.wished(before, wish.writable), wish.readable);
@@ -171,7 +171,7 @@ impl End {
 
 /// What came of going to sleep: told to notify, and whether there is reason to stay awake.
 fn check_sleep(
-    wish: Wish,
+    wish: WakeWhen,
     slept: Result<Sleep, RingError>,
     page: &Page,
     (out, into): (&mut End, &mut End),

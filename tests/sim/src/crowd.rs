@@ -175,7 +175,7 @@ impl Crowd {
     /// What all drivers have asked for their links.
     fn requests(&self) -> u64 {
         let guests = (0..self.world.places.len()).filter_map(|place| self.world.guest(place));
-        guests.map(|guest| guest.driver().asked()).sum()
+        guests.map(|guest| guest.driver().link_requests()).sum()
     }
 
     /// Lets everybody talk and connect, and kills some fronts in the midst of it, each as its link

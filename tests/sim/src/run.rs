@@ -291,7 +291,7 @@ fn rest(world: &mut World) {
     let asked = |world: &World| -> u64 {
         (0..world.places.len())
             .filter_map(|place| world.guest(place))
-            .map(|guest| guest.driver().asked())
+            .map(|guest| guest.driver().link_requests())
             .sum()
     };
     world.run_until(world.now_ns() + 6 * beat_ns + 3 * SECOND + slack_ns(world));

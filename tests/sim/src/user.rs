@@ -9,7 +9,7 @@ use channel::endpoint::SendError;
 use channel::event::{Breach, DownReason, Event, Notice};
 use channel::register::Seq;
 use channel::{Driver, Instant, LinkId, Step};
-use grant::{Readiness, TransferError, Wish};
+use grant::{Readiness, TransferError, WakeWhen};
 
 use super::oracle::Side;
 use super::platform::SimPlatform;
@@ -338,7 +338,7 @@ impl User {
         assert!(self.received <= self.sent || !judged, "more came back than was sent");
         let owed = self.sent.saturating_sub(self.received) as u32;
         let writable = if self.sent < self.total { u32::MAX } else { 0 };
-        let wish = Wish { readable: owed.min(1), writable };
+        let wish = WakeWhen { readable: owed.min(1), writable };
         let Ok(sleep) = front.before_sleep(wish) else { return self.break_off(judged) };
         platform.machine.connections.notify_if(self.id, sleep.notify);
         if !self.half_told && self.received * 2 >= self.total && self.total > 0 {
@@ -378,7 +378,7 @@ impl User {
         };
         self.sent += written as u64;
         let writable = u32::from(self.sent < self.received);
-        let sleep = match back.before_sleep(Wish { readable: 1, writable }) {
+        let sleep = match back.before_sleep(WakeWhen { readable: 1, writable }) {
             Ok(sleep) => sleep,
             Err(TransferError::Fenced) => return Moved::Nothing,
             Err(TransferError::Ring(_)) => return self.break_off(judged),

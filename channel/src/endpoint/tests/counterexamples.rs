@@ -3,7 +3,7 @@
 //! docs/protocol.md §4.
 
 use super::pair::{A, B, Pair};
-use crate::endpoint::{Wish, WriteOutcome};
+use crate::endpoint::{StoreRequest, WriteOutcome};
 use crate::event::DownReason;
 
 #[test]
@@ -164,13 +164,13 @@ fn an_answer_to_the_former_lifes_write_says_nothing_about_the_new_one() {
     let mut epochs = crate::testing::Counter(1000);
     pair.end(A).handle_written(now, WriteOutcome::Done, &mut epochs);
     assert_eq!(pair.end(A).stored().0, 0);
-    // Permissions and the read come first; the hello is still owed.
+    // Permissions and the read come first; the hello is still unacked.
     let mut wishes = std::vec::Vec::new();
-    while let Some(wish) = pair.end(A).poll_wish() {
+    while let Some(wish) = pair.end(A).poll_request() {
         wishes.push(wish);
         pair.submit(A);
         pair.serve(A);
         pair.answer(A);
     }
-    assert!(wishes.contains(&Wish::Write));
+    assert!(wishes.contains(&StoreRequest::Write));
 }

@@ -7,9 +7,11 @@ use std::format;
 use std::string::String;
 use std::vec::Vec;
 
-use crate::endpoint::{Endpoint, Found, Introduction, Pace, SessionEvent, Wish, WriteOutcome};
+use crate::endpoint::{
+    Endpoint, Found, Introduction, SessionEvent, StoreRequest, Timing, WriteOutcome,
+};
 use crate::epoch::Epoch;
-use crate::event::{DownReason, Witness};
+use crate::event::{DetectedBy, DownReason};
 use crate::ids::DomId;
 use crate::instant::{Duration, Instant};
 use crate::limits::REGISTER_BYTES_MAX;
@@ -59,7 +61,7 @@ impl Pair {
     /// Both started, nobody introduced.
     pub(super) fn new() -> Self {
         let mut epochs = Counter(0);
-        let pace = Pace { beat: BEAT, first_hello: Duration::ZERO };
+        let pace = Timing { beat: BEAT, first_hello: Duration::ZERO };
         let sides = [(); 2].map(|()| Side {
             end: Small::new(crate::epoch::EpochSource::fresh_epoch(&mut epochs), pace),
             mailbox: Vec::new(),
@@ -125,21 +127,21 @@ impl Pair {
     pub(super) fn submit(&mut self, side: usize) -> bool {
         let now = self.now;
         let this = &mut self.sides[side];
-        let Some(wish) = this.end.poll_wish() else { return false };
+        let Some(wish) = this.end.poll_request() else { return false };
         match wish {
-            Wish::Read => this.flights.push_back(Flight::Read),
-            Wish::Write => {
+            StoreRequest::Read => this.flights.push_back(Flight::Read),
+            StoreRequest::Write => {
                 let mut value = [0; REGISTER_BYTES_MAX];
                 let length = this.end.emit(0, &mut value);
                 this.flights.push_back(Flight::Write(value[..length].to_vec()));
                 this.writes += 1;
             }
             // At once: nothing depends on when it is answered.
-            Wish::Permit => {
+            StoreRequest::SetPerms => {
                 this.is_open = true;
                 this.permits += 1;
             }
-            Wish::Mend => {}
+            StoreRequest::RecreateMailbox => {}
         }
         this.end.handle_submitted(now, wish);
         true
@@ -262,7 +264,12 @@ impl Pair {
     pub(super) fn verdict(&mut self, side: usize) {
         let now = self.now;
         let this = &mut self.sides[side];
-        this.end.handle_verdict(now, DownReason::BeatsMissed, Witness::Register, &mut self.epochs);
+        this.end.handle_verdict(
+            now,
+            DownReason::BeatsMissed,
+            DetectedBy::Register,
+            &mut self.epochs,
+        );
         self.drain(side);
     }
 
@@ -277,7 +284,7 @@ impl Pair {
     /// mailbox, and a WRITE that may still be in the ring is lost or not as the test has served it
     /// before.
     pub(super) fn replace(&mut self, side: usize) {
-        let pace = Pace { beat: BEAT, first_hello: Duration::ZERO };
+        let pace = Timing { beat: BEAT, first_hello: Duration::ZERO };
         let epoch = crate::epoch::EpochSource::fresh_epoch(&mut self.epochs);
         let this = &mut self.sides[side];
         this.end = Small::new(epoch, pace);

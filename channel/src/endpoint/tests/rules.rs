@@ -5,9 +5,9 @@ use std::format;
 use std::vec::Vec;
 
 use super::pair::{A, B, BEAT, Pair, Small, forged};
-use crate::endpoint::{Found, Introduction, Pace, SessionEvent, Wish};
+use crate::endpoint::{Found, Introduction, SessionEvent, StoreRequest, Timing};
 use crate::epoch::{Epoch, EpochSource};
-use crate::event::{DownReason, Witness};
+use crate::event::{DetectedBy, DownReason};
 use crate::ids::DomId;
 use crate::instant::Instant;
 use crate::testing::Counter;
@@ -15,9 +15,9 @@ use crate::testing::Counter;
 #[test]
 fn s0_a_new_endpoint_asks_for_nothing_before_it_is_introduced() {
     let mut pair = Pair::new();
-    assert_eq!(pair.end(A).poll_wish(), None);
+    assert_eq!(pair.end(A).poll_request(), None);
     pair.end(A).handle_hint();
-    assert_eq!(pair.end(A).poll_wish(), None);
+    assert_eq!(pair.end(A).poll_request(), None);
     assert_eq!(pair.end(A).deadline(), Instant::NEVER);
 }
 
@@ -43,10 +43,10 @@ fn s0_a_resumed_domain_has_nothing_under_way_and_waits_to_be_introduced() {
     pair.end(A).handle_resumed(now, &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { reason: DownReason::Resumed, witness: Witness::Own })
+        Some(SessionEvent::Down { reason: DownReason::Resumed, witness: DetectedBy::Own })
     ));
     assert_eq!(pair.end(A).introduction(), None);
-    assert_eq!(pair.end(A).poll_wish(), None);
+    assert_eq!(pair.end(A).poll_request(), None);
     assert_eq!(pair.end(A).deadline(), Instant::NEVER);
 }
 
@@ -92,15 +92,15 @@ fn s1_an_introduction_to_another_domain_ends_the_session() {
 #[test]
 fn s1_a_back_that_is_introduced_late_leaves_the_first_hello_to_the_front() {
     let mut epochs = Counter(0);
-    let pace = Pace { beat: BEAT, first_hello: BEAT.divided(4) };
+    let pace = Timing { beat: BEAT, first_hello: BEAT.divided(4) };
     let mut end = Small::new(epochs.fresh_epoch(), pace);
     let read = Introduction { peer: DomId(1), number: 1 };
     end.handle_introduction(Instant::START, read, Found::Later, &mut epochs);
-    assert_eq!(end.poll_wish(), None);
+    assert_eq!(end.poll_request(), None);
     let soon = Instant::START.after(BEAT.divided(4));
     assert_eq!(end.deadline(), soon);
     end.handle_timeout(soon);
-    assert_eq!(end.poll_wish(), Some(Wish::Read));
+    assert_eq!(end.poll_request(), Some(StoreRequest::Read));
     assert_eq!(end.epoch(), Epoch::from_bits(1), "waiting draws no epoch");
 }
 
@@ -152,9 +152,9 @@ fn s3_one_write_is_under_way_at_most_and_a_later_change_is_written_after_it() {
     pair.send(A);
     assert!(pair.submit(A));
     pair.send(A);
-    assert_eq!(pair.end(A).poll_wish(), None, "one at a time");
+    assert_eq!(pair.end(A).poll_request(), None, "one at a time");
     assert!(pair.serve(A));
-    assert_eq!(pair.end(A).poll_wish(), Some(Wish::Write));
+    assert_eq!(pair.end(A).poll_request(), Some(StoreRequest::Write));
     pair.settle();
     assert_eq!(pair.sides[B].delivered_ever, 2);
 }

@@ -2,8 +2,10 @@
 //! how that ends. One or more tests each, named after what they say.
 
 use super::pair::{A, B, BEAT, Pair, forged};
-use crate::endpoint::{ReadFailure, SendError, SessionEvent, Timer, Traffic, Wish, WriteOutcome};
-use crate::event::{Breach, DownReason, Witness};
+use crate::endpoint::{
+    HeartbeatPath, ReadFailure, SendError, SessionEvent, StoreRequest, Timer, WriteOutcome,
+};
+use crate::event::{Breach, DetectedBy, DownReason};
 use crate::instant::{Duration, Instant};
 use crate::limits::PAGE_GRACE_DIVISOR;
 use crate::register::Seq;
@@ -93,7 +95,7 @@ fn s10_absent_empty_and_garbage_mailboxes_witness_nothing() {
     let now = pair.now;
     pair.end(A).handle_unread(now, ReadFailure::Absent);
     assert!(pair.is_up(A));
-    assert_eq!(pair.end(A).poll_wish(), Some(Wish::Mend), "made again");
+    assert_eq!(pair.end(A).poll_request(), Some(StoreRequest::RecreateMailbox), "made again");
 }
 
 #[test]
@@ -102,14 +104,14 @@ fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
     let mut mends = 0;
     for _ in 0..50 {
         pair.end(A).handle_hint();
-        while let Some(wish) = pair.end(A).poll_wish() {
-            mends += u32::from(wish == Wish::Mend);
+        while let Some(wish) = pair.end(A).poll_request() {
+            mends += u32::from(wish == StoreRequest::RecreateMailbox);
             let now = pair.now;
             pair.end(A).handle_submitted(now, wish);
-            if wish == Wish::Read {
+            if wish == StoreRequest::Read {
                 pair.end(A).handle_unread(now, ReadFailure::Absent);
             }
-            if wish == Wish::Write {
+            if wish == StoreRequest::Write {
                 pair.end(A).handle_written(now, WriteOutcome::Done, &mut Counter(1000));
             }
         }
@@ -162,7 +164,7 @@ fn s11_a_refused_write_counts_only_if_it_carried_the_present_epoch() {
     pair.end(A).handle_written(now, WriteOutcome::Refused, &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { reason: DownReason::WriteRefused, witness: Witness::Store })
+        Some(SessionEvent::Down { reason: DownReason::WriteRefused, witness: DetectedBy::Store })
     ));
 }
 
@@ -174,11 +176,11 @@ fn a_write_that_the_daemon_could_not_do_is_tried_again_after_a_while() {
     let now = pair.now;
     pair.end(A).handle_written(now, WriteOutcome::Later, &mut Counter(1000));
     assert!(pair.is_up(A));
-    assert_eq!(pair.end(A).poll_wish(), None, "not at once");
+    assert_eq!(pair.end(A).poll_request(), None, "not at once");
     assert!(pair.end(A).timers().is_set(Timer::Retry));
     let later = now.after(BEAT.divided(4));
     pair.end(A).handle_timeout(later);
-    assert_eq!(pair.end(A).poll_wish(), Some(Wish::Write));
+    assert_eq!(pair.end(A).poll_request(), Some(StoreRequest::Write));
 }
 
 #[test]
@@ -212,7 +214,7 @@ fn in_the_page_acknowledgements_cost_no_write_and_quiet_needs_no_read() {
     let mut pair = Pair::up();
     let now = pair.now;
     for side in [A, B] {
-        pair.end(side).set_traffic(now, Traffic::Page);
+        pair.end(side).set_heartbeat_path(now, HeartbeatPath::Page);
     }
     assert!(pair.end(B).is_quiet());
     assert_eq!(pair.end(B).deadline(), Instant::NEVER);
@@ -230,37 +232,37 @@ fn q_a_mailbox_that_was_lost_is_read_until_it_is_known_to_be_there() {
     let mut pair = Pair::up();
     let now = pair.now;
     pair.end(A).handle_hint();
-    pair.end(A).handle_submitted(now, Wish::Read);
+    pair.end(A).handle_submitted(now, StoreRequest::Read);
     pair.end(A).handle_unread(now, ReadFailure::Absent);
-    pair.end(A).set_traffic(now, Traffic::Page);
+    pair.end(A).set_heartbeat_path(now, HeartbeatPath::Page);
     // The daemon may refuse to make it again, for want of quota.
-    pair.end(A).handle_submitted(now, Wish::Mend);
+    pair.end(A).handle_submitted(now, StoreRequest::RecreateMailbox);
     let later = now.after(BEAT);
     assert!(pair.end(A).deadline() <= later);
     pair.end(A).handle_timeout(later);
     assert!(!pair.end(A).is_quiet());
     let wishes = core::iter::from_fn(|| {
-        let wish = pair.end(A).poll_wish()?;
+        let wish = pair.end(A).poll_request()?;
         pair.end(A).handle_submitted(later, wish);
         Some(wish)
     });
-    assert!(wishes.take(3).any(|wish| wish == Wish::Read));
+    assert!(wishes.take(3).any(|wish| wish == StoreRequest::Read));
 }
 
 #[test]
 fn q_a_message_announced_in_the_page_is_read_without_its_event_and_a_lie_only_once() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
-    pair.end(A).set_traffic(now, Traffic::Page);
+    pair.end(A).set_heartbeat_path(now, HeartbeatPath::Page);
     pair.end(A).handle_page(now, Seq(1), Seq(0), &mut epochs);
-    assert_eq!(pair.end(A).poll_wish(), None, "the event has its chance");
+    assert_eq!(pair.end(A).poll_request(), None, "the event has its chance");
     let grace = now.after(BEAT.divided(PAGE_GRACE_DIVISOR));
     assert_eq!(pair.end(A).deadline(), grace);
     pair.end(A).handle_timeout(grace);
-    assert_eq!(pair.end(A).poll_wish(), Some(Wish::Read));
+    assert_eq!(pair.end(A).poll_request(), Some(StoreRequest::Read));
     pair.settle_one(A);
     pair.end(A).handle_page(grace, Seq(1), Seq(0), &mut epochs);
-    assert_eq!(pair.end(A).poll_wish(), None, "at the pace of beats from now on");
+    assert_eq!(pair.end(A).poll_request(), None, "at the pace of beats from now on");
     assert!(!pair.end(A).is_quiet());
 }
 
@@ -269,25 +271,25 @@ fn q_a_message_that_its_event_has_brought_is_not_read_again_for_the_page() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
     for side in [A, B] {
-        pair.end(side).set_traffic(now, Traffic::Page);
+        pair.end(side).set_heartbeat_path(now, HeartbeatPath::Page);
     }
     pair.end(B).handle_page(now, Seq(1), Seq(0), &mut epochs);
     pair.send(A);
     pair.settle();
     assert_eq!(pair.sides[B].delivered_ever, 1);
     pair.end(B).handle_timeout(now.after(BEAT.divided(PAGE_GRACE_DIVISOR)));
-    assert_ne!(pair.end(B).poll_wish(), Some(Wish::Read));
+    assert_ne!(pair.end(B).poll_request(), Some(StoreRequest::Read));
 }
 
 #[test]
 fn q_an_acknowledgement_in_the_page_beyond_what_was_sent_is_a_breach() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
-    pair.end(A).set_traffic(now, Traffic::Page);
+    pair.end(A).set_heartbeat_path(now, HeartbeatPath::Page);
     pair.end(A).handle_page(now, Seq(0), Seq(1), &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { witness: Witness::Page, .. })
+        Some(SessionEvent::Down { witness: DetectedBy::Page, .. })
     ));
 }
 
@@ -296,6 +298,6 @@ fn q_an_acknowledgement_in_the_page_beyond_what_was_sent_is_a_breach() {
 fn an_event_that_is_not_taken_before_the_next_input_is_a_mistake() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
-    pair.end(A).handle_verdict(now, DownReason::Fenced, Witness::Page, &mut epochs);
+    pair.end(A).handle_verdict(now, DownReason::Fenced, DetectedBy::Page, &mut epochs);
     pair.end(A).handle_timeout(now.after(Duration::from_milliseconds(1)));
 }

@@ -215,7 +215,7 @@ fn submit(world: &mut World, side: Side, op: StoreOp, rules: &mut Rules<'_>) {
             let read = Introduction { peer: side.other().domid(), number: 1 };
             domain.link.handle_introduction(rules.now, Some(read), &mut rules.epochs);
         }
-        StoreOp::Make | StoreOp::Permit => domain.link.handle_mailbox_prepared(op),
+        StoreOp::Make | StoreOp::SetPerms => domain.link.handle_mailbox_prepared(op),
         StoreOp::Read => domain.requests.push_back(Request::Read),
         StoreOp::Write => {
             domain.requests.push_back(Request::Write(RegisterValue::new(&value[..length])));

@@ -3,8 +3,10 @@
 //! die with the domain they name, a READ that is old when it arrives.
 
 use channel::Instant;
-use channel::endpoint::{Introduction, ReadFailure, SessionEvent, Timer, Wish, WriteOutcome};
-use channel::event::{DownReason, Witness};
+use channel::endpoint::{
+    Introduction, ReadFailure, SessionEvent, StoreRequest, Timer, WriteOutcome,
+};
+use channel::event::{DetectedBy, DownReason};
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::{Epoch, EpochSource};
 
@@ -29,7 +31,7 @@ pub fn apply(
     bounds: &Bounds,
     mutation: Mutation,
 ) -> Result<Kind, Wrong> {
-    let is_write = step.what == What::Submit(Wish::Write);
+    let is_write = step.what == What::Submit(StoreRequest::Write);
     do_step(world, step, mutation)?;
     while bounds.granting == Granting::AtOnce && is_written(world, step.side) {
         do_step(world, Step { what: What::Answer, ..step }, mutation)?;
@@ -52,9 +54,9 @@ fn is_written(world: &World, side: Side) -> bool {
 /// Grants every wish, and says whether a WRITE was among them.
 fn grant(world: &mut World, side: Side, mutation: Mutation) -> bool {
     let mut writes = false;
-    while let Some(wish) = world.end(side).and_then(TestedEndpoint::poll_wish) {
+    while let Some(wish) = world.end(side).and_then(TestedEndpoint::poll_request) {
         submit(world, side, wish, mutation);
-        writes |= wish == Wish::Write;
+        writes |= wish == StoreRequest::Write;
     }
     writes
 }
@@ -199,24 +201,26 @@ fn open(world: &mut World, side: Side) {
     place.mailbox.get_or_insert(Mailbox { value: None, is_open }).is_open = is_open;
 }
 
-fn submit(world: &mut World, side: Side, wish: Wish, mutation: Mutation) {
+fn submit(world: &mut World, side: Side, wish: StoreRequest, mutation: Mutation) {
     match wish {
-        Wish::Mend => open(world, side),
-        Wish::Permit if world.at(side).mailbox.is_some() && mutation != Mutation::PermitsOnce => {
+        StoreRequest::RecreateMailbox => open(world, side),
+        StoreRequest::SetPerms
+            if world.at(side).mailbox.is_some() && mutation != Mutation::PermitsOnce =>
+        {
             open(world, side);
         }
-        Wish::Permit | Wish::Read | Wish::Write => {}
+        StoreRequest::SetPerms | StoreRequest::Read | StoreRequest::Write => {}
     }
     let place = world.at_mut(side);
     let Some(end) = place.end.as_mut() else { return };
     match wish {
-        Wish::Read => place.flights.push_back(Flight::Read),
-        Wish::Write => {
+        StoreRequest::Read => place.flights.push_back(Flight::Read),
+        StoreRequest::Write => {
             let mut value = [0; REGISTER_BYTES_MAX];
             let length = end.emit(0, &mut value);
             place.flights.push_back(Flight::Write(RegisterValue::new(&value[..length])));
         }
-        Wish::Mend | Wish::Permit => {}
+        StoreRequest::RecreateMailbox | StoreRequest::SetPerms => {}
     }
     end.handle_submitted(NOW, wish);
 }
@@ -308,7 +312,7 @@ fn tell(world: &mut World, step: Step, mutation: Mutation) {
         What::Hint => end.handle_hint(),
         What::Restart => end.restart(NOW, &mut source),
         What::Verdict | What::FalseVerdict => {
-            end.handle_verdict(NOW, DownReason::BeatsMissed, Witness::Register, &mut source);
+            end.handle_verdict(NOW, DownReason::BeatsMissed, DetectedBy::Register, &mut source);
         }
         What::Send => {
             let peer = end.peer_epoch().unwrap_or(end.epoch());

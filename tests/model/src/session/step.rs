@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use channel::endpoint::{Found, Wish};
+use channel::endpoint::{Found, StoreRequest};
 
 use super::mutation::Mutation;
 use super::world::{Bounds, Flight, Seen, World};
@@ -28,7 +28,7 @@ pub enum What {
     /// dom0 introduces it, and it finds out.
     Introduce(Found),
     /// What it wishes goes to the daemon.
-    Submit(Wish),
+    Submit(StoreRequest),
     /// The daemon does the oldest request that it has not done.
     Serve,
     /// The daemon does everything asked for up to the WRITE.
@@ -90,10 +90,10 @@ impl fmt::Display for Step {
             What::Start => "domain starts",
             What::Introduce(Found::AtStart) => "introduced, found by the first look",
             What::Introduce(Found::Later) => "introduced, found later",
-            What::Submit(Wish::Read) => "READ goes out",
-            What::Submit(Wish::Write) => "WRITE goes out",
-            What::Submit(Wish::Permit) => "SET_PERMS done",
-            What::Submit(Wish::Mend) => "MKDIR done",
+            What::Submit(StoreRequest::Read) => "READ goes out",
+            What::Submit(StoreRequest::Write) => "WRITE goes out",
+            What::Submit(StoreRequest::SetPerms) => "SET_PERMS done",
+            What::Submit(StoreRequest::RecreateMailbox) => "MKDIR done",
             What::Serve => "daemon does the request",
             What::ServeWrite => "daemon does the WRITE",
             What::ServeWriteAfterRead => "daemon does the peer's READ, then the WRITE",
@@ -207,7 +207,7 @@ fn of_end(
         add(What::Introduce(Found::Later));
         return;
     }
-    if let Some(wish) = end.poll_wish() {
+    if let Some(wish) = end.poll_request() {
         add(What::Submit(wish));
     }
     if end.message().is_some() {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use channel::endpoint::{Endpoint, Pace};
+use channel::endpoint::{Endpoint, Timing};
 use channel::{Duration, Epoch};
 
 use crate::register_value::RegisterValue;
@@ -73,8 +73,8 @@ pub enum Granting {
 
 /// How the endpoint goes: no beat has any length, so that every timer that is set may fire at any
 /// time. The back leaves the first hello to the front.
-pub const fn pace(side: Side) -> Pace {
-    Pace { beat: Duration::ZERO, first_hello: Duration::from_nanoseconds(side as u64) }
+pub const fn pace(side: Side) -> Timing {
+    Timing { beat: Duration::ZERO, first_hello: Duration::from_nanoseconds(side as u64) }
 }
 
 /// A request, or its answer, in the order of asking.

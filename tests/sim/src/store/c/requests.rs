@@ -1,6 +1,6 @@
 //! How C xenstored takes a request apart, and its requests that are not about nodes.
 //!
-//! Order matters to a client: events that a request causes are queued before its reply, except the
+//! ShutdownRequest matters to a client: events that a request causes are queued before its reply, except the
 //! first event of a new watch, which follows the reply.
 
 use super::super::connection::Watch;

@@ -4,7 +4,7 @@
 
 use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
 
-use super::orders::Orders;
+use super::shutdown_control::ShutdownControl;
 use super::{Driver, Pending, Purpose, StoreEvent, Watching};
 use crate::ids::LinkId;
 use crate::instant::Instant;
@@ -38,7 +38,7 @@ impl Driver {
         let kind = request.kind();
         let Ok(id) = self.client.submit(TransactionId::NONE, request) else { return false };
         if what != Purpose::Watch {
-            self.aside[kind as usize] += 1;
+            self.overhead_requests[kind as usize] += 1;
         }
         *place = Some(Pending { id, what, issued: now });
         true
@@ -49,7 +49,7 @@ impl Driver {
         let mut watch = None;
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
-                Incoming::Event(event) if Orders::is_about(event.path) => {
+                Incoming::Event(event) if ShutdownControl::is_about(event.path) => {
                     self.orders.handle_hint();
                 }
                 Incoming::Event(event) => {
@@ -65,15 +65,15 @@ impl Driver {
                     match pending.what {
                         Purpose::Reset => {}
                         Purpose::Watch => watch = result.err(),
-                        Purpose::Order(errand) => {
+                        Purpose::ShutdownRequest(errand) => {
                             let refused = self.orders.handle_answer(errand, &result, now);
                             if let Some(refusal) = refused {
-                                self.store_events.push(StoreEvent::OrdersRefused(refusal));
+                                self.store_events.push(StoreEvent::ShutdownWatchRefused(refusal));
                             }
                         }
                         Purpose::Link(id, op) => {
                             if answer(&mut self.links, id, op, result, now, platform) {
-                                self.asked_at_up = self.asked();
+                                self.link_requests_at_up = self.link_requests();
                             }
                         }
                     }

@@ -17,7 +17,7 @@ const TOKEN: &str = "o";
 
 /// What the toolstack wants the domain to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ShutdownRequest {
     /// `poweroff` or `halt`: end in order.
     PowerOff,
     /// `reboot`: end in order, to be started again.
@@ -26,17 +26,21 @@ pub enum Order {
     Suspend,
 }
 
-impl Order {
+impl ShutdownRequest {
     fn of_word(word: &[u8]) -> Option<Self> {
-        const ORDERS: [Order; 4] =
-            [Order::PowerOff, Order::PowerOff, Order::Reboot, Order::Suspend];
+        const ORDERS: [ShutdownRequest; 4] = [
+            ShutdownRequest::PowerOff,
+            ShutdownRequest::PowerOff,
+            ShutdownRequest::Reboot,
+            ShutdownRequest::Suspend,
+        ];
         ORDERS.get(position("poweroff halt reboot suspend", word)?).copied()
     }
 }
 
 /// A request about orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OrderErrand {
+pub(super) enum ControlOp {
     /// WATCH the place.
     Watch,
     /// READ what stands there.
@@ -49,16 +53,16 @@ pub(super) enum OrderErrand {
 /// most, and while an order waits to be taken the next one is not read: it stays in xenstore, so
 /// that it neither replaces the first nor is acknowledged unseen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Orders {
+pub(super) struct ShutdownControl {
     /// When the watch is asked for: after the links' first requests, which are more urgent.
     listen_at: Option<Instant>,
-    next: Option<OrderErrand>,
+    next: Option<ControlOp>,
     is_under_way: bool,
     /// Read and not yet taken.
-    order: Option<Order>,
+    order: Option<ShutdownRequest>,
 }
 
-impl Orders {
+impl ShutdownControl {
     /// Nothing known, nothing asked.
     pub(super) const NONE: Self =
         Self { listen_at: None, next: None, is_under_way: false, order: None };
@@ -66,7 +70,7 @@ impl Orders {
     /// The ring is new, and listening begins at `at`. An order that waits is acknowledged once
     /// more: whether the first acknowledgement was carried out is not known.
     pub(super) fn begin(&mut self, at: Instant) {
-        let next = self.order.map(|_| OrderErrand::Acknowledge);
+        let next = self.order.map(|_| ControlOp::Acknowledge);
         *self = Self { listen_at: Some(at), next, is_under_way: false, order: self.order };
     }
 
@@ -77,7 +81,7 @@ impl Orders {
 
     /// The place may have changed. An acknowledgement goes first, and brings a hint of its own.
     pub(super) fn handle_hint(&mut self) {
-        self.next = self.next.or(Some(OrderErrand::Read));
+        self.next = self.next.or(Some(ControlOp::Read));
     }
 
     /// An errand was answered. A refused read leaves an order where it is, for the next event. Gives
@@ -85,20 +89,20 @@ impl Orders {
     /// as a lost introduction. Until then only `xl destroy` ends it.
     pub(super) fn handle_answer(
         &mut self,
-        errand: OrderErrand,
+        errand: ControlOp,
         result: &Result<Reply<'_>, Refusal>,
         now: Instant,
     ) -> Option<Refusal> {
         self.is_under_way = false;
         match (errand, result) {
-            (OrderErrand::Watch, Err(refusal)) => {
+            (ControlOp::Watch, Err(refusal)) => {
                 self.listen_at = Some(now.after(BEAT.times(INTRODUCTION_BEATS)));
                 return Some(*refusal);
             }
-            (OrderErrand::Read, Ok(Reply::Value(value))) => {
-                if let Some(order) = Order::of_word(value) {
+            (ControlOp::Read, Ok(Reply::Value(value))) => {
+                if let Some(order) = ShutdownRequest::of_word(value) {
                     self.order = Some(order);
-                    self.next = Some(OrderErrand::Acknowledge);
+                    self.next = Some(ControlOp::Acknowledge);
                 }
             }
             _ => {}
@@ -109,7 +113,7 @@ impl Orders {
     /// Whether nothing new may be asked of xenstore: the domain is about to be suspended, and its
     /// ring must be empty then.
     pub(super) fn hold_still(&self) -> bool {
-        self.order == Some(Order::Suspend)
+        self.order == Some(ShutdownRequest::Suspend)
     }
 
     /// Whether something waits to be asked, and may be.
@@ -119,34 +123,34 @@ impl Orders {
 
     /// When the watch is asked for, if it may be.
     pub(super) fn deadline(&self) -> Instant {
-        self.listen_at.filter(|_| self.may_ask(OrderErrand::Watch)).unwrap_or(Instant::NEVER)
+        self.listen_at.filter(|_| self.may_ask(ControlOp::Watch)).unwrap_or(Instant::NEVER)
     }
 
-    fn may_ask(&self, errand: OrderErrand) -> bool {
-        !self.is_under_way && (errand == OrderErrand::Acknowledge || self.order.is_none())
+    fn may_ask(&self, errand: ControlOp) -> bool {
+        !self.is_under_way && (errand == ControlOp::Acknowledge || self.order.is_none())
     }
 
-    fn due(&self, now: Instant) -> Option<OrderErrand> {
+    fn due(&self, now: Instant) -> Option<ControlOp> {
         if self.deadline() <= now {
-            return Some(OrderErrand::Watch);
+            return Some(ControlOp::Watch);
         }
         self.next.filter(|errand| self.may_ask(*errand))
     }
 
-    fn handle_submitted(&mut self, errand: OrderErrand) {
+    fn handle_submitted(&mut self, errand: ControlOp) {
         self.is_under_way = true;
         match errand {
-            OrderErrand::Watch => self.listen_at = None,
-            OrderErrand::Read | OrderErrand::Acknowledge => self.next = None,
+            ControlOp::Watch => self.listen_at = None,
+            ControlOp::Read | ControlOp::Acknowledge => self.next = None,
         }
     }
 }
 
 impl Driver {
-    /// The next order of the toolstack, already acknowledged. [`Order::Suspend`] comes once every
+    /// The next order of the toolstack, already acknowledged. [`ShutdownRequest::Suspend`] comes once every
     /// request has been answered, and none is made before it is taken: nothing is under way in the
     /// ring.
-    pub fn poll_order(&mut self) -> Option<Order> {
+    pub fn poll_shutdown_request(&mut self) -> Option<ShutdownRequest> {
         if self.orders.is_waiting() {
             return None; // First the acknowledgement goes out: the order may end the image.
         }
@@ -157,14 +161,14 @@ impl Driver {
     }
 
     /// Asks what is due about orders, after the links have asked.
-    pub(super) fn submit_order_errand(&mut self, now: Instant) {
+    pub(super) fn submit_control_op(&mut self, now: Instant) {
         let Some(errand) = self.orders.due(now) else { return };
         let request = match errand {
-            OrderErrand::Watch => Request::Watch { path: PATH, token: TOKEN },
-            OrderErrand::Read => Request::Read { path: PATH },
-            OrderErrand::Acknowledge => Request::Write { path: PATH, value: b"" },
+            ControlOp::Watch => Request::Watch { path: PATH, token: TOKEN },
+            ControlOp::Read => Request::Read { path: PATH },
+            ControlOp::Acknowledge => Request::Write { path: PATH, value: b"" },
         };
-        if self.submit_own(request, Purpose::Order(errand), now) {
+        if self.submit_own(request, Purpose::ShutdownRequest(errand), now) {
             self.orders.handle_submitted(errand);
         }
     }
@@ -172,30 +176,30 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, OrderErrand, Orders};
+    use super::{ControlOp, ShutdownControl, ShutdownRequest};
     use crate::instant::Instant;
     use crate::limits::{BEAT, INTRODUCTION_BEATS};
     use xenbus::{Errno, Refusal, Reply};
 
     #[test]
     fn only_the_toolstacks_words_are_orders() {
-        assert_eq!(Order::of_word(b"poweroff"), Some(Order::PowerOff));
-        assert_eq!(Order::of_word(b"halt"), Some(Order::PowerOff));
-        assert_eq!(Order::of_word(b"reboot"), Some(Order::Reboot));
-        assert_eq!(Order::of_word(b"suspend"), Some(Order::Suspend));
+        assert_eq!(ShutdownRequest::of_word(b"poweroff"), Some(ShutdownRequest::PowerOff));
+        assert_eq!(ShutdownRequest::of_word(b"halt"), Some(ShutdownRequest::PowerOff));
+        assert_eq!(ShutdownRequest::of_word(b"reboot"), Some(ShutdownRequest::Reboot));
+        assert_eq!(ShutdownRequest::of_word(b"suspend"), Some(ShutdownRequest::Suspend));
         for word in [&b""[..], b"Poweroff", b"poweroff ", b"\xff"] {
-            assert_eq!(Order::of_word(word), None);
+            assert_eq!(ShutdownRequest::of_word(word), None);
         }
     }
 
-    fn listening() -> Orders {
-        let mut orders = Orders::NONE;
+    fn listening() -> ShutdownControl {
+        let mut orders = ShutdownControl::NONE;
         orders.begin(Instant::START);
         orders
     }
 
     /// Submits what is due, which must be this, and answers it.
-    fn exchange(orders: &mut Orders, errand: OrderErrand, value: &[u8]) {
+    fn exchange(orders: &mut ShutdownControl, errand: ControlOp, value: &[u8]) {
         assert_eq!(orders.due(Instant::START), Some(errand));
         orders.handle_submitted(errand);
         assert_eq!(orders.due(Instant::START), None, "one at a time");
@@ -205,60 +209,62 @@ mod tests {
     #[test]
     fn an_order_is_read_acknowledged_and_kept() {
         let mut orders = listening();
-        exchange(&mut orders, OrderErrand::Watch, b"");
+        exchange(&mut orders, ControlOp::Watch, b"");
         assert_eq!(orders.due(Instant::START), None);
         orders.handle_hint();
-        exchange(&mut orders, OrderErrand::Read, b"poweroff");
-        exchange(&mut orders, OrderErrand::Acknowledge, b"");
-        assert_eq!(orders.order, Some(Order::PowerOff));
+        exchange(&mut orders, ControlOp::Read, b"poweroff");
+        exchange(&mut orders, ControlOp::Acknowledge, b"");
+        assert_eq!(orders.order, Some(ShutdownRequest::PowerOff));
     }
 
     #[test]
     fn before_an_order_is_taken_only_its_acknowledgement_goes_out() {
-        for (word, order) in [(&b"suspend"[..], Order::Suspend), (b"poweroff", Order::PowerOff)] {
-            let mut orders = Orders::NONE;
+        for (word, order) in
+            [(&b"suspend"[..], ShutdownRequest::Suspend), (b"poweroff", ShutdownRequest::PowerOff)]
+        {
+            let mut orders = ShutdownControl::NONE;
             orders.handle_hint();
-            exchange(&mut orders, OrderErrand::Read, word);
-            assert_eq!(orders.hold_still(), order == Order::Suspend);
+            exchange(&mut orders, ControlOp::Read, word);
+            assert_eq!(orders.hold_still(), order == ShutdownRequest::Suspend);
             orders.handle_hint();
-            exchange(&mut orders, OrderErrand::Acknowledge, b"");
+            exchange(&mut orders, ControlOp::Acknowledge, b"");
             orders.handle_hint(); // Of the acknowledgement itself.
             assert_eq!(orders.due(Instant::START), None);
             assert!(!orders.is_waiting());
             assert_eq!(orders.order.take(), Some(order));
-            assert_eq!(orders.due(Instant::START), Some(OrderErrand::Read));
+            assert_eq!(orders.due(Instant::START), Some(ControlOp::Read));
         }
     }
 
     #[test]
     fn a_watch_that_is_due_does_not_hold_an_acknowledgement_back() {
         let mut orders = listening();
-        orders.order = Some(Order::Suspend);
+        orders.order = Some(ShutdownRequest::Suspend);
         orders.begin(Instant::START);
         assert_eq!(orders.deadline(), Instant::NEVER);
-        exchange(&mut orders, OrderErrand::Acknowledge, b"");
+        exchange(&mut orders, ControlOp::Acknowledge, b"");
         assert_eq!(orders.due(Instant::START), None);
-        assert_eq!(orders.order.take(), Some(Order::Suspend));
-        assert_eq!(orders.due(Instant::START), Some(OrderErrand::Watch));
+        assert_eq!(orders.order.take(), Some(ShutdownRequest::Suspend));
+        assert_eq!(orders.due(Instant::START), Some(ControlOp::Watch));
     }
 
     #[test]
     fn a_refused_watch_is_asked_for_again() {
         let mut orders = listening();
-        orders.handle_submitted(OrderErrand::Watch);
+        orders.handle_submitted(ControlOp::Watch);
         let refusal = Refusal::Errno(Errno::Equota);
-        let refused = orders.handle_answer(OrderErrand::Watch, &Err(refusal), Instant::START);
+        let refused = orders.handle_answer(ControlOp::Watch, &Err(refusal), Instant::START);
         assert_eq!(refused, Some(refusal));
         assert_eq!(orders.due(Instant::START), None);
         let later = Instant::START.after(BEAT.times(INTRODUCTION_BEATS));
-        assert_eq!(orders.due(later), Some(OrderErrand::Watch));
+        assert_eq!(orders.due(later), Some(ControlOp::Watch));
     }
 
     #[test]
     fn nothing_there_is_no_order() {
-        let mut orders = Orders::NONE;
+        let mut orders = ShutdownControl::NONE;
         orders.handle_hint();
-        exchange(&mut orders, OrderErrand::Read, b"");
+        exchange(&mut orders, ControlOp::Read, b"");
         assert_eq!((orders.order, orders.next), (None, None));
     }
 }

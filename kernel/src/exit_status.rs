@@ -38,39 +38,39 @@ impl Outcome {
 
 /// An outcome with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ExitStatus {
     outcome: Outcome,
     reboots: bool,
     reason: String<REASON_BYTES_MAX>,
 }
 
-impl Verdict {
+impl ExitStatus {
     /// A verdict; blanks in the reason become dashes.
-    pub fn new(outcome: Outcome, reason: &dyn fmt::Display) -> Verdict {
+    pub fn new(outcome: Outcome, reason: &dyn fmt::Display) -> ExitStatus {
         let mut dashed = Dashed(String::new());
         // Fails only where the reason is cut off.
         let _ = write!(dashed, "{reason}");
-        Verdict { outcome, reboots: false, reason: dashed.0 }
+        ExitStatus { outcome, reboots: false, reason: dashed.0 }
     }
 
     /// All well.
-    pub fn success(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Success, &reason)
+    pub fn success(reason: impl fmt::Display) -> ExitStatus {
+        ExitStatus::new(Outcome::Success, &reason)
     }
 
     /// Wrong surroundings or options.
-    pub fn error(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Error, &reason)
+    pub fn error(reason: impl fmt::Display) -> ExitStatus {
+        ExitStatus::new(Outcome::Error, &reason)
     }
 
     /// Broken.
-    pub fn failure(reason: impl fmt::Display) -> Verdict {
-        Verdict::new(Outcome::Failure, &reason)
+    pub fn failure(reason: impl fmt::Display) -> ExitStatus {
+        ExitStatus::new(Outcome::Failure, &reason)
     }
 
     /// The same, but the domain is to be started again afterwards: it was told to reboot.
-    pub fn and_reboot(self) -> Verdict {
-        Verdict { reboots: true, ..self }
+    pub fn and_reboot(self) -> ExitStatus {
+        ExitStatus { reboots: true, ..self }
     }
 
     pub(crate) fn shutdown_reason(&self) -> ShutdownReason {
@@ -83,7 +83,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "verdict={} reason={}", self.outcome.word(), self.reason)
     }

@@ -11,7 +11,7 @@ use crate::random::RandomError;
 
 /// What is not as an image needs it, in words joined by dashes, and the number that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct BootError {
     what: &'static str,
     found: Found,
 }
@@ -29,56 +29,56 @@ enum Found {
     Errno(Errno),
 }
 
-impl Refusal {
+impl BootError {
     /// `what`, and there is no more to say.
-    pub(crate) const fn of(what: &'static str) -> Refusal {
-        Refusal { what, found: Found::Nothing }
+    pub(crate) const fn of(what: &'static str) -> BootError {
+        BootError { what, found: Found::Nothing }
     }
 
     /// `what` is wrong: it is this number.
-    pub(crate) const fn number(what: &'static str, number: u64) -> Refusal {
-        Refusal { what, found: Found::Number(number) }
+    pub(crate) const fn number(what: &'static str, number: u64) -> BootError {
+        BootError { what, found: Found::Number(number) }
     }
 
     /// `what` is wrong: it is this number, printed in hexadecimal.
-    pub(crate) const fn hex(what: &'static str, number: u64) -> Refusal {
-        Refusal { what, found: Found::Hex(number) }
+    pub(crate) const fn hex(what: &'static str, number: u64) -> BootError {
+        BootError { what, found: Found::Hex(number) }
     }
 
     /// Xen has refused `what`.
-    pub(crate) const fn errno(what: &'static str, errno: Errno) -> Refusal {
-        Refusal { what, found: Found::Errno(errno) }
+    pub(crate) const fn errno(what: &'static str, errno: Errno) -> BootError {
+        BootError { what, found: Found::Errno(errno) }
     }
 }
 
-impl From<RandomError> for Refusal {
-    fn from(error: RandomError) -> Refusal {
-        Refusal::of(error.word())
+impl From<RandomError> for BootError {
+    fn from(error: RandomError) -> BootError {
+        BootError::of(error.word())
     }
 }
 
-impl From<FillError> for Refusal {
-    fn from(error: FillError) -> Refusal {
+impl From<FillError> for BootError {
+    fn from(error: FillError) -> BootError {
         match error {
-            FillError::NoXenLeaves => Refusal::of("no-xen-leaves-in-cpuid"),
-            FillError::Pages(pages) => Refusal::number("hypercall-pages", pages.into()),
-            FillError::NotFilled => Refusal::of("hypercall-page-not-filled"),
+            FillError::NoXenLeaves => BootError::of("no-xen-leaves-in-cpuid"),
+            FillError::Pages(pages) => BootError::number("hypercall-pages", pages.into()),
+            FillError::NotFilled => BootError::of("hypercall-page-not-filled"),
         }
     }
 }
 
-impl From<GrantError> for Refusal {
-    fn from(error: GrantError) -> Refusal {
+impl From<GrantError> for BootError {
+    fn from(error: GrantError) -> BootError {
         match error {
-            GrantError::Hypercall(errno) => Refusal::errno("grant-table-not-placed", errno),
+            GrantError::Hypercall(errno) => BootError::errno("grant-table-not-placed", errno),
             GrantError::Status(status) => {
-                Refusal::number("grant-table-not-placed-gntst", status.unsigned_abs().into())
+                BootError::number("grant-table-not-placed-gntst", status.unsigned_abs().into())
             }
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what)?;
         match self.found {
