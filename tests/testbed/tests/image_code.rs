@@ -19,7 +19,8 @@ fn no_memory_function_calls_itself_or_another() {
     let functions = functions(&elf);
     for (name, may_call) in FUNCTIONS {
         // What an image has no use for is not in it, and would not be looked at.
-        let (address, code) = functions.get(name).unwrap_or_else(|| panic!("{IMAGE} has no {name}"));
+        let (address, code) =
+            functions.get(name).unwrap_or_else(|| panic!("{IMAGE} has no {name}"));
         for (at, window) in code.windows(5).enumerate() {
             if window[0] != CALL && window[0] != JUMP {
                 continue;
