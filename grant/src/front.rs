@@ -17,7 +17,7 @@ use xen_types::{DomId, GrantRef};
 
 /// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
 /// leave the grants behind, and lose the pages: a view gives no memory back when it is dropped (see
-/// [`SharedPages`]), and only [`Released::Freed`] and [`Quarantine::sweep`] hand the set out again.
+/// [`SharedPages`]), and only [`Self::release`] and [`Quarantine::sweep`] hand the set out again.
 #[must_use = "a connection must be released, or its grants stay"]
 #[derive(Debug)]
 pub struct FrontConnection<P> {

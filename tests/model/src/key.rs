@@ -41,7 +41,7 @@ impl Hasher for Low {
 /// What messages are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Epochs and a number: see [`super::register`].
+    /// Epochs and a number: see [`crate::register_value`].
     Named,
     /// Text without epochs.
     Text,
