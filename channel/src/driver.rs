@@ -51,7 +51,7 @@ pub enum StoreEvent {
 /// Why a link was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddError {
-    /// This driver has no more places.
+    /// There are 65,536 links, the most that a [`LinkId`] can name.
     Full,
     /// There is a link of that name.
     NameTaken,
@@ -71,7 +71,7 @@ struct Pending {
 enum Purpose {
     Reset,
     Watch,
-    ShutdownRequest(ControlOp),
+    Control(ControlOp),
     Link(LinkId, StoreOp),
 }
 
@@ -109,7 +109,7 @@ pub struct Driver {
     /// How often it was refused.
     watches_refused: u32,
     store_events: StoreEvents,
-    orders: ShutdownControl,
+    shutdown: ShutdownControl,
     overhead_requests: [u64; RequestKind::COUNT],
     link_requests_at_up: u64,
     quarantined: u32,
@@ -139,7 +139,7 @@ impl Driver {
             watch_at: None,
             watches_refused: 0,
             store_events: StoreEvents::EMPTY,
-            orders: ShutdownControl::NONE,
+            shutdown: ShutdownControl::NONE,
             overhead_requests: [0; RequestKind::COUNT],
             link_requests_at_up: 0,
             quarantined: 0,
@@ -312,11 +312,11 @@ impl Driver {
         if let Some(at) = self.watch_at {
             deadline = deadline.min(at);
         }
-        deadline = deadline.min(self.orders.deadline());
-        if may_submit && self.orders.is_waiting() {
+        deadline = deadline.min(self.shutdown.deadline());
+        if may_submit && self.shutdown.is_waiting() {
             return Instant::START;
         }
-        let may_submit = may_submit && !self.orders.hold_still();
+        let may_submit = may_submit && !self.shutdown.hold_still();
         for link in self.links() {
             if link.has_event() || link.is_restless() || (may_submit && link.has_request()) {
                 return Instant::START;

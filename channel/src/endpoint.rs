@@ -144,11 +144,6 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// Gives an endpoint that has seen nothing yet its epoch and pace.
-    pub(crate) fn begin(&mut self, epoch: Epoch, pace: Timing) {
-        (self.my, self.pace) = (epoch, pace);
-    }
-
     // What the user wants.
 
     /// Takes a message to be delivered exactly once in this session.

@@ -126,60 +126,37 @@ pub struct Link<const COUNT: usize = WINDOW, const BYTES: usize = MESSAGES_BYTES
 }
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// A place for a link, for arrays. Where it is used as a value, all of its five kilobytes lie
-    /// in the image: [`Link::vacant`] makes the same by code.
-    pub const VACANT: Self = Self::vacant();
-
-    /// A place for a link.
-    pub const fn vacant() -> Self {
-        Self {
-            id: LinkId(0),
-            name: LinkName::VACANT,
-            settings: Settings::DEFAULT,
-            endpoint: Endpoint::new(
-                Epoch::from_bits(0),
-                Timing { beat: BEAT, first_hello: Duration::ZERO },
-            ),
-            liveness: Liveness::new(BEAT, BEATS_MISSED_MAX),
-            store: StoreState::NEW,
-            machine: Machine::Front(Front::IDLE),
-            events: Events::EMPTY,
-            noticed: 0,
-            read_issued: Instant::START,
-            page_beat_at: None,
-            published: PageWords { beat: 0, sent: 0, delivered: 0 },
-            unknown: Unknown::None,
-            lateness: Lateness::None,
-            quarantined: 0,
-            is_unswept: false,
-            progress: Progress::NotBegun,
-            agenda: Agenda {
-                observe: false,
-                time: false,
-                judge: false,
-                page_beat: false,
-                ask_port: false,
-                ask_domain: false,
-                announce: None,
-                publish: false,
-                notify: false,
-            },
-            reached: None,
-        }
-    }
-
     /// A link that waits for its introduction.
+    ///
+    /// # Panics
+    /// If the settings are not valid.
     pub fn new(id: LinkId, name: LinkName, role: Role, settings: Settings, epoch: Epoch) -> Self {
         assert!(settings.is_valid());
         let (machine, first_hello) = match role {
             Role::Front => (Machine::Front(Front::IDLE), Duration::ZERO),
             Role::Back => (Machine::Back(Back::LOST), settings.beat.divided(FIRST_HELLO_DIVISOR)),
         };
-        let mut link = Self::vacant();
-        (link.id, link.name, link.settings, link.machine) = (id, name, settings, machine);
-        link.endpoint.begin(epoch, Timing { beat: settings.beat, first_hello });
-        link.liveness = Liveness::new(settings.beat, settings.beats_missed_max);
-        link
+        Self {
+            id,
+            name,
+            settings,
+            endpoint: Endpoint::new(epoch, Timing { beat: settings.beat, first_hello }),
+            liveness: Liveness::new(settings.beat, settings.beats_missed_max),
+            store: StoreState::NEW,
+            machine,
+            events: Events::EMPTY,
+            noticed: 0,
+            read_issued: Instant::START,
+            page_beat_at: None,
+            published: PageWords::default(),
+            unknown: Unknown::None,
+            lateness: Lateness::None,
+            quarantined: 0,
+            is_unswept: false,
+            progress: Progress::NotBegun,
+            agenda: Agenda::default(),
+            reached: None,
+        }
     }
 
     // What the user wants.

@@ -39,9 +39,6 @@ pub enum LinkNameError {
 }
 
 impl LinkName {
-    /// A place without a name: what an unused link has. Never parsed from anything.
-    pub(crate) const VACANT: Self = Self { bytes: [0; LINK_NAME_BYTES_MAX], length: 0 };
-
     /// The name with these bytes.
     ///
     /// # Errors

@@ -379,8 +379,7 @@ impl<X: Hypervisor> Connections<X> {
         for (index, end) in self.ends.iter_mut().enumerate() {
             let Some(port) = end.port else { continue };
             if take_pending(&mut self.xen, port) && end.count_event() {
-                // The driver has at most u16::MAX links.
-                storm(LinkId(index as u16));
+                storm(LinkId::from_index(index));
             }
         }
     }

@@ -21,7 +21,7 @@ impl Driver {
         let first = platform.fresh_epoch().bits() as u32;
         self.client.start(first);
         self.watching = Watching::Reset;
-        self.orders.begin(now.after(BEAT));
+        self.shutdown.begin(now.after(BEAT));
         let reset = Request::ResetWatches;
         self.submit_own(reset, Purpose::Reset, now);
         let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
@@ -50,7 +50,7 @@ impl Driver {
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
                 Incoming::Event(event) if ShutdownControl::is_about(event.path) => {
-                    self.orders.handle_hint();
+                    self.shutdown.handle_hint();
                 }
                 Incoming::Event(event) => {
                     route_event(&mut self.links, &mut self.first_fire_due, &event);
@@ -65,8 +65,8 @@ impl Driver {
                     match pending.what {
                         Purpose::Reset => {}
                         Purpose::Watch => watch = result.err(),
-                        Purpose::ShutdownRequest(errand) => {
-                            let refused = self.orders.handle_answer(errand, &result, now);
+                        Purpose::Control(op) => {
+                            let refused = self.shutdown.handle_answer(op, &result, now);
                             if let Some(refusal) = refused {
                                 self.store_events.push(StoreEvent::ShutdownWatchRefused(refusal));
                             }
@@ -125,7 +125,7 @@ impl Driver {
     /// Submits what the links wish, one request of each in turn, as long as there is room.
     pub(super) fn submit_all(&mut self, now: Instant, platform: &mut impl Platform) {
         self.blocked = false;
-        if self.links.is_empty() || self.client.ended().is_some() || self.orders.hold_still() {
+        if self.links.is_empty() || self.client.ended().is_some() || self.shutdown.hold_still() {
             return;
         }
         let own = platform.domid();

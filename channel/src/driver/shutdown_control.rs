@@ -84,17 +84,17 @@ impl ShutdownControl {
         self.next = self.next.or(Some(ControlOp::Read));
     }
 
-    /// An errand was answered. A refused read leaves an order where it is, for the next event. Gives
+    /// An op was answered. A refused read leaves an order where it is, for the next event. Gives
     /// the refusal of the watch: the domain is without orders until it is asked for again, as seldom
     /// as a lost introduction. Until then only `xl destroy` ends it.
     pub(super) fn handle_answer(
         &mut self,
-        errand: ControlOp,
+        op: ControlOp,
         result: &Result<Reply<'_>, Refusal>,
         now: Instant,
     ) -> Option<Refusal> {
         self.is_under_way = false;
-        match (errand, result) {
+        match (op, result) {
             (ControlOp::Watch, Err(refusal)) => {
                 self.listen_at = Some(now.after(BEAT.times(INTRODUCTION_BEATS)));
                 return Some(*refusal);
@@ -118,7 +118,7 @@ impl ShutdownControl {
 
     /// Whether something waits to be asked, and may be.
     pub(super) fn is_waiting(&self) -> bool {
-        self.next.is_some_and(|errand| self.may_ask(errand))
+        self.next.is_some_and(|op| self.may_ask(op))
     }
 
     /// When the watch is asked for, if it may be.
@@ -126,20 +126,20 @@ impl ShutdownControl {
         self.listen_at.filter(|_| self.may_ask(ControlOp::Watch)).unwrap_or(Instant::NEVER)
     }
 
-    fn may_ask(&self, errand: ControlOp) -> bool {
-        !self.is_under_way && (errand == ControlOp::Acknowledge || self.order.is_none())
+    fn may_ask(&self, op: ControlOp) -> bool {
+        !self.is_under_way && (op == ControlOp::Acknowledge || self.order.is_none())
     }
 
     fn due(&self, now: Instant) -> Option<ControlOp> {
         if self.deadline() <= now {
             return Some(ControlOp::Watch);
         }
-        self.next.filter(|errand| self.may_ask(*errand))
+        self.next.filter(|op| self.may_ask(*op))
     }
 
-    fn handle_submitted(&mut self, errand: ControlOp) {
+    fn handle_submitted(&mut self, op: ControlOp) {
         self.is_under_way = true;
-        match errand {
+        match op {
             ControlOp::Watch => self.listen_at = None,
             ControlOp::Read | ControlOp::Acknowledge => self.next = None,
         }
@@ -151,25 +151,25 @@ impl Driver {
     /// request has been answered, and none is made before it is taken: nothing is under way in the
     /// ring.
     pub fn poll_shutdown_request(&mut self) -> Option<ShutdownRequest> {
-        if self.orders.is_waiting() {
+        if self.shutdown.is_waiting() {
             return None; // First the acknowledgement goes out: the order may end the image.
         }
-        if self.orders.hold_still() && !self.is_quiet() {
+        if self.shutdown.hold_still() && !self.is_quiet() {
             return None;
         }
-        self.orders.order.take()
+        self.shutdown.order.take()
     }
 
     /// Asks what is due about orders, after the links have asked.
     pub(super) fn submit_control_op(&mut self, now: Instant) {
-        let Some(errand) = self.orders.due(now) else { return };
-        let request = match errand {
+        let Some(op) = self.shutdown.due(now) else { return };
+        let request = match op {
             ControlOp::Watch => Request::Watch { path: PATH, token: TOKEN },
             ControlOp::Read => Request::Read { path: PATH },
             ControlOp::Acknowledge => Request::Write { path: PATH, value: b"" },
         };
-        if self.submit_own(request, Purpose::ShutdownRequest(errand), now) {
-            self.orders.handle_submitted(errand);
+        if self.submit_own(request, Purpose::Control(op), now) {
+            self.shutdown.handle_submitted(op);
         }
     }
 }
@@ -199,11 +199,11 @@ mod tests {
     }
 
     /// Submits what is due, which must be this, and answers it.
-    fn exchange(orders: &mut ShutdownControl, errand: ControlOp, value: &[u8]) {
-        assert_eq!(orders.due(Instant::START), Some(errand));
-        orders.handle_submitted(errand);
+    fn exchange(orders: &mut ShutdownControl, op: ControlOp, value: &[u8]) {
+        assert_eq!(orders.due(Instant::START), Some(op));
+        orders.handle_submitted(op);
         assert_eq!(orders.due(Instant::START), None, "one at a time");
-        orders.handle_answer(errand, &Ok(Reply::Value(value)), Instant::START);
+        orders.handle_answer(op, &Ok(Reply::Value(value)), Instant::START);
     }
 
     #[test]

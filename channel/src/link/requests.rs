@@ -84,15 +84,15 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             StoreOp::Write => _ = self.liveness.next_beat(),
             StoreOp::Clean => self.store.note_cleaning(now, self.settings.beat),
         }
-        let wish = match op {
+        let request = match op {
             StoreOp::Make => Some(StoreRequest::RecreateMailbox),
             StoreOp::SetPerms => Some(StoreRequest::SetPerms),
             StoreOp::Read => Some(StoreRequest::Read),
             StoreOp::Write => Some(StoreRequest::Write),
             StoreOp::Look | StoreOp::Clean => None,
         };
-        if let Some(wish) = wish {
-            self.endpoint.handle_submitted(now, wish);
+        if let Some(request) = request {
+            self.endpoint.handle_submitted(now, request);
         }
     }
 

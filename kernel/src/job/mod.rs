@@ -177,10 +177,10 @@ fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), 
 /// stepped back.
 fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
     xen.connections().sweep();
-    let held = xen.holdings();
+    let grants = xen.granted();
+    let held = xen.connections().counts();
     trace!(
-        "leaks grants={} ports={} heap_blocks={} quarantined={} mappings={}",
-        held.grants,
+        "leaks grants={grants} ports={} heap_blocks={} quarantined={} mappings={}",
         held.ports,
         heap::blocks().saturating_sub(heap_blocks),
         held.quarantined,

@@ -220,35 +220,15 @@ impl<S: Side> XenPlatform<S> {
         self.connections.as_ref().is_some_and(Connections::has_connection)
     }
 
-    /// What is still held, for the leak line: grants, foreign mappings, ports, quarantined pages.
-    pub fn holdings(&mut self) -> ResourceCounts {
-        let connections = self.connections();
-        let counts = connections.counts();
-        ResourceCounts {
-            grants: connections.xen().table.active().count(),
-            mappings: counts.mappings,
-            ports: counts.ports,
-            quarantined: counts.quarantined,
-        }
+    /// Grants that are not ended, quarantined ones included.
+    pub fn granted(&mut self) -> usize {
+        self.connections().xen().table.active().count()
     }
 
     /// Pages in quarantine.
     pub fn quarantined(&self) -> usize {
         self.connections.as_ref().map_or(0, Connections::quarantined)
     }
-}
-
-/// What a domain holds on to, in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceCounts {
-    /// Grants not ended, quarantined ones included.
-    pub grants: usize,
-    /// Slots of the window with a peer's page.
-    pub mappings: usize,
-    /// Connections' ports.
-    pub ports: usize,
-    /// Pages in quarantine.
-    pub quarantined: usize,
 }
 
 impl<S: Side> EpochSource for XenPlatform<S> {
