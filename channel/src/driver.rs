@@ -97,13 +97,13 @@ pub struct Driver {
     pending: [Option<Pending>; REQUESTS_MAX],
     /// The link whose turn it is to submit first.
     turn: usize,
-    /// The link whose events are told first.
-    told: usize,
+    /// The link whose events are polled first.
+    event_turn: usize,
     /// The oldest request under way has waited too long, and the doorbell was rung again.
     silent: bool,
     /// [`StoreEvent::Silent`] was reported, and no answer has come since, from this ring or another.
     silence_reported: bool,
-    ended_told: bool,
+    is_end_reported: bool,
     /// When the watch is asked for again that the daemon has refused.
     watch_at: Option<Instant>,
     /// How often it was refused.
@@ -116,8 +116,8 @@ pub struct Driver {
     sweep_at: Instant,
     /// The client took no more at the last try: the next reply makes room.
     blocked: bool,
-    /// The last step has told something that was not taken yet.
-    untold: bool,
+    /// The last step left events that were not polled yet.
+    has_undrained: bool,
     scratch: [u8; MESSAGE_BYTES_MAX],
 }
 
@@ -132,10 +132,10 @@ impl Driver {
             first_fire_due: false,
             pending: [const { None }; REQUESTS_MAX],
             turn: 0,
-            told: 0,
+            event_turn: 0,
             silent: false,
             silence_reported: false,
-            ended_told: false,
+            is_end_reported: false,
             watch_at: None,
             watches_refused: 0,
             store_events: StoreEvents::EMPTY,
@@ -145,7 +145,7 @@ impl Driver {
             quarantined: 0,
             sweep_at: Instant::START,
             blocked: false,
-            untold: false,
+            has_undrained: false,
             scratch: [0; MESSAGE_BYTES_MAX],
         }
     }
@@ -248,7 +248,7 @@ impl Driver {
     /// # Panics
     /// If the last step's events were not all taken.
     pub fn step(&mut self, now: Instant, platform: &mut impl Platform) {
-        assert!(!self.untold, "poll_event until None, then step");
+        assert!(!self.has_undrained, "poll_event until None, then step");
         if self.watching == Watching::Not {
             self.begin(now, platform);
         }
@@ -267,7 +267,7 @@ impl Driver {
             platform.ring_store_doorbell();
         }
         let is_drained = self.links().all(Link::is_drained);
-        self.untold = !is_drained;
+        self.has_undrained = !is_drained;
     }
 
     /// The caller was woken by the store's event channel: for the counts.
@@ -280,13 +280,13 @@ impl Driver {
         let count = self.links.len();
         // The borrow of a found event would last beyond the loop: find the link first.
         let found = (0..count)
-            .map(|step| (self.told + step) % count)
+            .map(|step| (self.event_turn + step) % count)
             .find(|index| self.links.get(*index).is_some_and(Link::has_event));
         let Some(found) = found else {
-            self.untold = false;
+            self.has_undrained = false;
             return None;
         };
-        self.told = found;
+        self.event_turn = found;
         let link = self.links.get_mut(found)?;
         let id = link.id;
         link.poll_event(&mut self.scratch).map(|event| (id, event))
@@ -430,7 +430,7 @@ impl Driver {
         self.watching = Watching::Not;
         self.first_fire_due = false;
         (self.watch_at, self.watches_refused) = (None, 0);
-        (self.silent, self.blocked, self.ended_told) = (false, false, false);
+        (self.silent, self.blocked, self.is_end_reported) = (false, false, false);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a link tells its user, and why things ended: every down has a reason and a witness, every
+//! What a link tells its user, and why things ended: every down has a reason and how it was detected, every
 //! refusal one name (docs/protocol.md §1, §5). The words are the ones that consoles and reports
 //! print.
 
@@ -10,7 +10,7 @@ use crate::message::RefuseReason;
 /// Something that happened on a link, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event<'a> {
-    /// There is no introduction yet: the link waits for the toolstack. WrittenRegister once per wait.
+    /// There is no introduction yet: the link waits for the toolstack. Reported once per wait.
     Waiting,
     /// The toolstack named the peer. The number tells one introduction from the next.
     Introduced {
@@ -30,8 +30,8 @@ pub enum Event<'a> {
     Down {
         /// Why.
         reason: DownReason,
-        /// Who says so.
-        witness: DetectedBy,
+        /// How this side found out.
+        detected_by: DetectedBy,
         /// Application messages whose outcome is unknown; each follows as [`Event::Unknown`].
         unknown: u16,
     },
@@ -131,7 +131,7 @@ pub enum Breach {
     NumbersSpent,
 }
 
-/// Who testifies that a session ended.
+/// How the end of a session was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DetectedBy {
     /// The peer's register.

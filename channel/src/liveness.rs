@@ -1,7 +1,7 @@
 //! Beats, and when their absence means death (docs/protocol.md §5). A beat is missed only when a
 //! READ that was issued *and* answered a full period after the last sign of life shows none: while
 //! xenstored is silent, or this domain slept, nobody is dead. Neighbours: [`crate::endpoint`] says
-//! when to read, [`crate::link`] asks for the verdict.
+//! when to read, [`crate::link`] asks what a READ without a new beat means.
 
 use crate::event::DetectedBy;
 use crate::instant::{Duration, Instant};
@@ -27,14 +27,14 @@ pub struct Liveness {
     ticks: u32,
 }
 
-/// What a silent READ means.
+/// What a READ that brought no new beat means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Nothing yet.
+pub enum SilentRead {
+    /// Nothing: the beat is not overdue.
     Alive,
-    /// A beat was missed, not the last that may be.
+    /// A beat was missed; the limit is not reached.
     Missed,
-    /// Dead, says the witness.
+    /// The peer is dead, as detected by this.
     Dead(DetectedBy),
 }
 
@@ -103,21 +103,21 @@ impl Liveness {
 
     /// A READ of the mailbox, issued at `issued`, was answered, whatever it showed; what it showed
     /// has been told before.
-    pub fn handle_answer(&mut self, issued: Instant, now: Instant) -> Verdict {
+    pub fn handle_answer(&mut self, issued: Instant, now: Instant) -> SilentRead {
         // Each own beat looked into the page in vain, so each was a miss; the READ says that the
         // peer does not beat in its register either.
         if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
-            return Verdict::Dead(DetectedBy::Page);
+            return SilentRead::Dead(DetectedBy::Page);
         }
         if !self.is_period_after(issued) {
-            return Verdict::Alive;
+            return SilentRead::Alive;
         }
         self.misses = self.misses.saturating_add(1);
         self.measured = now;
         if self.misses < self.misses_max {
-            return Verdict::Missed;
+            return SilentRead::Missed;
         }
-        Verdict::Dead(if self.page_moved { DetectedBy::Page } else { DetectedBy::Register })
+        SilentRead::Dead(if self.page_moved { DetectedBy::Page } else { DetectedBy::Register })
     }
 
     /// Whether the peer's beat in the page has been seen to move: then the register's may stop.
@@ -205,7 +205,7 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
-    use super::{Liveness, Verdict};
+    use super::{Liveness, SilentRead};
     use crate::event::DetectedBy;
     use crate::instant::{Duration, Instant};
     use crate::limits::BEATS_MISSED_LEAST;
@@ -226,9 +226,13 @@ mod tests {
     #[test]
     fn only_a_read_issued_a_full_period_after_the_last_beat_counts_as_a_miss() {
         let mut liveness = started();
-        assert_eq!(liveness.handle_answer(at(999), at(5000)), Verdict::Alive);
-        assert_eq!(liveness.handle_answer(at(5000), at(5001)), Verdict::Missed);
-        assert_eq!(liveness.handle_answer(at(5002), at(5003)), Verdict::Alive, "the same silence");
+        assert_eq!(liveness.handle_answer(at(999), at(5000)), SilentRead::Alive);
+        assert_eq!(liveness.handle_answer(at(5000), at(5001)), SilentRead::Missed);
+        assert_eq!(
+            liveness.handle_answer(at(5002), at(5003)),
+            SilentRead::Alive,
+            "the same silence"
+        );
     }
 
     #[test]
@@ -236,14 +240,17 @@ mod tests {
         let mut liveness = started();
         for round in 1..4 {
             let now = at(round * 1001);
-            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+            assert_eq!(liveness.handle_answer(now, now), SilentRead::Missed);
         }
         liveness.handle_register_beat(at(3500), 2);
         for round in 1..4 {
             let now = at(3500 + round * 1000);
-            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+            assert_eq!(liveness.handle_answer(now, now), SilentRead::Missed);
         }
-        assert_eq!(liveness.handle_answer(at(7500), at(7500)), Verdict::Dead(DetectedBy::Register));
+        assert_eq!(
+            liveness.handle_answer(at(7500), at(7500)),
+            SilentRead::Dead(DetectedBy::Register)
+        );
     }
 
     #[test]
@@ -252,10 +259,10 @@ mod tests {
         liveness.handle_up(at(0));
         liveness.handle_register_beat(at(0), 1);
         // The peer's WRITE was due at 1000, and is in its ring as xenstored stops at 1002.
-        assert_eq!(liveness.handle_answer(at(1000), at(1001)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(1000), at(1001)), SilentRead::Missed);
         // The next READ waits as long as xenstored does, and is done before that WRITE.
-        assert_eq!(liveness.handle_answer(at(2001), at(60_000)), Verdict::Missed);
-        assert_eq!(liveness.handle_answer(at(60_001), at(60_002)), Verdict::Alive);
+        assert_eq!(liveness.handle_answer(at(2001), at(60_000)), SilentRead::Missed);
+        assert_eq!(liveness.handle_answer(at(60_001), at(60_002)), SilentRead::Alive);
         liveness.handle_register_beat(at(60_003), 2);
         assert_eq!(liveness.misses(), 0);
     }
@@ -263,7 +270,7 @@ mod tests {
     #[test]
     fn however_long_one_slept_oneself_one_answer_is_one_miss() {
         let mut liveness = started();
-        assert_eq!(liveness.handle_answer(at(1_000_000), at(1_000_001)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(1_000_000), at(1_000_001)), SilentRead::Missed);
         assert_eq!(liveness.misses(), 1);
     }
 
@@ -294,17 +301,17 @@ mod tests {
         for _ in 0..4 {
             liveness.handle_tick();
         }
-        assert_eq!(liveness.handle_answer(at(3500), at(3500)), Verdict::Missed, "late, no more");
+        assert_eq!(liveness.handle_answer(at(3500), at(3500)), SilentRead::Missed, "late, no more");
         assert_eq!(liveness.overdue_at(), at(5000));
-        assert_eq!(liveness.handle_answer(at(4999), at(5001)), Verdict::Missed);
-        assert_eq!(liveness.handle_answer(at(5000), at(5002)), Verdict::Dead(DetectedBy::Page));
+        assert_eq!(liveness.handle_answer(at(4999), at(5001)), SilentRead::Missed);
+        assert_eq!(liveness.handle_answer(at(5000), at(5002)), SilentRead::Dead(DetectedBy::Page));
     }
 
     #[test]
     fn who_slept_through_the_silence_counts_one_miss_and_no_more() {
         let mut liveness = beating_in_page();
         liveness.handle_tick();
-        assert_eq!(liveness.handle_answer(at(60_000), at(60_001)), Verdict::Missed);
+        assert_eq!(liveness.handle_answer(at(60_000), at(60_001)), SilentRead::Missed);
         assert_eq!(liveness.misses(), 1);
     }
 
@@ -316,8 +323,8 @@ mod tests {
         liveness.handle_page_beat(at(1000), 2);
         for round in 1..4 {
             let now = at(1000 + round * 1000);
-            assert_eq!(liveness.handle_answer(now, now), Verdict::Missed);
+            assert_eq!(liveness.handle_answer(now, now), SilentRead::Missed);
         }
-        assert_eq!(liveness.handle_answer(at(5000), at(5000)), Verdict::Dead(DetectedBy::Page));
+        assert_eq!(liveness.handle_answer(at(5000), at(5000)), SilentRead::Dead(DetectedBy::Page));
     }
 }

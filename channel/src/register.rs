@@ -61,7 +61,7 @@ pub struct Register<'a> {
     pub messages: &'a [u8],
 }
 
-/// What was read is no register. It witnesses nothing (rule S10).
+/// The value read is not a valid register; it is ignored (rule S10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotARegister;
 

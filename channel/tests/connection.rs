@@ -13,8 +13,8 @@ use support::world::{BACK, FRONT, LINK};
 use support::xen::Sabotage;
 use support::{Happened, World};
 
-fn is_down(world: &World, domid: u16, reason: DownReason, witness: DetectedBy) -> bool {
-    world.has(domid, &Happened::Down(reason, witness, 0))
+fn is_down(world: &World, domid: u16, reason: DownReason, detected_by: DetectedBy) -> bool {
+    world.has(domid, &Happened::Down(reason, detected_by, 0))
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn downs(world: &World, domid: u16) -> Vec<(DownReason, DetectedBy)> {
     let events = world.events(domid).into_iter();
     events
         .filter_map(|event| match event {
-            Happened::Down(reason, witness, _) => Some((reason, witness)),
+            Happened::Down(reason, detected_by, _) => Some((reason, detected_by)),
             _ => None,
         })
         .collect()

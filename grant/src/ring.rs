@@ -98,7 +98,7 @@ struct End {
     /// consumer's index for the producer, as last believed.
     bound: u32,
     /// Own index when the peer's wish was last looked at.
-    told: u32,
+    notified_index: u32,
     /// Where the own index points, as an offset in the view. Kept apart, because the size of the
     /// data need not divide 2^32.
     at: usize,
@@ -110,7 +110,7 @@ impl End {
     const fn new(place: RingPlace, index: u32, left: u32) -> Self {
         let end = place.data + place.size as usize;
         let bound = index.wrapping_add(left);
-        Self { place, own: index, bound, told: index, at: place.data, end }
+        Self { place, own: index, bound, notified_index: index, at: place.data, end }
     }
 
     /// Bytes that may be moved: room for the producer, data for the consumer.
@@ -158,16 +158,20 @@ impl End {
     /// Whether the own index has moved since the peer's wish was last looked at.
     #[inline(always)]
     const fn has_moved(&self) -> bool {
-        self.own != self.told
+        self.own != self.notified_index
     }
 
     /// Looks whether the peer asked to be notified when the own index reaches a place that it has
     /// passed since the last look. A full barrier must lie between publishing and this.
     #[inline(always)]
     fn due(&mut self, wish: u32) -> Notify {
-        let told = core::mem::replace(&mut self.told, self.own);
-        let passed = self.own.wrapping_sub(told);
-        if wish.wrapping_sub(told).wrapping_sub(1) < passed { Notify::Due } else { Notify::NotDue }
+        let notified_index = core::mem::replace(&mut self.notified_index, self.own);
+        let passed = self.own.wrapping_sub(notified_index);
+        if wish.wrapping_sub(notified_index).wrapping_sub(1) < passed {
+            Notify::Due
+        } else {
+            Notify::NotDue
+        }
     }
 }
 

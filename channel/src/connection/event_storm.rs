@@ -25,7 +25,7 @@ pub(super) struct Meter {
     idle: u32,
     masked: bool,
     /// It was said that this port is masked.
-    told: bool,
+    is_reported: bool,
     until: Instant,
 }
 
@@ -36,7 +36,7 @@ impl Meter {
         useful: 0,
         idle: 0,
         masked: false,
-        told: false,
+        is_reported: false,
         until: Instant::START,
     };
 
@@ -69,7 +69,7 @@ impl Meter {
         }
         let allowed = self.useful.saturating_mul(IDLE_PER_USEFUL).saturating_add(IDLE_MAX);
         self.masked = self.idle > allowed;
-        self.masked && !core::mem::replace(&mut self.told, true)
+        self.masked && !core::mem::replace(&mut self.is_reported, true)
     }
 }
 
@@ -94,8 +94,8 @@ mod tests {
         assert!(meter.is_masked());
         meter.pass_time(start.after(BEAT));
         assert!(!meter.is_masked());
-        let told = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
-        assert_eq!((told, meter.is_masked()), (0, true));
+        let is_reported = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
+        assert_eq!((is_reported, meter.is_masked()), (0, true));
     }
 
     #[test]

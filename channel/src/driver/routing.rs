@@ -86,7 +86,7 @@ impl Driver {
         match self.client.ended() {
             // The daemon was given this domain anew: everything is asked for once more.
             Some(Ended::RingReset) => self.start_over(now),
-            Some(ended) if !core::mem::replace(&mut self.ended_told, true) => {
+            Some(ended) if !core::mem::replace(&mut self.is_end_reported, true) => {
                 self.store_events.push(StoreEvent::Ended(ended));
             }
             Some(_) | None => {}

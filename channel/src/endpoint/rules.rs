@@ -209,12 +209,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         &mut self,
         now: Instant,
         reason: DownReason,
-        witness: DetectedBy,
+        detected_by: DetectedBy,
         epochs: &mut impl EpochSource,
     ) {
         self.assert_drained();
         if self.phase == Phase::Up {
-            self.go_down(now, reason, witness, epochs);
+            self.go_down(now, reason, detected_by, epochs);
             self.settle(now);
         }
     }

@@ -129,13 +129,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         &mut self,
         now: Instant,
         reason: DownReason,
-        witness: DetectedBy,
+        detected_by: DetectedBy,
         epochs: &mut impl EpochSource,
     ) {
         assert!(self.phase == Phase::Up);
         assert!(self.event.is_none());
         self.forget_session(now, epochs);
-        self.event = Some(SessionEvent::Down { reason, witness });
+        self.event = Some(SessionEvent::Down { reason, detected_by });
     }
 
     /// Down: a new epoch, and what is unacknowledged becomes unknown. The peer is kept.

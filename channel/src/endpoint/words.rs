@@ -97,8 +97,8 @@ pub enum SessionEvent {
     Down {
         /// Why.
         reason: DownReason,
-        /// Who says so.
-        witness: DetectedBy,
+        /// How this side found out.
+        detected_by: DetectedBy,
     },
 }
 

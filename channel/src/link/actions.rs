@@ -329,10 +329,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.events.push(Event::Up { epoch: my, peer_epoch: peer });
                 self.reached = Some(Step::Up);
             }
-            SessionEvent::Down { reason, witness } => {
+            SessionEvent::Down { reason, detected_by } => {
                 self.machine_down();
                 let unknown = self.count_unknown();
-                self.events.push(Event::Down { reason, witness, unknown });
+                self.events.push(Event::Down { reason, detected_by, unknown });
             }
         }
     }

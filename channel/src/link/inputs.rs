@@ -11,7 +11,7 @@ use crate::epoch::EpochSource;
 use crate::event::{DownReason, Event, Notice};
 use crate::instant::Instant;
 use crate::limits::INTRODUCTION_BEATS;
-use crate::liveness::Verdict;
+use crate::liveness::SilentRead;
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// The domain was restored, perhaps with another domid. Everything that xenstore, the own page
@@ -186,12 +186,12 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             return;
         }
         match self.liveness.handle_answer(self.read_issued, now) {
-            Verdict::Alive => {}
-            Verdict::Dead(witness) => {
-                self.endpoint.handle_verdict(now, DownReason::BeatsMissed, witness, epochs);
+            SilentRead::Alive => {}
+            SilentRead::Dead(detected_by) => {
+                self.endpoint.handle_verdict(now, DownReason::BeatsMissed, detected_by, epochs);
             }
             // Xen may know at once.
-            Verdict::Missed => (self.agenda.ask_port, self.agenda.ask_domain) = (true, true),
+            SilentRead::Missed => (self.agenda.ask_port, self.agenda.ask_domain) = (true, true),
         }
     }
 

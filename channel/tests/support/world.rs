@@ -37,7 +37,9 @@ impl From<Event<'_>> for Happened {
             Event::Waiting => Self::Waiting,
             Event::Introduced { peer, .. } => Self::Introduced(peer.0),
             Event::Up { epoch, peer_epoch } => Self::Up(epoch, peer_epoch),
-            Event::Down { reason, witness, unknown } => Self::Down(reason, witness, unknown),
+            Event::Down { reason, detected_by, unknown } => {
+                Self::Down(reason, detected_by, unknown)
+            }
             Event::Unknown(bytes) => Self::Unknown(bytes.to_vec()),
             Event::Message(bytes) => Self::Message(bytes.to_vec()),
             Event::Connected { number } => Self::Connected(number.0),

@@ -249,8 +249,9 @@ fn announce(link: &str, event: &Event<'_>) {
                 "up link={link} t_ns={now} epoch={own:08x} peer_epoch={theirs:08x} heap_blocks={blocks}"
             );
         }
-        Event::Down { reason, witness, unknown } => {
-            let (reason, witness, unknown) = (reason.word(), witness.word(), u32::from(unknown));
+        Event::Down { reason, detected_by, unknown } => {
+            let (reason, witness, unknown) =
+                (reason.word(), detected_by.word(), u32::from(unknown));
             trace!(
                 "down link={link} reason={reason} witness={witness} t_ns={now} unknown={unknown}"
             );

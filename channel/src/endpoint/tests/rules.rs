@@ -43,7 +43,7 @@ fn s0_a_resumed_domain_has_nothing_under_way_and_waits_to_be_introduced() {
     pair.end(A).handle_resumed(now, &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { reason: DownReason::Resumed, witness: DetectedBy::Own })
+        Some(SessionEvent::Down { reason: DownReason::Resumed, detected_by: DetectedBy::Own })
     ));
     assert_eq!(pair.end(A).introduction(), None);
     assert_eq!(pair.end(A).poll_request(), None);

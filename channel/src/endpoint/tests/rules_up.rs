@@ -164,7 +164,10 @@ fn s11_a_refused_write_counts_only_if_it_carried_the_present_epoch() {
     pair.end(A).handle_written(now, WriteOutcome::Refused, &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { reason: DownReason::WriteRefused, witness: DetectedBy::Store })
+        Some(SessionEvent::Down {
+            reason: DownReason::WriteRefused,
+            detected_by: DetectedBy::Store
+        })
     ));
 }
 
@@ -289,7 +292,7 @@ fn q_an_acknowledgement_in_the_page_beyond_what_was_sent_is_a_breach() {
     pair.end(A).handle_page(now, Seq(0), Seq(1), &mut epochs);
     assert!(matches!(
         pair.end(A).poll_event(),
-        Some(SessionEvent::Down { witness: DetectedBy::Page, .. })
+        Some(SessionEvent::Down { detected_by: DetectedBy::Page, .. })
     ));
 }
 
