@@ -5,7 +5,7 @@
 
 use crate::connection::{BindError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
-use crate::front::ConnectError;
+use crate::front::NotConnected;
 use crate::ids::{ConnectionId, Port};
 use crate::message::{Control, RefuseReason};
 use crate::offer::Offer;
@@ -91,10 +91,10 @@ impl Back {
     /// Asks for the connection's end (rule D6).
     ///
     /// # Errors
-    /// [`ConnectError::NoConnection`] if none is being served.
-    pub fn disconnect(&mut self) -> Result<(), ConnectError> {
+    /// [`NotConnected`] if no connection is being served.
+    pub fn disconnect(&mut self) -> Result<(), NotConnected> {
         if self.state != BackState::Serving {
-            return Err(ConnectError::NoConnection);
+            return Err(NotConnected);
         }
         self.state = BackState::WantsClose;
         Ok(())

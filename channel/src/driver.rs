@@ -11,13 +11,14 @@ mod store_events;
 
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use core::fmt;
 
 use xenbus::{Client, Counts, Ended, Refusal, RequestId, RequestKind};
 
 use crate::connection::EventChannels as _;
 use crate::endpoint::SendError;
 use crate::event::Event;
-use crate::front::ConnectError;
+use crate::front::{ConnectError, NotConnected};
 use crate::ids::{ConnectionId, LinkId, Role};
 use crate::instant::{Duration, Instant};
 use crate::limits::{BEAT, MESSAGE_BYTES_MAX, REQUESTS_MAX, STORE_SILENT_BEATS};
@@ -33,6 +34,7 @@ const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
 /// Something that happened to xenstore, which concerns all links. Taken after each step, all of it
 /// comes in order; a caller that is slower misses whole silences and repetitions at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreEvent {
     /// A request has waited for long. Nobody is dead for that; the links wait with it.
     Silent,
@@ -50,14 +52,27 @@ pub enum StoreEvent {
 
 /// Why a link was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AddError {
-    /// There are 65,536 links, the most that a [`LinkId`] can name.
+    /// The driver has 65,536 links, the most that a [`LinkId`] can name.
     Full,
-    /// There is a link of that name.
+    /// The driver has a link of that name already.
     NameTaken,
-    /// A beat of less than a millisecond, no miss allowed, or not 1 to 8 pages.
+    /// A setting is out of the range that [`Settings`] gives.
     Settings,
 }
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the driver has as many links as it can name",
+            Self::NameTaken => "the driver has a link of that name already",
+            Self::Settings => "a setting of the link is out of range",
+        })
+    }
+}
+
+impl core::error::Error for AddError {}
 
 /// A request under way.
 #[derive(Clone, Copy, Debug)]
@@ -202,13 +217,13 @@ impl Driver {
     /// Either: asks for the connection's end (rules C3 and D6).
     ///
     /// # Errors
-    /// See [`ConnectError`].
+    /// See [`NotConnected`].
     pub fn disconnect(
         &mut self,
         now: Instant,
         link: LinkId,
         platform: &mut impl Platform,
-    ) -> Result<(), ConnectError> {
+    ) -> Result<(), NotConnected> {
         let link = self.link_mut(link);
         link.disconnect()?;
         act(link, now, platform);

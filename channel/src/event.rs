@@ -2,6 +2,8 @@
 //! refusal one name (docs/protocol.md §1, §5). The words are the ones that consoles and reports
 //! print.
 
+use core::fmt;
+
 use crate::connection::{PrepareError, Released};
 use crate::epoch::Epoch;
 use crate::ids::{ConnectionId, DomId};
@@ -9,6 +11,7 @@ use crate::message::RefuseReason;
 
 /// Something that happened on a link, in the order in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// There is no introduction yet: the link waits for the toolstack. Reported once per wait.
     Waiting,
@@ -81,6 +84,7 @@ pub enum End {
 
 /// Why a CONNECT came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ConnectRefused {
     /// The own domain could not prepare it: nothing was sent.
     Here(PrepareError),
@@ -90,6 +94,7 @@ pub enum ConnectRefused {
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DownReason {
     /// More beats were missed than the limit allows (rule S11).
     BeatsMissed,
@@ -116,6 +121,7 @@ pub enum DownReason {
 /// How a peer can break the protocol. None of these can come from losing, repeating or
 /// reordering what it sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Breach {
     /// It acknowledged what was never sent.
     AckBeyondSent,
@@ -133,6 +139,7 @@ pub enum Breach {
 
 /// How the end of a session was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DetectedBy {
     /// The peer's register.
     Register,
@@ -152,6 +159,7 @@ pub enum DetectedBy {
 
 /// An oddity worth one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Notice {
     /// The mailbox holds something that is no register.
     GarbageMailbox,
@@ -241,5 +249,35 @@ impl ConnectRefused {
             Self::Here(error) => error.word(),
             Self::ByBack(reason) => reason.word(),
         }
+    }
+}
+
+impl fmt::Display for DownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for DetectedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for ConnectRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }

@@ -3,6 +3,8 @@
 //! that a domain can die between any two and a checker can look at every place. Neighbours:
 //! [`crate::back`] is the other side, [`crate::link`] does what is said here.
 
+use core::fmt;
+
 use grant::{Epoch, Stamp};
 
 use crate::connection::{PrepareError, Released};
@@ -63,25 +65,50 @@ pub enum Outcome {
     SessionEnded,
 }
 
-/// Why a connect or a disconnect was not taken.
+/// Why a connection cannot be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ConnectError {
     /// There is no session.
     NotUp,
-    /// A connection is there, or the last one has had no terminal answer.
+    /// The link has a connection, or the last one has not ended yet.
     Busy,
-    /// There is no connection.
-    NoConnection,
-    /// The link is not of the role that does this.
+    /// The link is a backend; only a frontend requests connections.
     WrongRole,
-    /// Not 1 to `limit` pages.
+    /// The number of pages is not within 1 to `limit`.
     Pages {
-        /// How many there may be.
+        /// The most pages of a connection.
         limit: u16,
     },
-    /// The session has used up its connection numbers.
+    /// The session has used all its connection numbers.
     NumbersSpent,
 }
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUp => write!(f, "the link has no session"),
+            Self::Busy => write!(f, "the link has a connection already"),
+            Self::WrongRole => write!(f, "only a frontend requests connections"),
+            Self::Pages { limit } => write!(f, "a connection has 1 to {limit} pages"),
+            Self::NumbersSpent => write!(f, "the session has used all its connection numbers"),
+        }
+    }
+}
+
+impl core::error::Error for ConnectError {}
+
+/// The link has no connection that could be disconnected: there is none, or it is ending already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NotConnected;
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the link has no connection to disconnect")
+    }
+}
+
+impl core::error::Error for NotConnected {}
 
 /// The front's side of one link's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,8 +166,8 @@ impl Front {
     /// Asks for the connection's end (rule C3).
     ///
     /// # Errors
-    /// [`ConnectError::NoConnection`] if there is none, or it is ending already.
-    pub fn disconnect(&mut self) -> Result<(), ConnectError> {
+    /// [`NotConnected`] if there is no connection, or it is ending already.
+    pub fn disconnect(&mut self) -> Result<(), NotConnected> {
         match self.state {
             // Nothing was said to the peer, so nothing need be answered.
             FrontState::Wanted => {
@@ -152,7 +179,7 @@ impl Front {
             FrontState::Idle
             | FrontState::Leaving
             | FrontState::Disconnecting
-            | FrontState::Ended(_) => return Err(ConnectError::NoConnection),
+            | FrontState::Ended(_) => return Err(NotConnected),
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use crate::connection::Released;
 use crate::endpoint::{Endpoint, SendError, Timing};
 use crate::epoch::EpochSource;
 use crate::event::Event;
-use crate::front::{ConnectError, Front};
+use crate::front::{ConnectError, Front, NotConnected};
 use crate::ids::{ConnectionId, LinkId, Role};
 use crate::instant::{Duration, Instant};
 use crate::limits::{
@@ -178,8 +178,8 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// Either: asks for the connection's end (rules C3 and D6).
     ///
     /// # Errors
-    /// See [`ConnectError`].
-    pub fn disconnect(&mut self) -> Result<(), ConnectError> {
+    /// See [`NotConnected`].
+    pub fn disconnect(&mut self) -> Result<(), NotConnected> {
         match &mut self.machine {
             Machine::Front(front) => front.disconnect(),
             Machine::Back(back) => back.disconnect(),

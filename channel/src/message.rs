@@ -2,6 +2,8 @@
 //! Anything that begins with `M ` is the application's; all else must be one of these, to the
 //! letter, or the peer has broken the protocol.
 
+use core::fmt;
+
 use xenbus::words::position;
 
 use crate::connection::BindError;
@@ -65,6 +67,7 @@ xenbus::words! {
 
 /// Why a back refuses a CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum RefuseReason {
     /// No room in the back's window of foreign frames, or more pages than it takes.
     NoRoom,
@@ -99,6 +102,12 @@ xenbus::words! {
         BadPort => "bad-port",
         NoPorts => "no-ports",
         Denied => "denied-by-xen",
+    }
+}
+
+impl fmt::Display for RefuseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

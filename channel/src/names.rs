@@ -2,6 +2,8 @@
 //! each home, `data/tether/<digit>/<link>` (the introduction) and `box` below it (the mailbox). The
 //! digit fans out, because one flat directory stops at a few hundred children.
 
+use core::fmt;
+
 use crate::limits::LINK_NAME_BYTES_MAX;
 use crate::text::{append, append_decimal};
 use grant::LinkTag;
@@ -27,22 +29,35 @@ pub struct LinkName {
     length: u8,
 }
 
-/// Why something is no link name.
+/// Why bytes are not a valid link name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkNameError {
-    /// Nothing at all.
+    /// The name is empty.
     Empty,
-    /// More than 24 bytes.
+    /// The name has more than 24 bytes.
     TooLong,
-    /// A byte that is no letter, digit, `-` or `_`.
+    /// The name has a byte other than a letter, a digit, `-` or `_`.
     BadByte(u8),
 }
+
+impl fmt::Display for LinkNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a link name is not empty"),
+            Self::TooLong => write!(f, "a link name has at most {LINK_NAME_BYTES_MAX} bytes"),
+            Self::BadByte(byte) => write!(f, "a link name has no byte {byte:#04x}"),
+        }
+    }
+}
+
+impl core::error::Error for LinkNameError {}
 
 impl LinkName {
     /// The name with these bytes.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// [`LinkNameError`] if they are not a valid name.
     pub fn new(name: &[u8]) -> Result<Self, LinkNameError> {
         if name.is_empty() {
             return Err(LinkNameError::Empty);

@@ -2,6 +2,8 @@
 //! become a [`Register`] here, once, and everything behind it may trust its shape: parsing never
 //! panics, and what was emitted is what is parsed.
 
+use core::fmt;
+
 use crate::epoch::{EPOCH_DIGITS, Epoch};
 use crate::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX, WINDOW};
 use crate::queue::split_first;
@@ -64,6 +66,14 @@ pub struct Register<'a> {
 /// The value read is not a valid register; it is ignored (rule S10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotARegister;
+
+impl fmt::Display for NotARegister {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the value is not a valid register")
+    }
+}
+
+impl core::error::Error for NotARegister {}
 
 impl<'a> Register<'a> {
     /// Reads a register.

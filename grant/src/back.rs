@@ -51,6 +51,8 @@ pub struct BackView {
 }
 
 /// Data cannot be moved any more.
+///
+/// Exhaustive on purpose: a closed fence is a normal end, a broken ring is the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferError {
     /// The front has given the connection up. What was copied out since the last unit is dropped.

@@ -47,6 +47,8 @@ impl SlotRun {
 }
 
 /// A peer's pages could not be mapped; none of them is.
+///
+/// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
     /// The peer offered no page, or more than [`PAGES_MAX`].
@@ -93,6 +95,8 @@ impl fmt::Display for MapError {
     }
 }
 
+impl core::error::Error for MapError {}
+
 /// Some pages could not be unmapped; their slots stay out of use until [`Window::sweep`] succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmapError {
@@ -107,6 +111,8 @@ impl fmt::Display for UnmapError {
         write!(f, "{} pages stay mapped: {}", self.stuck, self.why)
     }
 }
+
+impl core::error::Error for UnmapError {}
 
 impl Window {
     /// A window of `slots` frames without a mapping. This is the only allocation.

@@ -48,6 +48,8 @@ pub struct OpenError<P> {
 }
 
 /// Why a connection could not be opened. All of these are our own domain's limits.
+///
+/// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenRefusal {
     /// Too many page sets are in use or still mapped by peers.
@@ -64,6 +66,16 @@ impl fmt::Display for OpenRefusal {
         }
     }
 }
+
+impl core::error::Error for OpenRefusal {}
+
+impl<P> fmt::Display for OpenError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
+impl<P: fmt::Debug> core::error::Error for OpenError<P> {}
 
 impl<P: SharedPages> FrontConnection<P> {
     /// Zeroes the pages, writes the header and grants them to `peer`. The CONNECT may go out.

@@ -149,6 +149,8 @@ impl Side {
 }
 
 /// The page does not belong to the connection that the peer announced. It was not written to.
+///
+/// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyError {
     /// Not a page of ours at all.
@@ -192,6 +194,8 @@ impl fmt::Display for VerifyError {
         }
     }
 }
+
+impl core::error::Error for VerifyError {}
 
 /// Front: writes line 0 into zeroed pages, the open fence last.
 pub(crate) fn write(pages: &impl SharedPages, terms: &Terms) {

@@ -136,6 +136,7 @@ pub trait Waiter {
 
 /// Why a blocking call could not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StreamError<D, W> {
     /// Data cannot be moved any more: the peer's doing.
     Data(D),

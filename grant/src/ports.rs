@@ -34,6 +34,7 @@ pub trait GrantEntries {
 
 /// No grant could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GrantError {
     /// Every entry is granted; our own domain holds too many.
     Exhausted {
@@ -49,6 +50,8 @@ impl fmt::Display for GrantError {
         }
     }
 }
+
+impl core::error::Error for GrantError {}
 
 /// Shares own pages with another domain and takes them back: one level above the entries of a grant
 /// table, which not every program has (a user process grants through its kernel).
@@ -127,6 +130,7 @@ pub trait Mapper {
 
 /// Why Xen did not map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MapRefused {
     /// The operation was refused.
     Status(GrantStatus),
@@ -152,8 +156,11 @@ impl fmt::Display for MapRefused {
     }
 }
 
+impl core::error::Error for MapRefused {}
+
 /// Why Xen did not unmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnmapRefused {
     /// The operation was refused.
     Status(GrantStatus),
@@ -169,3 +176,5 @@ impl fmt::Display for UnmapRefused {
         }
     }
 }
+
+impl core::error::Error for UnmapRefused {}

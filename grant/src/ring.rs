@@ -38,6 +38,7 @@ impl Notify {
 
 /// The peer broke the ring; nothing it says in it can be believed any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RingError {
     /// Its index went backwards, or further than the ring allows.
     PeerIndex {

@@ -27,6 +27,7 @@ pub struct GrantTable<E> {
 
 /// A grant could not be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EndError {
     /// The peer maps the page, or mapped and unmapped it during every try.
     InUse {
@@ -48,6 +49,8 @@ impl fmt::Display for EndError {
         }
     }
 }
+
+impl core::error::Error for EndError {}
 
 impl<E: GrantEntries> GrantTable<E> {
     /// Takes the table as it is: entries that are not free are left alone until ended.

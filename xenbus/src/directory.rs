@@ -14,6 +14,7 @@ pub const RESTARTS_MAX: u32 = 8;
 
 /// Why there is no list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ListError {
     /// The daemon refused.
     Refused(Refusal),

@@ -35,6 +35,7 @@ impl Reported {
 /// carried out is not known. Only [`crate::Client::start`] or [`crate::Client::reconnect`] leads
 /// on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Ended {
     /// The daemon's producer index of replies claims more than a ring.
     ReplyIndex {

@@ -106,6 +106,7 @@ impl fmt::Display for Errno {
 
 /// What stands behind an error, under whatever name it came.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Cause {
     /// The request makes no sense.
     Invalid,
@@ -247,6 +248,7 @@ impl ErrorName {
 
 /// In which way a reply was not one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum Malformed {
     /// Neither an error nor of the kind that was asked for.
     Kind {

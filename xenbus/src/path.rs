@@ -15,6 +15,7 @@ pub const TOKEN_BYTES_MAX: usize = crate::wire::PAYLOAD_BYTES_MAX - ABSOLUTE_PAT
 
 /// Why a path is not one. The fault is the caller's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum PathError {
     /// The empty path names nothing.
     Empty,
@@ -59,6 +60,7 @@ impl core::error::Error for PathError {}
 
 /// Why a token is not one. The fault is the caller's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum TokenError {
     /// A NUL would end the token on the wire.
     Nul {

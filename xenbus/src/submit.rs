@@ -8,6 +8,7 @@ use crate::path::{PathError, TokenError};
 
 /// Why a request was not accepted. Nothing of it has been or will be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum SubmitError {
     /// Too much is in flight. Submit again after the next reply.
     Full,
@@ -52,6 +53,7 @@ impl core::error::Error for SubmitError {}
 
 /// Why the ring cannot be reset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum ReconnectError {
     /// The daemon does not offer it. C xenstored does not: a guest cannot get its connection back.
     NotOffered,

@@ -4,7 +4,7 @@
 use super::{Back, BackAction, BackState};
 use crate::connection::{BindError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
-use crate::front::ConnectError;
+use crate::front::NotConnected;
 use crate::ids::{ConnectionId, GrantRef, Port};
 use crate::message::{Control, RefuseReason};
 use crate::offer::{GrantRefs, Offer};
@@ -132,7 +132,7 @@ fn d4_t10_binding_comes_before_the_stamp_and_its_failure_is_unmapped_and_refused
 fn d6_closing_is_said_once_and_the_back_waits_for_disconnect() {
     let mut back = closing();
     assert_eq!(back.poll_action(), None);
-    assert_eq!(back.disconnect(), Err(ConnectError::NoConnection));
+    assert_eq!(back.disconnect(), Err(NotConnected));
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
 }

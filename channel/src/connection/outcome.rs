@@ -6,6 +6,7 @@ use grant::{Closing, Fence, PageWords, Stamp};
 
 /// Why a front could not prepare a connection. Nothing is left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PrepareError {
     /// The quarantine holds all the pages that it may: the peer still maps old ones.
     QuarantineFull,

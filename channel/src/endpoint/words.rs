@@ -1,6 +1,8 @@
 //! What is said to an endpoint and by it: the words of its four kinds of functions.
 //! Plain values; what they lead to is in the rules (docs/protocol.md §4).
 
+use core::fmt;
+
 use crate::epoch::Epoch;
 use crate::event::{DetectedBy, DownReason};
 use crate::ids::DomId;
@@ -116,30 +118,47 @@ pub enum HeartbeatPath {
     Suspect,
 }
 
-/// Why a message was not taken.
+/// Why a message was not accepted. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SendError {
     /// There is no session.
     NotUp,
-    /// Back-pressure: the peer has too much unacknowledged. Room comes with an acknowledgement, an
-    /// event that may come at any time; `try_again` is when the endpoint will have looked at the
-    /// latest.
+    /// Back-pressure: too much is unacknowledged. An acknowledgement makes room; it may arrive at
+    /// any time.
     Full {
-        /// Not later than this the endpoint looks for acknowledgements.
+        /// The endpoint looks for acknowledgements at this time at the latest.
         try_again: Instant,
     },
-    /// The messages of the last session have not been taken back yet.
+    /// Messages of the last session still wait to be reported as unknown: poll the events first.
     TakeBackFirst,
-    /// No bytes, or more than a message may have.
+    /// The message is empty or too long.
     Length {
-        /// How many it may have.
+        /// The most bytes of a message.
         limit: usize,
     },
     /// A byte that is not printable ASCII.
     NotPrintable {
-        /// Where it stands.
+        /// The offset of the byte in the message.
         at: usize,
     },
-    /// The session has used up its sequence numbers.
+    /// The session has used all its sequence numbers.
     NumbersSpent,
 }
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUp => write!(f, "the link has no session"),
+            Self::Full { .. } => write!(f, "too many messages are unacknowledged"),
+            Self::TakeBackFirst => write!(f, "messages of the last session wait to be reported"),
+            Self::Length { limit } => write!(f, "a message has 1 to {limit} bytes"),
+            Self::NotPrintable { at } => {
+                write!(f, "byte {at} of the message is not printable ASCII")
+            }
+            Self::NumbersSpent => write!(f, "the session has used all its sequence numbers"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

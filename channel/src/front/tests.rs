@@ -1,7 +1,7 @@
 //! Rules C1 to C5 of docs/protocol.md §7, and the readings of them that were found wrong. Each test
 //! drives the machine by hand, so that every state meets what it may meet.
 
-use super::{ConnectError, Front, FrontAction, FrontState};
+use super::{ConnectError, Front, FrontAction, FrontState, NotConnected};
 use crate::connection::{PrepareError, Released};
 use grant::{Epoch, Stamp};
 
@@ -255,8 +255,8 @@ fn what_only_a_front_says_is_a_breach_at_a_front() {
 
 #[test]
 fn a_disconnect_without_a_connection_is_refused_and_one_too_early_needs_no_answer() {
-    assert_eq!({ Front::IDLE }.disconnect(), Err(ConnectError::NoConnection));
-    assert_eq!(disconnecting().disconnect(), Err(ConnectError::NoConnection));
+    assert_eq!({ Front::IDLE }.disconnect(), Err(NotConnected));
+    assert_eq!(disconnecting().disconnect(), Err(NotConnected));
     let mut front = Front::IDLE;
     front.connect(1).unwrap();
     front.disconnect().unwrap();

@@ -49,6 +49,7 @@ impl From<Event<'_>> for Happened {
             }
             Event::Refused { number, reason } => Self::Refused(number.0, reason),
             Event::Notice(notice) => Self::Notice(notice),
+            _ => unreachable!("an event that the tests do not know"),
         }
     }
 }

@@ -209,6 +209,7 @@ fn take_store_events(driver: &mut Driver) -> Option<ExitStatus> {
             StoreEvent::Ended(ended) => {
                 return Some(ExitStatus::error(format_args!("xenstore is lost: {ended}")));
             }
+            _ => crate::say!(Warn, "xenstore: an unknown event"),
         }
     }
     None
@@ -267,6 +268,8 @@ fn announce(link: &str, event: &Event<'_>) {
         Event::Disconnected { number, .. } => {
             crate::say!(Debug, "link {link}: disconnected, number {}", number.0);
         }
+        // The job handles these two.
         Event::Message(_) | Event::Unknown(_) => {}
+        _ => crate::say!(Debug, "link {link}: an unknown event"),
     }
 }

@@ -148,6 +148,7 @@ impl User {
             }
             Event::Notice(Notice::Quota) => oracle.over_quota(link, side),
             Event::Waiting | Event::Introduced { .. } | Event::Notice(_) => {}
+            _ => unreachable!("an event that the simulator does not check"),
         }
     }
 
@@ -414,6 +415,7 @@ impl User {
             Event::Disconnected { number, .. } => (8, u64::from(number.0)),
             Event::Refused { number, .. } => (9, u64::from(number.0)),
             Event::Notice(notice) => (10, notice as u64),
+            _ => unreachable!("an event that the simulator does not check"),
         };
         let world = &mut *platform.world;
         let now_ns = world.now_ns();

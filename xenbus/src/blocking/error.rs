@@ -10,6 +10,7 @@ use crate::submit::SubmitError;
 
 /// Why an operation did not succeed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The request is not one; nothing was sent.
     Submit(SubmitError),
