@@ -17,8 +17,8 @@ use crate::shared_pages::SharedPages;
 /// The first word of a connection's pages.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"TETH");
 
-/// Version of header and rings. Another version is refused: there is nothing older to talk to.
-pub const VERSION: u32 = 1;
+/// Version of header and rings. A back refuses any other.
+pub const VERSION: u32 = 2;
 
 /// Longest link name in bytes.
 pub const LINK_BYTES_MAX: usize = 24;

@@ -1,5 +1,5 @@
-//! Where everything lies in a connection's pages (docs/protocol.md §9, §10): a 512-byte header of
-//! eight 64-byte lines in the first page, then the data of two byte rings. No line is written by
+//! Where everything lies in a connection's pages (docs/protocol.md §9, §10): a 768-byte header of
+//! twelve 64-byte lines in the first page, then the data of two byte rings. No line is written by
 //! both sides, so neither side's stores ever take a line away from the other's.
 
 /// Bytes of a page (`xen/include/public/arch-x86/xen.h`, a guest frame is 4 KiB).
@@ -10,7 +10,7 @@ pub const PAGE_BYTES: usize = 4096;
 pub const PAGES_MAX: usize = 8;
 
 /// Bytes of the header at the start of the first page.
-pub const HEADER_BYTES: usize = 512;
+pub const HEADER_BYTES: usize = 768;
 
 /// Bytes of a cache line on every x86-64 processor.
 pub const LINE_BYTES: usize = 64;
@@ -56,20 +56,25 @@ pub const WORDS_DELIVERED: usize = 8;
 /// Within one side's words, u32: anything but zero asks for a disconnect.
 pub const WORDS_CLOSING: usize = 12;
 
-/// Lines 3 to 6: of each ring the producer's line, then the consumer's.
-const RING_LINES: usize = 192;
+/// Lines 4 to 11: of each ring the producer's two lines, then the consumer's. Line 3 is reserved:
+/// zero, and not read.
+const RING_LINES: usize = 256;
 
-/// Within a ring line, u32: the free-running index of the side that writes the line.
+/// Bytes that one side writes of one ring: a line for its index, and one for its wish. With both on
+/// one line each look at the wish would miss the cache, because the index has just been written.
+const RING_END_BYTES: usize = 2 * LINE_BYTES;
+
+/// From the start of one side's lines of a ring, u32: its free-running index.
 pub const LINE_INDEX: usize = 0;
-/// Within a ring line, u32: that side wants to be notified when the *other* index reaches this.
-pub const LINE_EVENT: usize = 4;
+/// From there, u32: that side wants to be notified when the *other* index reaches this.
+pub const LINE_EVENT: usize = LINE_BYTES;
 
 /// Where one ring lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingPlace {
-    /// Offset of the producer's line.
+    /// Offset of the producer's two lines.
     pub producer_line: usize,
-    /// Offset of the consumer's line.
+    /// Offset of the consumer's two lines.
     pub consumer_line: usize,
     /// Offset of the first data byte.
     pub data: usize,
@@ -96,13 +101,13 @@ impl Layout {
         Self {
             to_back: RingPlace {
                 producer_line: RING_LINES,
-                consumer_line: RING_LINES + LINE_BYTES,
+                consumer_line: RING_LINES + RING_END_BYTES,
                 data: HEADER_BYTES,
                 size,
             },
             to_front: RingPlace {
-                producer_line: RING_LINES + 2 * LINE_BYTES,
-                consumer_line: RING_LINES + 3 * LINE_BYTES,
+                producer_line: RING_LINES + 2 * RING_END_BYTES,
+                consumer_line: RING_LINES + 3 * RING_END_BYTES,
                 data: HEADER_BYTES + size as usize,
                 size,
             },
@@ -125,11 +130,11 @@ const _: () = assert!(front_line::FENCE + 8 == FRONT_WORDS);
 const _: () = assert!(FRONT_WORDS + WORDS_CLOSING + 4 <= back_line::STAMP_EPOCH);
 const _: () = assert!(back_line::STAMP_NUMBER + 4 == BACK_WORDS);
 const _: () = assert!(BACK_WORDS + WORDS_CLOSING + 4 <= RING_LINES);
-const _: () = assert!(RING_LINES + 4 * LINE_BYTES <= HEADER_BYTES);
+const _: () = assert!(RING_LINES + 4 * RING_END_BYTES == HEADER_BYTES);
 const _: () = assert!(back_line::STAMP_EPOCH.is_multiple_of(LINE_BYTES));
 const _: () = assert!(RING_LINES.is_multiple_of(LINE_BYTES));
-const _: () = assert!(ring_bytes(1) == 1792);
-const _: () = assert!(ring_bytes(PAGES_MAX) == 16128);
+const _: () = assert!(ring_bytes(1) == 1664);
+const _: () = assert!(ring_bytes(PAGES_MAX) == 16000);
 const _: () = {
     let last = Layout::of(PAGES_MAX).to_front;
     assert!(last.data + last.size as usize <= PAGES_MAX * PAGE_BYTES);

@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use grant::layout::{Layout, RingPlace};
+use grant::layout::{LINE_BYTES, Layout, RingPlace};
 use grant::{
     BackConnection, ConnectionId, Consumer, DomId, Epoch, FrontConnection, GrantEntries, GrantRef,
     GrantTable, LinkTag, MapHandle, MapRefused, Mapper, PageSet, Producer, Quarantine, SharedPages,
@@ -17,9 +17,9 @@ use loom::thread;
 
 use Way::{Copied, InPlace};
 
-/// Where the ring lines begin: index and event of lines 3 to 6.
-const LINES_AT: usize = 192;
-const LINE_WORDS: usize = 8;
+/// Where the ring lines begin, each with one word: lines 4 to 11.
+const LINES_AT: usize = 256;
+const LINES: usize = 8;
 
 /// What a full ring begins with, and what is written next into the same place.
 const OLD: u8 = 7;
@@ -29,7 +29,7 @@ const NEW: u8 = 9;
 /// not kept, since what they would show is shown by these; the header does not change meanwhile.
 struct Memory {
     header: Mutex<[u8; LINES_AT]>,
-    lines: [AtomicU32; LINE_WORDS],
+    lines: [AtomicU32; LINES],
     data: [AtomicU8; 2],
 }
 
@@ -44,8 +44,7 @@ impl View {
     }
 
     fn line(&self, at: usize) -> Option<&AtomicU32> {
-        let (line, within) = (at.checked_sub(LINES_AT)? / 64, (at - LINES_AT) % 64);
-        self.0.lines.get(line * 2 + within / 4)
+        self.0.lines.get(at.checked_sub(LINES_AT)? / LINE_BYTES)
     }
 
     fn byte(&self, at: usize) -> Option<&AtomicU8> {
@@ -221,14 +220,14 @@ fn connect() -> (FrontConnection<View>, BackConnection<View>) {
 /// The ring is full. One byte is read while the other side writes one, which goes to the same place.
 fn full_ring(mut reader: impl End, mut writer: impl End, reads: Way, writes: Way) {
     let size = ring_bytes(1) as usize;
-    assert_eq!(writer.write(writes, &[OLD; 1792]), size);
+    assert_eq!(writer.write(writes, &[OLD; 1664]), size);
     let refill = thread::spawn(move || writer.write(writes, &[NEW]));
     let mut byte = [0];
     assert_eq!(reader.read(reads, &mut byte), 1);
     assert_eq!(byte, [OLD], "room was given back before the byte was copied out");
     let refilled = refill.join().expect("the writer ends");
     let left = size - 1 + refilled;
-    assert_eq!(reader.read(reads, &mut [0; 1792]), left, "as much as was written can be read");
+    assert_eq!(reader.read(reads, &mut [0; 1664]), left, "as much as was written can be read");
 }
 
 /// The ring is empty. One byte is written while the other side reads.
@@ -274,7 +273,7 @@ fn bare_full_ring(steps: fn(&mut Consumer, &View) -> u8) {
     loom::model(move || {
         let (view, place) = (View::new(), Layout::of(1).to_back);
         let mut producer = Producer::new(place);
-        assert_eq!(producer.write(&view, &[OLD; 1792]), Ok(ring_bytes(1) as usize));
+        assert_eq!(producer.write(&view, &[OLD; 1664]), Ok(ring_bytes(1) as usize));
         let producers = view.clone();
         let refill = thread::spawn(move || producer.write(&producers, &[NEW]));
         let byte = steps(&mut Consumer::new(place), &view);

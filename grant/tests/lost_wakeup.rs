@@ -2,7 +2,7 @@
 //! interleaving, with the stale loads that acquire and release permit. The same models with a
 //! barrier or the ordering taken out must fail, or they would prove nothing.
 
-use grant::layout::{Layout, RingPlace};
+use grant::layout::{LINE_BYTES, Layout, RingPlace};
 use grant::{Notify, Readiness, SharedPages, Sleep, Stream, WakeWhen, ring_bytes};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
@@ -43,8 +43,8 @@ impl Memory {
     }
 
     fn word(&self, at: usize) -> &AtomicU32 {
-        let (line, within) = ((at - 192) / 64, (at - 192) % 64);
-        &self.words[line * 2 + within / 4]
+        // One word a line; the rings' lines begin behind lines 0 to 3.
+        &self.words[at / LINE_BYTES - 4]
     }
 
     fn byte(&self, at: usize) -> Option<&AtomicU8> {
@@ -119,10 +119,10 @@ fn writer_sleeps(front_view: View, back_view: View) {
     let layout = Layout::of(1);
     let size = ring_bytes(1) as usize;
     let mut front = Stream::front(&layout);
-    assert_eq!(front.outgoing().write(&front_view, &[7; 1792]), Ok(size));
+    assert_eq!(front.outgoing().write(&front_view, &[7; 1664]), Ok(size));
     let reader = thread::spawn(move || {
         let mut back = Stream::back(&layout);
-        assert_eq!(back.incoming().read(&back_view, &mut [0; 1792]), Ok(size));
+        assert_eq!(back.incoming().read(&back_view, &mut [0; 1664]), Ok(size));
         back.flush(&back_view)
     });
     let sleep = before_sleep(&mut front, &front_view, WakeWhen { readable: 0, writable: u32::MAX });

@@ -5,7 +5,7 @@ mod common;
 
 use common::World;
 use grant::fake::FakePages;
-use grant::layout::{LINE_EVENT, LINE_INDEX, Layout, RingPlace};
+use grant::layout::{HEADER_BYTES, LINE_EVENT, LINE_INDEX, Layout, RingPlace};
 use grant::{
     Consumer, Notify, Producer, Readiness, RingError, SharedPages, Span, Stream, WakeWhen,
 };
@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-const SIZE: u32 = 1792;
+const SIZE: u32 = 1664;
 
 /// Zeroed pages with both rings at `index`.
 fn ring_at(index: u32) -> (FakePages, Layout) {
@@ -41,11 +41,11 @@ fn wait_read(readable: u32) -> WakeWhen {
 fn a_stretch_across_the_end_of_the_data_is_two_spans() {
     let (pages, layout) = ring_at(0);
     let (mut producer, mut consumer) = ends(layout.to_back, 0);
-    assert_eq!(producer.write(&pages, &[1; 1700]), Ok(1700));
-    assert_eq!(consumer.read(&pages, &mut [0; 1700]), Ok(1700));
+    assert_eq!(producer.write(&pages, &[1; 1600]), Ok(1600));
+    assert_eq!(consumer.read(&pages, &mut [0; 1600]), Ok(1600));
     let spans = producer.writable(&pages, 200).expect("honest");
-    assert_eq!(spans.first, Span { at: 512 + 1700, bytes: 92 });
-    assert_eq!(spans.second, Span { at: 512, bytes: 108 });
+    assert_eq!(spans.first, Span { at: HEADER_BYTES + 1600, bytes: 64 });
+    assert_eq!(spans.second, Span { at: HEADER_BYTES, bytes: 136 });
     assert_eq!(producer.write(&pages, &[2; 200]), Ok(200));
     assert_eq!(consumer.readable(&pages, 500).expect("honest"), spans);
     let mut bytes = [0; 200];

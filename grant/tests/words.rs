@@ -76,7 +76,7 @@ fn an_offer_that_cannot_be_mapped_is_said() {
 fn a_page_that_is_not_the_announced_one_is_said() {
     let errors = [
         (VerifyError::Magic { found: 0xff }, "wrong magic 0x000000ff"),
-        (VerifyError::Version { found: 2 }, "wrong version 2, ours is 1"),
+        (VerifyError::Version { found: 1 }, "wrong version 1, ours is 2"),
         (VerifyError::Link, "the page belongs to another link"),
         (VerifyError::Epoch, "the page belongs to another epoch"),
         (VerifyError::Number { found: ConnectionId(4) }, "the page belongs to connection 4"),
@@ -101,8 +101,8 @@ fn grants_that_cannot_be_made_or_ended_are_said() {
 
 #[test]
 fn the_end_of_a_connections_data_is_said() {
-    let lie = RingError::PeerIndex { found: 2000, believed: 100, reach: 1792 };
-    let text = "the peer's ring index jumped from 100 to 2000, at most 1792 further is possible";
+    let lie = RingError::PeerIndex { found: 2000, believed: 100, reach: 1664 };
+    let text = "the peer's ring index jumped from 100 to 2000, at most 1664 further is possible";
     assert_eq!(lie.to_string(), text);
     assert_eq!(TransferError::from(lie).to_string(), text);
     assert_eq!(TransferError::Fenced.to_string(), "the peer has fenced the page");

@@ -13,7 +13,7 @@ use grant::{MapError, VerifyError};
 const ONE: ConnectionId = ConnectionId(1);
 
 fn offer() -> Offer {
-    Offer { port: Port(3), ring_bytes: 1792, features: 0, refs: GrantRefs::EMPTY }
+    Offer { port: Port(3), ring_bytes: 1664, features: 0, refs: GrantRefs::EMPTY }
 }
 
 fn idle() -> Back {

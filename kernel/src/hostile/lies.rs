@@ -8,7 +8,7 @@ use channel::Role;
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::register::{Header, Register, Seq};
 use grant::PAGE_BYTES;
-use grant::layout::{FRONT_WORDS, HEADER_BYTES};
+use grant::layout::{FRONT_WORDS, HEADER_BYTES, Layout};
 
 use super::honest::{LINK, Pair, Problem};
 use crate::platform::Side;
@@ -26,8 +26,8 @@ const REACTION_NS: u64 = 300_000_000;
 /// Time in which a victim would show that it acts on what it must not.
 const AFTERMATH_NS: u64 = 2_500_000_000;
 
-/// Where the rings' lines are in the header, and the distance between them (docs/protocol.md §9).
-const RING_LINES: [usize; 4] = [192, 256, 320, 384];
+/// Where the rings' lines begin in the header (docs/protocol.md §9).
+const RING_LINES: usize = Layout::of(1).to_back.producer_line;
 
 /// A way of lying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +104,8 @@ pub(super) fn tell<S: Side>(pair: &mut Pair<S>, kind: Kind) -> Result<u32, Probl
         Kind::Connect => absurd_connects(pair),
         Kind::Children => children(pair),
         Kind::Stale => stale(pair),
-        Kind::Indices => scribble(pair, RING_LINES[0]..HEADER_BYTES),
-        Kind::Header => scribble(pair, 0..RING_LINES[0]),
+        Kind::Indices => scribble(pair, RING_LINES..HEADER_BYTES),
+        Kind::Header => scribble(pair, 0..RING_LINES),
         Kind::Storm => storm(pair),
         Kind::Revoke => revoke(pair),
     }

@@ -9,6 +9,7 @@ use bolero::check;
 use channel::ConnectionId;
 use channel::message::Control;
 use channel::register::Register;
+use grant::layout::Layout;
 use grant::{BackConnection, SharedPages, VerifyError};
 use xenbus::decoder::Decoder;
 use xenbus::{Incoming, Refusal};
@@ -142,7 +143,8 @@ mod broken {
         }
         fn copy_to(&self, at: usize, from: &[u8]) {
             self.0.copy_to(at, from);
-            if at + from.len() == 512 + 1792 {
+            let to_back = Layout::of(1).to_back;
+            if at + from.len() == to_back.data + to_back.size as usize {
                 self.0.copy_to(at + from.len(), &[1]);
             }
         }

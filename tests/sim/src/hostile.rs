@@ -9,6 +9,7 @@ use core::fmt::Write as _;
 use super::dom0::link_home;
 use super::store::wire::Kind;
 use super::world::World;
+use grant::layout::ring_bytes;
 use prng::Chance;
 
 /// Nodes that it makes at once below a mailbox: enough to stall a writer behind a slow reader.
@@ -155,7 +156,7 @@ fn message(chance: &mut Chance) -> String {
         1 => format!("REFUSED {number} {}", chance.pick(&["no-room", "bad-grant", "because"])),
         2 => {
             let port = chance.below(12);
-            let bytes = *chance.pick(&[1792, 3840, 0, u32::MAX]);
+            let bytes = *chance.pick(&[ring_bytes(1), ring_bytes(2), 0, u32::MAX]);
             let refs: Vec<String> = (0..chance.between(1, 18))
                 .map(|_| chance.pick(&[8, 9, 10, 0, 39, 40, u32::MAX]).to_string())
                 .collect();

@@ -119,7 +119,7 @@ fn prepare(
     let mut refs = GrantRefs::EMPTY;
     // Two pages at most.
     let _ = refs.push(GrantRef(page as u32 + 1));
-    Ok(Offer { port: Port(1), ring_bytes: 1792, features: 0, refs })
+    Ok(Offer { port: Port(1), ring_bytes: 1664, features: 0, refs })
 }
 
 /// C4, C5: the port first. Then the result of the compare-exchange counts, and nothing else.
