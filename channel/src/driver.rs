@@ -101,7 +101,14 @@ enum Watching {
     Asked,
 }
 
-/// The links of one domain; each is some five kilobytes.
+/// A [`LinkId`] that another driver gave out is a mistake of the caller.
+const FOREIGN_ID: &str = "the id of a link of this driver";
+
+/// The links of one domain; each takes about five kilobytes.
+///
+/// # Panics
+/// Functions that take a [`LinkId`] panic if this driver has no such link. An id that the driver
+/// gave out is valid as long as the driver is.
 #[derive(Clone)]
 pub struct Driver {
     client: Client,
@@ -189,10 +196,10 @@ impl Driver {
         if !settings.is_valid() {
             return Err(AddError::Settings);
         }
-        if self.links().any(|link| link.name == name) {
+        if self.links.iter().any(|link| link.name == name) {
             return Err(AddError::NameTaken);
         }
-        let id = LinkId(u16::try_from(self.links.len()).map_err(|_| AddError::Full)?);
+        let id = self.next_id().ok_or(AddError::Full)?;
         self.links.push(Link::new(id, name, role, settings, platform.fresh_epoch()));
         platform.connections().add_link();
         Ok(id)
@@ -281,7 +288,7 @@ impl Driver {
         if self.client.doorbell_due() {
             platform.ring_store_doorbell();
         }
-        let is_drained = self.links().all(Link::is_drained);
+        let is_drained = self.links.iter().all(Link::is_drained);
         self.has_undrained = !is_drained;
     }
 
@@ -332,7 +339,7 @@ impl Driver {
             return Instant::START;
         }
         let may_submit = may_submit && !self.shutdown.hold_still();
-        for link in self.links() {
+        for link in self.links.iter() {
             if link.has_event() || link.is_restless() || (may_submit && link.has_request()) {
                 return Instant::START;
             }
@@ -343,15 +350,14 @@ impl Driver {
 
     // Getters.
 
-    /// A link, to ask it for its state.
-    pub fn link(&self, link: LinkId) -> Option<&Link> {
-        // Its number is its place.
-        self.links.get(link.index())
+    /// The links, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
+        (0..self.links.len()).map(LinkId::from_index)
     }
 
-    /// The links, in the order in which they were added.
-    pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.iter()
+    /// The state of a link.
+    pub fn link(&self, link: LinkId) -> &Link {
+        self.links.get(link.index()).expect(FOREIGN_ID)
     }
 
     /// What the xenstore client has counted.
@@ -387,8 +393,12 @@ impl Driver {
         self.quarantined
     }
 
+    fn next_id(&self) -> Option<LinkId> {
+        (self.links.len() <= usize::from(u16::MAX)).then(|| LinkId::from_index(self.links.len()))
+    }
+
     fn link_mut(&mut self, link: LinkId) -> &mut Link {
-        self.links.get_mut(link.index()).expect("a link of this driver")
+        self.links.get_mut(link.index()).expect(FOREIGN_ID)
     }
 
     /// When the oldest request under way has waited too long.
@@ -405,11 +415,11 @@ impl Driver {
     }
 
     fn longest_beat(&self) -> Duration {
-        self.links().map(|link| link.settings.beat).max().unwrap_or(BEAT)
+        self.links.iter().map(|link| link.settings.beat).max().unwrap_or(BEAT)
     }
 
     fn shortest_beat(&self) -> Duration {
-        self.links().map(|link| link.settings.beat).min().unwrap_or(BEAT)
+        self.links.iter().map(|link| link.settings.beat).min().unwrap_or(BEAT)
     }
 
     fn watch_store(&mut self, now: Instant) {

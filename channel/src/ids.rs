@@ -3,21 +3,23 @@
 pub use grant::ConnectionId;
 pub use xen_types::{DomId, GrantRef, Port};
 
-/// A link by its place in its driver, 0 for the first one added.
+/// Names a link of one driver, which hands it out: [`Driver::add_link`](crate::Driver::add_link),
+/// [`Driver::ids`](crate::Driver::ids). Links are numbered from 0 in the order in which they were
+/// added, and are never removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u16);
+pub struct LinkId(u16);
 
 impl LinkId {
-    /// The link at this place.
+    /// The link that was added as the `index`th, from 0.
     ///
     /// # Panics
-    /// If there is no such place: a driver has at most 65,536.
+    /// If `index` is above 65,535, the last that a driver adds.
     pub const fn from_index(index: usize) -> Self {
         assert!(index <= u16::MAX as usize);
         Self(index as u16)
     }
 
-    /// The place as an index.
+    /// The number of links that were added before this one.
     pub const fn index(self) -> usize {
         self.0 as usize
     }

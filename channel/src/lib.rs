@@ -5,7 +5,18 @@
 //! Everything here is sans-IO. Time, bytes and events go in; requests, actions, events and the next
 //! deadline come out. `docs/protocol.md` is normative, and the code cites its sections.
 //!
-//! From the inside outwards:
+//! # The interface
+//!
+//! A domain adds its links to a [`Driver`] and calls [`Driver::step`] in a loop; what happens comes
+//! out as [`Event`]s. It supplies a [`Platform`] and, for its connections, a [`Hypervisor`].
+//! `kernel/` implements both over hypercalls, the simulator over a simulated Xen. Everything that
+//! this takes is at the root of the crate.
+//!
+//! # The parts
+//!
+//! The modules are the parts that the driver is made of. They are public because the model checker,
+//! the simulator, the fuzz targets and the images that test their peer use them one by one. They
+//! may change with every version. From the inside outwards:
 //! - [`register`]: the one xenstore value through which a side speaks, parsed and emitted;
 //! - [`message`]: the messages of the connection, which travel in the register;
 //! - [`endpoint`]: the session (rules S0 to S11): epochs, sequence numbers, up and down;
@@ -14,11 +25,9 @@
 //! - [`link`]: one endpoint with its beats and one of the two machines; it yields one externally
 //!   visible action at a time;
 //! - [`connection`]: pages, mappings, ports and quarantine of a domain, where the actions are done;
-//! - [`driver`]: many links over one xenstore client; the loop step that images and simulator
-//!   share.
+//! - [`driver`]: many links over one xenstore client.
 //!
-//! A domain supplies a [`Platform`] and, for its connections, a [`Hypervisor`]. The crates below
-//! are `xenbus/` and `grant/`; `kernel/` above implements the two traits over hypercalls.
+//! The crates below are `xenbus/` and `grant/`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -51,12 +60,18 @@ pub mod step;
 mod testing;
 mod text;
 
-pub use connection::{Connections, Hypervisor};
-pub use driver::Driver;
+pub use connection::{
+    BindError, Connections, EventChannels, Hypervisor, PeerState, PortState, PrepareError, Released,
+};
+pub use driver::{AddError, Driver, ShutdownRequest, StoreEvent};
+pub use endpoint::SendError;
 pub use epoch::{Epoch, EpochSource};
+pub use event::{Breach, ConnectRefused, DetectedBy, DownReason, End, Event, Notice};
+pub use front::{ConnectError, NotConnected};
 pub use ids::{ConnectionId, DomId, GrantRef, LinkId, Port, Role};
 pub use instant::{Duration, Instant};
-pub use link::Settings;
-pub use names::LinkName;
+pub use link::{Action, Link, Settings};
+pub use message::RefuseReason;
+pub use names::{LinkName, LinkNameError};
 pub use platform::Platform;
 pub use step::Step;

@@ -255,7 +255,7 @@ fn the_front_that_started_on_the_stamp_is_told_by_a_message_too() {
     let mut world = World::connected(1);
     world.run_seconds(3);
     let link = |world: &mut World, domid: u16| {
-        let link = world.domain(domid).driver.link(LINK).expect("the link");
+        let link = world.domain(domid).driver.link(LINK);
         (link.endpoint().sent(), link.endpoint().acked())
     };
     let one = channel::register::Seq(1);

@@ -98,7 +98,7 @@ fn a_connect_costs_two_requests_whatever_the_number_of_links() {
             let domain = world.domain(FRONT);
             domain
                 .driver
-                .connect(domain.now(), LinkId(number as u16), &mut domain.platform)
+                .connect(domain.now(), LinkId::from_index(number), &mut domain.platform)
                 .expect("it is up");
             world.settle();
             assert_eq!(world.requests_of_all() - before, 2, "link {number} of {links}");

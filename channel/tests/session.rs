@@ -311,11 +311,11 @@ fn many_links_share_one_watch_and_none_disturbs_another() {
     world.settle();
     for domid in [FRONT, BACK] {
         let domain = &world.domains[&domid];
-        assert!(domain.driver.links().all(|link| link.endpoint().is_up()));
+        assert!(domain.driver.ids().all(|id| domain.driver.link(id).endpoint().is_up()));
         assert!(world.xen.borrow().store.count_watches(domid) <= 2);
     }
     let domain = world.domain(FRONT);
-    domain.driver.restart(domain.now(), channel::LinkId(2), &mut domain.platform);
+    domain.driver.restart(domain.now(), channel::LinkId::from_index(2), &mut domain.platform);
     domain.drain();
     world.run_seconds(5);
     let links_down: Vec<_> = world.domains[&BACK]
@@ -324,7 +324,7 @@ fn many_links_share_one_watch_and_none_disturbs_another() {
         .filter(|(_, event)| matches!(event, Happened::Down(..)))
         .map(|(link, _)| *link)
         .collect();
-    assert_eq!(links_down, [channel::LinkId(2)]);
+    assert_eq!(links_down, [channel::LinkId::from_index(2)]);
 }
 
 #[test]

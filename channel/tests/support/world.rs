@@ -74,7 +74,7 @@ pub struct World {
 /// The front's and the back's domid where a test has one of each.
 pub const FRONT: u16 = 1;
 pub const BACK: u16 = 2;
-pub const LINK: LinkId = LinkId(0);
+pub const LINK: LinkId = LinkId::from_index(0);
 
 /// Places for links of a domain where a test does not say.
 const PLACES: usize = 4;
@@ -200,7 +200,7 @@ impl World {
     }
 
     pub fn is_up(&self, domid: u16) -> bool {
-        self.domains[&domid].driver.link(LINK).unwrap().endpoint().is_up()
+        self.domains[&domid].driver.link(LINK).endpoint().is_up()
     }
 
     pub fn requests(&self, domid: u16) -> u64 {
@@ -324,7 +324,7 @@ impl Domain {
             self.events.push((link, happened));
         }
         while let Some(event) = self.driver.poll_store_event() {
-            self.events.push((LinkId(0), Happened::Store(event)));
+            self.events.push((LinkId::from_index(0), Happened::Store(event)));
         }
     }
 }

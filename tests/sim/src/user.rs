@@ -247,7 +247,7 @@ impl User {
             self.burst_at = Instant::from_nanoseconds(now.nanoseconds() + gap_ns);
         }
         let mut looked = Instant::NEVER;
-        let acked = driver.link(self.id).map(|link| link.endpoint().acked());
+        let acked = Some(driver.link(self.id).endpoint().acked());
         if self.burst > 0 && self.full_at.is_some() && self.full_at == acked {
             // Only an acknowledgement makes room, and that wakes the driver.
             return Instant::NEVER;
