@@ -11,7 +11,7 @@ use crate::random::RandomError;
 
 /// What is not as an image needs it, in words joined by dashes, and the number that goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BootError {
+pub struct BootError {
     what: &'static str,
     found: Found,
 }

@@ -43,19 +43,17 @@ extern crate alloc;
 extern crate std;
 
 pub mod abi;
-pub mod bench;
 mod boot;
 mod boot_error;
-pub mod check;
 pub mod clock;
 pub mod console;
+pub mod copy;
 pub mod counts;
 mod cpu;
 pub mod events;
 mod exit_status;
 pub mod grants;
 pub mod heap;
-pub mod hostile;
 pub mod hypercall;
 pub mod job;
 mod machine;
@@ -66,7 +64,6 @@ pub mod pages;
 mod panic;
 pub mod platform;
 pub mod random;
-pub mod relay;
 pub mod selftest;
 mod shared_info;
 mod singleton;
@@ -75,15 +72,22 @@ pub mod store;
 mod untyped;
 mod window;
 
+pub use boot_error::BootError;
 pub use exit_status::{ExitStatus, Outcome};
 pub use machine::Machine;
 pub use options::Options;
 
 /// Makes a function the image's main part: `fn main(machine: Machine) -> ExitStatus`. When it
 /// returns, the verdict is the image's last line, and the domain powers off.
+///
+/// An image may have options of its own beside the standard ones: `entry!(main, ["role", "seed"])`.
+/// Their values are in [`Options::own`]; what is neither standard nor declared is refused.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
+        $crate::entry!($main, []);
+    };
+    ($main:path, [$($option:literal),* $(,)?]) => {
         // SAFETY: the name is this macro's alone, and `boot` calls it with this very signature.
         #[unsafe(no_mangle)]
         fn tether_main(machine: $crate::Machine) -> $crate::ExitStatus {
@@ -94,6 +98,12 @@ macro_rules! entry {
         #[unsafe(no_mangle)]
         fn tether_image_name() -> &'static str {
             env!("CARGO_BIN_NAME")
+        }
+
+        // SAFETY: as above.
+        #[unsafe(no_mangle)]
+        fn tether_image_options() -> &'static [&'static str] {
+            &[$($option),*]
         }
     };
 }

@@ -2,10 +2,8 @@
 //!
 //! Everything here is ready to use; what could not be set up has ended the run before.
 
-use grant::GrantTable;
-
 use crate::boot::start_info::Boot;
-use crate::grants::GrantFrames;
+use crate::grants::OwnGrants;
 use crate::hypercall;
 use crate::options::Options;
 use crate::store::StoreAccess;
@@ -19,7 +17,7 @@ pub struct Machine {
     /// xenstore.
     pub store: StoreAccess,
     /// This domain's grant table.
-    pub grants: GrantTable<GrantFrames>,
+    pub grants: OwnGrants,
     pub(crate) boot: Boot,
 }
 

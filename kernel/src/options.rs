@@ -6,11 +6,11 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::console::Level;
 use channel::{LinkName, Step};
-use heapless::String;
 
 /// Most links of one image: 2 MiB of memory hold as many, 1,024 bytes of command line their names
 /// if they are short, and one SCHEDOP_poll their ports.
@@ -32,8 +32,6 @@ const PAGES_MAX: u16 = if channel::limits::PAGES_MAX < grant::PAGES_MAX {
 const BEAT_MS: RangeInclusive<u32> = 10..=60_000;
 /// Missed beats that mean death: not fewer than the channel bears, and a thousand is for ever.
 const BEAT_LIMIT: RangeInclusive<u32> = channel::limits::BEATS_MISSED_LEAST..=1000;
-/// Room for the names of all kinds.
-const KIND_BYTES_MAX: usize = 96;
 /// Longest pause at a step or rest after a cycle: ten minutes.
 const PAUSE_MS_MAX: u32 = 600_000;
 
@@ -46,17 +44,6 @@ pub enum Selftest {
     Only,
     /// The job alone.
     Off,
-}
-
-/// Which part an image plays in a test that takes two domains (the image xenstore-check).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// There is no other domain: what needs one is left out.
-    Alone,
-    /// Does the testing.
-    First,
-    /// Does what the first one asks for.
-    Second,
 }
 
 /// The options, each with its default.
@@ -88,13 +75,8 @@ pub struct Options {
     pub pause_at: Option<(Step, u32)>,
     /// `log=info`.
     pub log: Level,
-    /// `role=alone`.
-    pub role: Role,
-    /// `kind=a,b`: the lies that the image `hostile` tells; all if there is none. Of the image
-    /// `bench`: what sort of front it is.
-    pub kind: String<KIND_BYTES_MAX>,
-    /// `seed=1`: what it makes its choices from.
-    pub seed: u64,
+    /// The options that only this image has ([`crate::entry!`]), as they were given.
+    pub own: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
@@ -113,9 +95,7 @@ impl Default for Options {
             stop_at: None,
             pause_at: None,
             log: Level::Info,
-            role: Role::Alone,
-            kind: String::new(),
-            seed: 1,
+            own: Vec::new(),
         }
     }
 }
@@ -159,11 +139,11 @@ impl fmt::Display for OptionError<'_> {
     }
 }
 
-/// What obeys an option; `None` where the value is not one.
-type Obey = fn(&mut Options, &str) -> Option<()>;
+/// Sets an option; `None` where the value is malformed.
+type Setter = fn(&mut Options, &str) -> Option<()>;
 
 /// The options, in the order of the bits that mark them as given.
-const OPTIONS: [(&str, Obey); 16] = [
+const OPTIONS: [(&str, Setter); 13] = [
     ("link", |options, value| {
         options.links = links(value)?;
         Some(())
@@ -189,28 +169,26 @@ const OPTIONS: [(&str, Obey); 16] = [
         Some(())
     }),
     ("log", |options, value| one_of(&mut options.log, value, &LOG)),
-    ("role", |options, value| one_of(&mut options.role, value, &ROLE)),
-    ("kind", |options, value| {
-        options.kind = String::try_from(value).ok()?;
-        Some(())
-    }),
-    ("seed", |options, value| {
-        options.seed = number(value, 0..=u64::MAX)?;
-        Some(())
-    }),
 ];
 
 impl Options {
-    /// Reads a command line.
+    /// Reads a command line; `own` are the options that only this image has.
     ///
     /// # Errors
     /// The first word that is not an option.
-    pub fn parse(line: &str) -> Result<Options, OptionError<'_>> {
+    pub fn parse<'a>(line: &'a str, own: &[&'static str]) -> Result<Options, OptionError<'a>> {
         let mut options = Options::default();
         let mut given = 0_u32;
         for word in line.split_ascii_whitespace() {
             let bad = |problem| OptionError { word, problem };
             let (key, value) = split_at_first(word, b'=').ok_or(bad(Problem::NoValue))?;
+            if let Some(name) = own.iter().find(|name| **name == key) {
+                if options.own(name).is_some() {
+                    return Err(bad(Problem::Repeated));
+                }
+                options.own.push((*name, String::from(value)));
+                continue;
+            }
             let known = OPTIONS.iter().position(|(name, _)| *name == key);
             let index = known.ok_or(bad(Problem::Unknown))?;
             if given & 1 << index != 0 {
@@ -223,6 +201,11 @@ impl Options {
             OPTIONS[index].1(&mut options, value).ok_or(bad(Problem::Value))?;
         }
         Ok(options)
+    }
+
+    /// The value given for an option of this image's own, if it was given.
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.own.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -237,10 +220,6 @@ const LOG: [(&str, Level); 4] = [
     ("info", Level::Info),
     ("debug", Level::Debug),
 ];
-
-/// Values of `role=`.
-const ROLE: [(&str, Role); 3] =
-    [("alone", Role::Alone), ("first", Role::First), ("second", Role::Second)];
 
 /// Sets a field to the value with this name.
 fn one_of<T: Copy>(field: &mut T, name: &str, values: &[(&str, T)]) -> Option<()> {
@@ -288,7 +267,7 @@ fn number32(text: &str, range: RangeInclusive<u32>) -> Option<u32> {
 
 /// A decimal number without sign, in a range.
 #[inline(never)] // Once in the image, not once an option.
-pub(crate) fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
+pub fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -329,18 +308,18 @@ fn links(value: &str) -> Option<Vec<LinkName>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINKS_MAX, OptionError, Options, PAGE_SETS_MAX, Problem, Role, Selftest};
+    use super::{LINKS_MAX, OptionError, Options, PAGE_SETS_MAX, Problem, Selftest};
     use crate::console::Level;
     use channel::Step;
 
     #[track_caller]
     fn refused(line: &str, word: &str, problem: Problem) {
-        assert_eq!(Options::parse(line).unwrap_err(), OptionError { word, problem });
+        assert_eq!(Options::parse(line, &[]).unwrap_err(), OptionError { word, problem });
     }
 
     #[test]
     fn an_empty_line_gives_the_defaults() {
-        let options = Options::parse("  ").unwrap();
+        let options = Options::parse("  ", &[]).unwrap();
         assert!(options.links.is_empty());
         assert_eq!((options.cycles, options.bytes, options.pages), (20, 1 << 20, 1));
         assert_eq!(usize::from(options.page_sets), PAGE_SETS_MAX);
@@ -348,15 +327,14 @@ mod tests {
         assert_eq!(options.restart_every, 0);
         assert_eq!((options.selftest, options.log), (Selftest::On, Level::Info));
         assert_eq!((options.stop_at, options.pause_at), (None, None));
-        assert_eq!(options.role, Role::Alone);
     }
 
     #[test]
     fn every_option_is_obeyed() {
         let line = "link=a,b-1 cycles=0 bytes=7 rest_ms=30 pages=2 page_sets=3 beat_ms=100 beat_limit=3 \
                     selftest=only restart_every=5 \
-                    stop_at=connected:2 pause_at=streaming:1500 log=debug role=second";
-        let options = Options::parse(line).unwrap();
+                    stop_at=connected:2 pause_at=streaming:1500 log=debug";
+        let options = Options::parse(line, &[]).unwrap();
         let links: std::vec::Vec<&str> = options.links.iter().map(|name| name.as_str()).collect();
         assert_eq!(links, ["a", "b-1"]);
         assert_eq!((options.cycles, options.bytes, options.pages), (0, 7, 2));
@@ -366,12 +344,21 @@ mod tests {
         assert_eq!((options.selftest, options.log), (Selftest::Only, Level::Debug));
         assert_eq!(options.stop_at, Some((Step::Connected, 2)));
         assert_eq!(options.pause_at, Some((Step::Streaming, 1500)));
-        assert_eq!(options.role, Role::Second);
     }
 
     #[test]
     fn a_step_without_occurrence_means_the_first() {
-        assert_eq!(Options::parse("stop_at=up").unwrap().stop_at, Some((Step::Up, 1)));
+        assert_eq!(Options::parse("stop_at=up", &[]).unwrap().stop_at, Some((Step::Up, 1)));
+    }
+
+    #[test]
+    fn options_of_one_image_are_kept_as_given_and_refused_by_others() {
+        let options = Options::parse("seed=7 cycles=2", &["role", "seed"]).unwrap();
+        assert_eq!((options.own("seed"), options.own("role")), (Some("7"), None));
+        assert_eq!(options.cycles, 2);
+        refused("seed=7", "seed=7", Problem::Unknown);
+        let repeated = Options::parse("seed=7 seed=8", &["seed"]).unwrap_err();
+        assert_eq!(repeated, OptionError { word: "seed=8", problem: Problem::Repeated });
     }
 
     #[test]
@@ -385,7 +372,7 @@ mod tests {
     fn the_link_that_is_one_too_many_is_named() {
         let names: std::vec::Vec<_> = (0..=LINKS_MAX).map(|n| std::format!("l{n}")).collect();
         let full = std::format!("link={}", names[..LINKS_MAX].join(","));
-        assert_eq!(Options::parse(&full).unwrap().links.len(), LINKS_MAX);
+        assert_eq!(Options::parse(&full, &[]).unwrap().links.len(), LINKS_MAX);
         let over = std::format!("link={}", names.join(","));
         refused(&over, &names[LINKS_MAX], Problem::OneTooMany);
     }
@@ -407,7 +394,6 @@ mod tests {
             "beat_limit=2",
             "selftest=yes",
             "log=trace",
-            "role=third",
             "stop_at=up:0",
             "stop_at=nowhere",
             "pause_at=up",

@@ -4,15 +4,13 @@
 //! line that names it: an image that cannot do its work must say so, not try. What the first request
 //! to xenstored can do without comes later (`job::settle`, and the console's ring with its first line).
 
-use grant::GrantTable;
-
 use super::descriptors;
 use super::paging;
 use super::start_info::{self, Boot, CommandLine};
 use crate::abi::PAGE_BYTES;
 use crate::boot_error::BootError;
 use crate::exit_status::ExitStatus;
-use crate::grants::GrantFrames;
+use crate::grants::{GrantFrames, OwnGrants};
 use crate::hypercall::sched;
 use crate::machine::Machine;
 use crate::options::Options;
@@ -29,9 +27,10 @@ pub(crate) const NO_DOMAIN_NUMBER: BootError = BootError::of("own-domain-number-
 
 #[cfg(feature = "image")]
 unsafe extern "Rust" {
-    /// [`crate::entry!`] defines both.
+    /// [`crate::entry!`] defines all of them.
     safe fn tether_main(machine: Machine) -> ExitStatus;
     safe fn tether_image_name() -> &'static str;
+    safe fn tether_image_options() -> &'static [&'static str];
 }
 #[cfg(not(feature = "image"))]
 fn tether_main(_: Machine) -> ExitStatus {
@@ -40,6 +39,10 @@ fn tether_main(_: Machine) -> ExitStatus {
 #[cfg(not(feature = "image"))]
 fn tether_image_name() -> &'static str {
     "none"
+}
+#[cfg(not(feature = "image"))]
+fn tether_image_options() -> &'static [&'static str] {
+    &[]
 }
 
 /// Where the assembly of [`super::entry`] arrives, on the image's stack.
@@ -101,7 +104,7 @@ fn divide_memory(boot: &Boot) -> Result<(), BootError> {
 
 /// Options, store, and the image's own part.
 fn run(boot: Boot, line: &CommandLine) -> ExitStatus {
-    let options = match Options::parse(line) {
+    let options = match Options::parse(line, tether_image_options()) {
         Ok(options) => options,
         Err(error) => return ExitStatus::error(error),
     };
@@ -121,7 +124,7 @@ fn connect(boot: Boot, options: Options) -> Result<Machine, BootError> {
     // Any number will do; its low half is as random as the rest.
     let first_request_id = random::draw()? as u32;
     let store = StoreAccess::start(ring, first_request_id);
-    let grants = GrantTable::new(GrantFrames::of(GRANT_ENTRIES));
+    let grants = OwnGrants::new(GrantFrames::of(GRANT_ENTRIES));
     let image = tether_image_name();
     Ok(Machine { image, options, store, grants, boot })
 }

@@ -112,7 +112,7 @@ pub fn port() -> Option<Port> {
 
 /// Rings the console daemon if something was written since the last time. Called before the image
 /// waits: one doorbell for all lines since.
-pub(crate) fn flush() {
+pub fn flush() {
     if let Some(ring) = CONSOLE.lock().ring() {
         ring.flush();
     }

@@ -28,7 +28,7 @@ static PLACED: AtomicBool = AtomicBool::new(false);
 
 /// The part of the grant table that lies in the window, once it was placed there: until then nothing is
 /// granted, and every entry looks as if it were in use.
-pub struct GrantFrames {
+pub(crate) struct GrantFrames {
     table: Untyped,
     entries: u32,
 }

@@ -26,6 +26,11 @@ impl OwnPages {
         Some(PageSet::new(OwnPages(pages), frames))
     }
 
+    /// Whether these are the frames of the pages, in their order.
+    pub(super) fn are_at(&self, frames: &[u32]) -> bool {
+        (0..self.0.count()).map(|index| self.0.frame(index)).eq(frames.iter().copied())
+    }
+
     /// Gives the run back to the pool. What owns the view is an owned page set, so nothing is granted.
     pub fn give_back(self) {
         self.0.give_back();
@@ -142,6 +147,19 @@ mod tests {
         let found = rest.iter().any(|page| page.frame(0) == frame);
         rest.into_iter().for_each(Pages::give_back);
         found
+    }
+
+    #[test]
+    fn a_set_with_other_frames_than_its_pages_is_found_out() {
+        let _pool = lend_memory(2);
+        let set = OwnPages::allocate(2).expect("the pool has pages");
+        assert!(set.pages().are_at(set.frames()));
+        let mut frames = [0; PAGES_MAX];
+        frames[..2].copy_from_slice(set.frames());
+        frames[1] += 1;
+        let forged = PageSet::new(set.into_pages(), frames);
+        assert!(!forged.pages().are_at(forged.frames()));
+        forged.into_pages().give_back();
     }
 
     /// The frame that is allocated next.

@@ -27,7 +27,10 @@ operation! {
 }
 
 /// Reads a parameter of this domain.
-pub(crate) fn param(index: u32) -> Result<u64, Errno> {
+///
+/// # Errors
+/// As Xen says: there is no such parameter, or it may not be read.
+pub fn param(index: u32) -> Result<u64, Errno> {
     let mut arg = Get(Param { domid: DOMID_SELF, pad: 0, index, value: 0 });
     call(&mut arg)?;
     Ok(arg.0.value)

@@ -10,7 +10,7 @@ use grant::{BackConnection, Readiness, SharedPages, TransferError, WakeWhen};
 use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
 use super::{Driver, Job, Progress, UNIT_BYTES, UNITS_PER_TURN};
-use crate::platform::{BackSide, XenPlatform};
+use crate::platform::XenPlatform;
 use crate::{ExitStatus, trace};
 
 /// One link's service.
@@ -81,7 +81,7 @@ impl Service {
         }
     }
 
-    fn note_end(&mut self, link: LinkId, end: End, xen: &XenPlatform<BackSide>) {
+    fn note_end(&mut self, link: LinkId, end: End, xen: &XenPlatform) {
         let course = &mut self.courses[link.index()];
         if !course.serving {
             return;
@@ -105,9 +105,7 @@ impl Service {
 }
 
 impl Job for Service {
-    type Side = BackSide;
-
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<BackSide>) {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
         let course = &mut self.courses[link.index()];
         match *event {
             Event::Up { epoch, peer_epoch } => {
@@ -131,7 +129,7 @@ impl Job for Service {
         }
     }
 
-    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<BackSide>, leaving: bool) {
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool) {
         self.stages.settle(driver);
         for (index, course) in self.courses.iter_mut().enumerate() {
             let link = LinkId(index as u16);
@@ -143,7 +141,7 @@ impl Job for Service {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<BackSide>) -> Progress {
+    fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
         let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -189,7 +187,7 @@ fn pump_one(
     course: &mut Course,
     total: u64,
     link: LinkId,
-    xen: &mut XenPlatform<BackSide>,
+    xen: &mut XenPlatform,
     unit: &mut [u8; UNIT_BYTES],
 ) -> Result<Progress, TransferError> {
     let Some(end) = xen.back(link) else { return Ok(Progress::Idle) };

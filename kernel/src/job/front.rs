@@ -16,7 +16,7 @@ use super::pattern::Pattern;
 use super::stages::{Stage, Stages};
 use super::{Driver, Job, Progress, UNIT_BYTES, UNITS_PER_TURN};
 use crate::options::Options;
-use crate::platform::{FrontSide, XenPlatform};
+use crate::platform::XenPlatform;
 use crate::{ExitStatus, clock, trace};
 
 /// How long a link that was refused, or closed by its peer, rests before it asks again: what the
@@ -162,7 +162,7 @@ impl Cycles {
         self.cycles > 0 && course.done >= u64::from(self.cycles)
     }
 
-    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform<FrontSide>) {
+    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform) {
         let course = &mut self.courses[link.index()];
         if course.cut_short && !course.wrong {
             course.phase = Phase::resting();
@@ -199,9 +199,7 @@ impl Cycles {
 }
 
 impl Job for Cycles {
-    type Side = FrontSide;
-
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<FrontSide>) {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
         let course = &mut self.courses[link.index()];
         match *event {
             Event::Up { epoch, peer_epoch } => {
@@ -232,7 +230,7 @@ impl Job for Cycles {
         }
     }
 
-    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<FrontSide>, leaving: bool) {
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -267,7 +265,7 @@ impl Job for Cycles {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform<FrontSide>) -> Progress {
+    fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
         let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
             let link = LinkId(index as u16);
@@ -316,7 +314,7 @@ fn pump_one(
     course: &mut Course,
     total: u64,
     link: LinkId,
-    xen: &mut XenPlatform<FrontSide>,
+    xen: &mut XenPlatform,
     unit: &mut [u8; UNIT_BYTES],
 ) -> Result<Progress, RingError> {
     let Some(end) = xen.front(link) else { return Ok(Progress::Idle) };

@@ -3,26 +3,30 @@
 use alloc::boxed::Box;
 
 use channel::link::Link;
-use channel::{Driver, Duration, Settings};
+use channel::{Driver, Duration, Role, Settings};
 
-use super::{Cycles, Job, Service, run, settle};
+use super::{Cycles, Job, Service, finish_setup, run};
 use crate::options::Options;
-use crate::platform::{Side, Stops, XenPlatform};
+use crate::platform::{Observer, Stops, XenPlatform};
 use crate::{ExitStatus, Machine, heap, selftest};
 
 /// The frontend, from the self-tests to its verdict.
 pub fn frontend(machine: Machine) -> ExitStatus {
-    image(machine, Cycles::new)
+    image(machine, Role::Front, None, Cycles::new)
 }
 
 /// The backend, from the self-tests to its verdict.
 pub fn backend(machine: Machine) -> ExitStatus {
-    image(machine, |options, driver| Service::new(options.bytes, options.links.len(), driver))
+    image(machine, Role::Back, None, |options, driver| {
+        Service::new(options.bytes, options.links.len(), driver)
+    })
 }
 
-/// Any image with links, from the self-tests to its verdict.
-pub(crate) fn image<J: Job>(
+/// Any image whose links all have one role, from the self-tests to its verdict.
+pub fn image<J: Job>(
     mut machine: Machine,
+    role: Role,
+    observer: Option<Observer>,
     job: impl FnOnce(&Options, &Driver) -> J,
 ) -> ExitStatus {
     if let Some(verdict) = selftest::run(&mut machine) {
@@ -33,12 +37,15 @@ pub(crate) fn image<J: Job>(
     }
     let Machine { options, store, grants, .. } = machine;
     let stops = Stops::new(options.stop_at, options.pause_at);
-    let mut xen: XenPlatform<J::Side> = XenPlatform::new(store.ring, grants, stops);
+    let mut xen = XenPlatform::new(store.ring, grants, stops);
+    if let Some(observer) = observer {
+        xen.observe(observer);
+    }
     xen.limit_page_sets(usize::from(options.page_sets));
     let mut driver = Box::new(Driver::new());
     // The first requests are about no link: xenstored has them while all else is made ready.
     driver.step(xen.now(), &mut xen);
-    if let Err(refusal) = settle(&mut xen) {
+    if let Err(refusal) = finish_setup(&mut xen) {
         return ExitStatus::error(refusal);
     }
     if driver.reserve(options.links.len()).is_err() {
@@ -50,7 +57,7 @@ pub(crate) fn image<J: Job>(
     }
     for name in &options.links {
         xen.add_link(*name);
-        let added = driver.add_link(*name, J::Side::ROLE, settings(&options), &mut xen);
+        let added = driver.add_link(*name, role, settings(&options), &mut xen);
         if added.is_err() {
             return ExitStatus::error(format_args!("link {} not added", name.as_str()));
         }

@@ -8,7 +8,7 @@ mod back;
 mod front;
 mod image;
 mod pattern;
-pub(crate) mod stages;
+pub mod stages;
 mod unload;
 
 use channel::driver::{ShutdownRequest, StoreEvent};
@@ -17,13 +17,12 @@ use channel::{Driver, Epoch, Instant, LinkId, Platform, Step};
 
 pub use back::Service;
 pub use front::Cycles;
-pub(crate) use image::image;
-pub use image::{backend, frontend};
+pub use image::{backend, frontend, image};
 
 use crate::ExitStatus;
 use crate::boot::resume;
 use crate::boot_error::BootError;
-use crate::platform::{Side, XenPlatform};
+use crate::platform::XenPlatform;
 use crate::{clock, events, heap, trace};
 use unload::{AfterUnload, Unload};
 
@@ -35,18 +34,15 @@ const UNITS_PER_TURN: usize = 16;
 
 /// What an image does with its links.
 pub trait Job {
-    /// Which side of its links it is.
-    type Side: Side;
-
     /// Takes note of what happened. Nothing is done to the link from here.
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform<Self::Side>);
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform);
 
     /// Asks the driver for what the job wants next: connect, disconnect. While `leaving`, that is
     /// the end of every connection, and no new one.
-    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform<Self::Side>, leaving: bool);
+    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool);
 
     /// Moves data on every connected link, as much as goes in one turn.
-    fn pump(&mut self, xen: &mut XenPlatform<Self::Side>) -> Progress;
+    fn pump(&mut self, xen: &mut XenPlatform) -> Progress;
 
     /// When the job itself wants to look again at the latest, unless it is leaving.
     fn deadline(&self) -> Instant;
@@ -72,7 +68,7 @@ pub enum Progress {
 pub fn run<J: Job>(
     job: &mut J,
     driver: &mut Driver,
-    xen: &mut XenPlatform<J::Side>,
+    xen: &mut XenPlatform,
     restart_every: u32,
 ) -> ExitStatus {
     let heap_blocks = heap::blocks();
@@ -148,8 +144,8 @@ pub fn run<J: Job>(
 }
 
 /// Makes ready what the first requests to xenstored did without, while it has them.
-fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), BootError> {
-    xen.make_ready()?;
+fn finish_setup(xen: &mut XenPlatform) -> Result<(), BootError> {
+    xen.finish_setup()?;
     if let Err(errno) = events::advertise_shutdown() {
         crate::say!(Warn, "xl shutdown will not work: {errno}");
     }
@@ -157,7 +153,7 @@ fn settle(xen: &mut XenPlatform<impl Side>) -> Result<(), BootError> {
 }
 
 /// Suspends the domain; on return it may be another one, and every link starts over.
-fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), BootError> {
+fn suspend(driver: &mut Driver, xen: &mut XenPlatform) -> Result<(), BootError> {
     trace!("suspending t_ns={}", clock::now_ns());
     let life = resume::suspend()?;
     let restored = u32::from(life.is_some());
@@ -175,7 +171,7 @@ fn suspend(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) -> Result<(), 
 
 /// Prints what is still held, pages in quarantine tried a last time, and how often the clock
 /// stepped back.
-fn print_holdings(xen: &mut XenPlatform<impl Side>, heap_blocks: usize) {
+fn print_holdings(xen: &mut XenPlatform, heap_blocks: usize) {
     xen.connections().sweep();
     let grants = xen.granted();
     let held = xen.connections().counts();
@@ -218,7 +214,7 @@ fn take_store_events(driver: &mut Driver) -> Option<ExitStatus> {
 fn take_events<J: Job>(
     job: &mut J,
     driver: &mut Driver,
-    xen: &mut XenPlatform<J::Side>,
+    xen: &mut XenPlatform,
     unload: &mut Unload,
 ) -> bool {
     let mut any = false;

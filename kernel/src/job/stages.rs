@@ -10,7 +10,7 @@ use crate::trace;
 
 /// A stage whose costs are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// From the driver's start, or the last session's end, to the session.
     Up,
     /// From the wish to connect (front) or the end before (back) to the connection.
@@ -36,7 +36,7 @@ const TURNS_MAX: usize = 8;
 const NAMES: [&str; 4] = ["up", "connect", "data", "disconnect"];
 
 /// The counts of all stages so far.
-pub(crate) struct Stages {
+pub struct Stages {
     begun: Totals,
     asked_at_begin: u64,
     to_come: heapless::Vec<Turn, TURNS_MAX>,
@@ -46,7 +46,7 @@ pub(crate) struct Stages {
 
 impl Stages {
     /// Nothing counted; what comes first has begun with the driver, which has asked for its watch.
-    pub(crate) fn new(driver: &Driver) -> Self {
+    pub fn new(driver: &Driver) -> Self {
         Self {
             begun: links_totals(driver).but_of_store(),
             asked_at_begin: 0,
@@ -57,18 +57,18 @@ impl Stages {
     }
 
     /// An event says that a stage begins; which one, its end will say.
-    pub(crate) fn will_begin(&mut self) {
+    pub fn will_begin(&mut self) {
         self.note(Turn::Begin);
     }
 
     /// An event says that this stage, begun last, has ended.
-    pub(crate) fn will_end(&mut self, stage: Stage) {
+    pub fn will_end(&mut self, stage: Stage) {
         self.note(Turn::End(stage));
     }
 
     /// Takes the counts for what the events said. Stages that ended together share one look: the
     /// first of them gets it all.
-    pub(crate) fn settle(&mut self, driver: &Driver) {
+    pub fn settle(&mut self, driver: &Driver) {
         for turn in core::mem::take(&mut self.to_come) {
             match turn {
                 Turn::Begin => self.begin(driver),
@@ -83,13 +83,13 @@ impl Stages {
     }
 
     /// A stage begins now.
-    pub(crate) fn begin(&mut self, driver: &Driver) {
+    pub fn begin(&mut self, driver: &Driver) {
         self.begun = links_totals(driver);
         self.asked_at_begin = driver.link_requests();
     }
 
     /// The stage that began last was this one, and ends. The next begins at once.
-    pub(crate) fn end(&mut self, stage: Stage, driver: &Driver) {
+    pub fn end(&mut self, stage: Stage, driver: &Driver) {
         let now = links_totals(driver);
         if stage == Stage::Up {
             // To the very moment: the step that brings a backend up may have answered a CONNECT too.
@@ -104,7 +104,7 @@ impl Stages {
     }
 
     /// Prints a line for each stage, and one for everything since the image's start.
-    pub(crate) fn print(&self, driver: &Driver) {
+    pub fn print(&self, driver: &Driver) {
         for ((name, sum), times) in NAMES.iter().zip(&self.sums).zip(self.times) {
             trace!("counts stage={name} n={times}{sum}");
         }

@@ -7,7 +7,7 @@ use channel::event::{End, Event};
 use channel::{Driver, Instant, LinkId};
 
 use crate::clock;
-use crate::platform::{Side, XenPlatform};
+use crate::platform::XenPlatform;
 
 /// How long peers are waited for: as long as a silent one is trusted with the default beat.
 const PATIENCE_NS: u64 = 4_000_000_000;
@@ -65,7 +65,7 @@ impl Unload {
     }
 
     /// What comes next, once, when nothing is connected any more or patience has ended.
-    pub(super) fn poll(&mut self, xen: &XenPlatform<impl Side>) -> Option<AfterUnload> {
+    pub(super) fn poll(&mut self, xen: &XenPlatform) -> Option<AfterUnload> {
         let (then, until_ns) = self.under_way?;
         if xen.has_connection() && clock::now_ns() < until_ns {
             return None;
@@ -76,7 +76,7 @@ impl Unload {
 }
 
 /// Restarts every endpoint in place.
-pub(super) fn restart_all(driver: &mut Driver, xen: &mut XenPlatform<impl Side>) {
+pub(super) fn restart_all(driver: &mut Driver, xen: &mut XenPlatform) {
     for index in 0..driver.links().count() {
         driver.restart(xen.now(), LinkId::from_index(index), xen);
     }

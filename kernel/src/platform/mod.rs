@@ -1,6 +1,5 @@
 //! This domain as the channel's driver sees it, over real Xen: [`channel::Platform`].
 
-mod against;
 mod ports;
 mod stops;
 
@@ -8,9 +7,9 @@ use alloc::vec::Vec;
 
 use channel::link::Action;
 use channel::{
-    Connections, DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Platform, Port, Role, Step,
+    Connections, DomId, Epoch, EpochSource, Instant, LinkId, LinkName, Platform, Port, Step,
 };
-use grant::{BackConnection, FrontConnection, GrantTable, Notify};
+use grant::{BackConnection, FrontConnection, Notify};
 
 use xenbus::blocking::Port as _;
 
@@ -19,7 +18,7 @@ use crate::boot::resume::Restored;
 use crate::boot::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER, finish};
 use crate::boot_error::BootError;
 use crate::exit_status::ExitStatus;
-use crate::grants::{ForeignPages, GrantFrames, OwnPages};
+use crate::grants::{ForeignPages, GrantFrames, OwnGrants, OwnPages};
 use crate::options::{LINKS_MAX, PAGE_SETS_MAX};
 use crate::store::StoreRing;
 use crate::{clock, events, hypercall, random};
@@ -44,72 +43,62 @@ pub struct ReleaseTimes {
     pub done_ns: u64,
 }
 
-/// The role of all links of an image, as a type: what the other role needs is left out of the image.
-pub trait Side {
-    /// The role.
-    const ROLE: Role;
+/// Is called when something was done or has happened, with its name: the image `bench` keeps such marks.
+pub type Observer = fn(&'static str);
 
-    /// Something was done or has happened, now; the image `bench` keeps it. The shipped images do
-    /// not, and hold no code for it.
-    fn mark(_what: &'static str) {}
-}
-
-/// All links are fronts.
-pub struct FrontSide;
-
-impl Side for FrontSide {
-    const ROLE: Role = Role::Front;
-}
-
-/// All links are backs.
-pub struct BackSide;
-
-impl Side for BackSide {
-    const ROLE: Role = Role::Back;
-}
+/// The observer that the shipped images have.
+fn ignore(_what: &'static str) {}
 
 /// This domain, as the driver sees it.
-pub struct XenPlatform<S: Side> {
-    /// [`DOMID_SELF`] until [`Self::make_ready`].
+pub struct XenPlatform {
+    /// [`DOMID_SELF`] until [`Self::finish_setup`].
     domid: DomId,
     store: StoreRing,
-    /// Until [`Self::make_ready`].
-    table: Option<GrantTable<GrantFrames>>,
-    /// Made by [`Self::make_ready`], when the first requests to xenstored are under way.
-    connections: Option<Connections<XenPorts<S>>>,
+    /// Until [`Self::finish_setup`].
+    grants: Option<OwnGrants>,
+    /// Made by [`Self::finish_setup`], when the first requests to xenstored are under way.
+    connections: Option<Connections<XenPorts>>,
     /// Page sets that there may be, at most [`PAGE_SETS_MAX`].
     page_sets: usize,
     names: Vec<LinkName>,
     stops: Stops,
     ports: Vec<Port>,
     released: ReleaseTimes,
+    observer: Observer,
 }
 
-impl<S: Side> XenPlatform<S> {
+impl XenPlatform {
     /// Takes over what the links of this domain will need. Nothing is granted or mapped yet.
-    pub fn new(store: StoreRing, table: GrantTable<GrantFrames>, stops: Stops) -> Self {
+    pub fn new(store: StoreRing, grants: OwnGrants, stops: Stops) -> Self {
         Self {
             domid: DomId(DOMID_SELF),
             store,
-            table: Some(table),
+            grants: Some(grants),
             connections: None,
             page_sets: PAGE_SETS_MAX,
             names: Vec::new(),
             stops,
             ports: Vec::new(),
             released: ReleaseTimes::default(),
+            observer: ignore,
         }
+    }
+
+    /// From now on `observer` is called at each moment that matters to a measurement. Called before
+    /// [`Self::finish_setup`].
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = observer;
     }
 
     /// Makes ready what links will need: the domain's number, the grant table and the books.
     ///
     /// # Errors
     /// Xen does not tell the number, or does not place the grant table.
-    pub(crate) fn make_ready(&mut self) -> Result<(), BootError> {
+    pub fn finish_setup(&mut self) -> Result<(), BootError> {
         self.domid = DomId(hypercall::domid().ok_or(NO_DOMAIN_NUMBER)?);
         GrantFrames::of(GRANT_ENTRIES).place_once()?;
-        if let Some(table) = self.table.take() {
-            let ports = XenPorts::new(table);
+        if let Some(grants) = self.grants.take() {
+            let ports = XenPorts::new(grants, self.observer);
             self.connections = Some(Connections::new(ports, self.page_sets, WINDOW_SLOTS));
         }
         Ok(())
@@ -125,8 +114,9 @@ impl<S: Side> XenPlatform<S> {
     pub(crate) fn begin_life(&mut self, life: Restored) {
         self.domid = DomId(life.domid);
         self.store = life.store;
+        let observer = self.observer;
         let connections = self.connections();
-        *connections.xen() = XenPorts::new(GrantTable::new(life.grants));
+        *connections.xen() = XenPorts::new(OwnGrants::new(life.grants), observer);
         connections.reset_after_restore();
     }
 
@@ -171,13 +161,13 @@ impl<S: Side> XenPlatform<S> {
     /// cleared here, before anybody looks at what they announced. True if xenstore's was set.
     pub fn wait(&mut self, until: Instant) -> bool {
         let now = self.now();
-        let connections = self.connections.as_mut().expect(MADE_READY);
+        let connections = self.connections.as_mut().expect(SET_UP);
         self.ports.clear();
         self.ports.push(self.store.port());
         let until = connections.add_ports(now, &mut self.ports).min(until);
-        S::mark("sleep");
+        (self.observer)("sleep");
         events::wait(&self.ports, until.nanoseconds());
-        S::mark("wake");
+        (self.observer)("wake");
         connections.take_pending(
             |_, port| events::take_pending(port),
             |link| {
@@ -193,7 +183,7 @@ impl<S: Side> XenPlatform<S> {
 
     /// Sleeps until this link's connection rings, or `until`, whatever else may happen: for measuring
     /// event channels. False where the time ran out or nothing is connected.
-    pub(crate) fn wait_for_peer(&mut self, link: LinkId, until_ns: u64) -> bool {
+    pub fn wait_for_peer(&mut self, link: LinkId, until_ns: u64) -> bool {
         let Some(port) = self.connections().port(link) else { return false };
         events::wait(&[port], until_ns);
         events::take_pending(port)
@@ -206,7 +196,7 @@ impl<S: Side> XenPlatform<S> {
 
     /// A step was reached, of the protocol or of the job.
     pub fn reached(&mut self, link: LinkId, step: Step) {
-        S::mark(step.word());
+        (self.observer)(step.word());
         self.stops.reached(link, step);
     }
 
@@ -222,7 +212,7 @@ impl<S: Side> XenPlatform<S> {
 
     /// Grants that are not ended, quarantined ones included.
     pub fn granted(&mut self) -> usize {
-        self.connections().xen().table.active().count()
+        self.connections().xen().grants.active()
     }
 
     /// Pages in quarantine.
@@ -231,7 +221,7 @@ impl<S: Side> XenPlatform<S> {
     }
 }
 
-impl<S: Side> EpochSource for XenPlatform<S> {
+impl EpochSource for XenPlatform {
     /// Ends the image with the verdict ERROR where the processor has no random numbers any more: a
     /// dead image does less harm than one that crosses sessions.
     fn fresh_epoch(&mut self) -> Epoch {
@@ -243,11 +233,11 @@ impl<S: Side> EpochSource for XenPlatform<S> {
 }
 
 /// What is true when there is a link.
-const MADE_READY: &str = "made ready before the first link";
+const SET_UP: &str = "set up before the first link";
 
-impl<S: Side> Platform for XenPlatform<S> {
+impl Platform for XenPlatform {
     type Ring = StoreRing;
-    type Xen = XenPorts<S>;
+    type Xen = XenPorts;
 
     fn domid(&mut self) -> DomId {
         self.domid
@@ -258,19 +248,19 @@ impl<S: Side> Platform for XenPlatform<S> {
     }
 
     fn ring_store_doorbell(&mut self) {
-        S::mark("doorbell");
+        (self.observer)("doorbell");
         self.store.notify();
     }
 
-    fn connections(&mut self) -> &mut Connections<XenPorts<S>> {
-        self.connections.as_mut().expect(MADE_READY)
+    fn connections(&mut self) -> &mut Connections<XenPorts> {
+        self.connections.as_mut().expect(SET_UP)
     }
 
     fn after_action(&mut self, link: LinkId, action: &Action) {
         match *action {
             Action::Fence => {
                 self.released.begun_ns = clock::now_ns();
-                S::mark("release");
+                (self.observer)("release");
             }
             Action::Release => self.released.done_ns = clock::now_ns(),
             Action::Reached(step) => self.reached(link, step),

@@ -1,36 +1,39 @@
 //! What [`channel::Connections`] needs of Xen, by hypercalls: primitives only. In which order they are
 //! used is written in `channel/src/connection/`.
 
-use core::marker::PhantomData;
-
 use channel::connection::{
     AllocPortError, BindError, EventChannels, Hypervisor, PeerState, PortState,
 };
 use channel::{DomId, GrantRef, Port};
 use grant::{
-    GrantError, GrantTable, Granted, Granter, MapHandle, MapRefused, Mapper, Mapping, PageSet,
-    SlotRun, UnmapRefused,
+    GrantError, Granted, Granter, MapHandle, MapRefused, Mapper, Mapping, PageSet, SlotRun,
+    UnmapRefused,
 };
 
-use super::Side;
-use crate::grants::{self, ForeignPages, GrantFrames, OwnPages, WindowMapper};
+use super::Observer;
+use crate::grants::{self, ForeignPages, OwnGrants, OwnPages, WindowMapper};
 use crate::hypercall::Errno;
 use crate::hypercall::event_channel::{self, Status};
 
 /// This domain's grant table, its window for foreign pages and its event channels.
-pub struct XenPorts<S> {
-    pub(super) table: GrantTable<GrantFrames>,
-    side: PhantomData<S>,
+pub struct XenPorts {
+    pub(super) grants: OwnGrants,
+    observer: Observer,
 }
 
-impl<S: Side> XenPorts<S> {
-    /// Over this grant table.
-    pub(super) const fn new(table: GrantTable<GrantFrames>) -> Self {
-        Self { table, side: PhantomData }
+impl XenPorts {
+    /// Over this domain's grants.
+    pub(super) const fn new(grants: OwnGrants, observer: Observer) -> Self {
+        Self { grants, observer }
+    }
+
+    /// This domain's grants.
+    pub const fn grants(&mut self) -> &mut OwnGrants {
+        &mut self.grants
     }
 }
 
-impl<S: Side> EventChannels for XenPorts<S> {
+impl EventChannels for XenPorts {
     fn alloc_unbound(&mut self, peer: DomId) -> Result<Port, AllocPortError> {
         event_channel::alloc_unbound(peer.0).map_err(|errno| match errno {
             Errno::EPERM | Errno::EACCES => AllocPortError::Denied,
@@ -52,7 +55,7 @@ impl<S: Side> EventChannels for XenPorts<S> {
     }
 
     fn send(&mut self, port: Port) {
-        S::mark("notify");
+        (self.observer)("notify");
         // Sending to a dead peer succeeds silently; to an unbound port it is refused. Neither is news:
         // the witnesses of the peer's death are others.
         let _ = event_channel::send(port);
@@ -71,22 +74,22 @@ impl<S: Side> EventChannels for XenPorts<S> {
     }
 }
 
-impl<S: Side> Granter<OwnPages> for XenPorts<S> {
+impl Granter<OwnPages> for XenPorts {
     fn grant(
         &mut self,
         peer: DomId,
         set: &PageSet<OwnPages>,
         granted: &mut Granted,
     ) -> Result<(), GrantError> {
-        self.table.grant(peer, set, granted)
+        self.grants.grant(peer, set, granted)
     }
 
     fn end(&mut self, granted: &mut Granted) {
-        Granter::<OwnPages>::end(&mut self.table, granted);
+        self.grants.end(granted);
     }
 }
 
-impl<S: Side> Mapper for XenPorts<S> {
+impl Mapper for XenPorts {
     fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused> {
         WindowMapper.map(peer, r, window_slot)
     }
@@ -110,7 +113,7 @@ impl<S: Side> Mapper for XenPorts<S> {
     }
 }
 
-impl<S: Side> Hypervisor for XenPorts<S> {
+impl Hypervisor for XenPorts {
     type OwnPages = OwnPages;
     type ForeignPages = ForeignPages;
 

@@ -20,7 +20,7 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     page.memory().store(0, MARK);
     let frame = page.frame(0);
     let peer = DomId(own_number(machine)?);
-    let table = &mut machine.grants;
+    let table = &mut machine.grants.0;
     let reference = table.grant_frame(peer, frame).map_err(|_| Failed::not("grant"))?;
     let mut window = Window::new(1);
     let run = window

@@ -11,7 +11,7 @@ use crate::pages::Pages;
 pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     let page = Pages::allocate(1).ok_or(Failed::not("page"))?;
     let peer = DomId(own_number(machine)?);
-    let table = &mut machine.grants;
+    let table = &mut machine.grants.0;
     let before = table.active().count();
     let reference = table.grant_frame(peer, page.frame(0)).map_err(|_| Failed::not("grant"))?;
     hold("grant-active", table.active().count() == before + 1)?;
