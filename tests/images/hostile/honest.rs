@@ -14,7 +14,7 @@ use xenbus::blocking::{Store, StoreError};
 
 use super::chance::Chance;
 use channel::Driver;
-use kernel::platform::{Stops, XenPlatform};
+use kernel::platform::{Breakpoints, XenPlatform};
 use kernel::store::{StoreAccess, StoreRing};
 use kernel::{Machine, clock, events, trace};
 
@@ -52,7 +52,7 @@ impl Pair {
             return Err("malformed option seed=");
         };
         let StoreAccess { ring, client } = store;
-        let mut xen = XenPlatform::new(ring, grants, Stops::new(None, None));
+        let mut xen = XenPlatform::new(ring, grants, Breakpoints::new(None, None));
         if xen.finish_setup().is_err() {
             return Err("Xen does not place the grant table, or tell the domain's number");
         }
