@@ -5,13 +5,14 @@
 //! [`ExitStatus`]. [`entry!`] makes `main` the entry point (see `bin/hello.rs`), and `cargo image`
 //! builds the image.
 //!
-//! From the outside in:
-//! - [`entry!`], [`Machine`], [`ExitStatus`], [`options`]: the interface of an image;
-//! - [`console`], [`clock`], [`events`], [`store`], [`grants`], [`pages`], [`heap`], [`random`]:
-//!   the services that it uses;
-//! - [`hypercall`]: typed calls, each counted;
-//! - `boot`: entry, descriptor tables, paging, start info, and the order of boot;
-//! - [`abi`]: Xen's numbers and layouts that xen-sys lacks.
+//! The folders, each of which uses those before it alone:
+//! - `mem`: the processor, memory that others write, [`copy`], [`heap`], [`pages`], [`random`];
+//! - `xen`: [`hypercall`] and [`abi`], the window, and what is built on them: [`clock`], [`events`],
+//!   [`store`], [`grants`];
+//! - [`console`]: lines for people and for programs;
+//! - `boot`: entry, descriptor tables, paging, start info;
+//! - `image`: the order of boot, and the interface of an image: [`entry!`], [`Machine`],
+//!   [`ExitStatus`], [`options`], [`platform`], [`job`].
 //!
 //! This is the only crate of the workspace with `unsafe` and assembly; each block states its
 //! reasons.
@@ -42,48 +43,31 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod abi;
-pub mod bench;
 mod boot;
-mod boot_error;
-pub mod check;
-pub mod clock;
 pub mod console;
-pub mod counts;
-mod cpu;
-pub mod events;
-mod exit_status;
-pub mod grants;
-pub mod heap;
-pub mod hostile;
-pub mod hypercall;
-pub mod job;
-mod machine;
-mod memory;
-pub mod options;
-pub mod pages;
-#[cfg(feature = "image")]
-mod panic;
-pub mod platform;
-pub mod random;
-pub mod relay;
-pub mod selftest;
-mod shared_info;
-mod singleton;
-mod special_page;
-pub mod store;
-mod untyped;
-mod window;
+mod image;
+mod mem;
+mod xen;
 
-pub use exit_status::{ExitStatus, Outcome};
-pub use machine::Machine;
-pub use options::Options;
+pub use image::exit_status::{ExitStatus, Outcome};
+pub use image::machine::Machine;
+pub use image::options::Options;
+pub use image::{counts, job, options, platform, selftest};
+pub use mem::{copy, heap, pages, random};
+pub use xen::boot_error::BootError;
+pub use xen::{abi, clock, events, grants, hypercall, store};
 
 /// Makes a function the image's main part: `fn main(machine: Machine) -> ExitStatus`. When it
 /// returns, the verdict is the image's last line, and the domain powers off.
+///
+/// An image may have options of its own beside the standard ones: `entry!(main, ["role", "seed"])`.
+/// Their values are in [`Options::own`]; what is neither standard nor declared is refused.
 #[macro_export]
 macro_rules! entry {
     ($main:path) => {
+        $crate::entry!($main, []);
+    };
+    ($main:path, [$($option:literal),* $(,)?]) => {
         // SAFETY: the name is this macro's alone, and `boot` calls it with this very signature.
         #[unsafe(no_mangle)]
         fn tether_main(machine: $crate::Machine) -> $crate::ExitStatus {
@@ -94,6 +78,12 @@ macro_rules! entry {
         #[unsafe(no_mangle)]
         fn tether_image_name() -> &'static str {
             env!("CARGO_BIN_NAME")
+        }
+
+        // SAFETY: as above.
+        #[unsafe(no_mangle)]
+        fn tether_image_options() -> &'static [&'static str] {
+            &[$($option),*]
         }
     };
 }

@@ -16,8 +16,8 @@ use x86_64::structures::tss::TaskStateSegment;
 
 use super::exceptions::{EXCEPTIONS, exception_stub, upcall_stub};
 use super::layout::Raw;
-use crate::events::UPCALL_VECTOR;
-use crate::singleton::Singleton;
+use crate::mem::static_cell::StaticCell;
+use crate::xen::events::UPCALL_VECTOR;
 
 /// Bytes of an interrupt stack: the report of an exception formats numbers, nothing more.
 const IST_STACK_BYTES: usize = 8 * 1024;
@@ -45,16 +45,16 @@ struct Tables {
     tss: TaskStateSegment,
 }
 
-static TABLES: Singleton<Tables> =
-    Singleton::new(Tables { gdt: GlobalDescriptorTable::new(), tss: TaskStateSegment::new() });
+static TABLES: StaticCell<Tables> =
+    StaticCell::new(Tables { gdt: GlobalDescriptorTable::new(), tss: TaskStateSegment::new() });
 
 /// The interrupt descriptor table. Not initialised here: an empty gate is not all zeroes, and would lie
 /// in the image's file.
-static IDT: Singleton<[MaybeUninit<Gate>; GATES]> =
-    Singleton::new([const { MaybeUninit::uninit() }; GATES]);
+static IDT: StaticCell<[MaybeUninit<Gate>; GATES]> =
+    StaticCell::new([const { MaybeUninit::uninit() }; GATES]);
 
 /// Builds and loads the three tables.
-pub(super) fn load() {
+pub(crate) fn load() {
     let tables = TABLES.take();
     for index in 0..IST_STACKS {
         let top = IST.address() + ((index + 1) * IST_STACK_BYTES) as u64;

@@ -2,13 +2,13 @@
 //!
 //! Entry state (docs/misc/pvh.pandoc): protected mode, paging off, flat segments, interrupts off,
 //! `ebx` = start info. This file notes the time, builds the page tables that the rest starts on,
-//! turns on long mode and SSE (compiled `core` uses it) and calls [`super::start::start`]. Tables
+//! turns on long mode and SSE (compiled `core` uses it) and calls `tether_start` (`image/start.rs`). Tables
 //! and stack lie in [`super::layout`]; [`super::paging`] refines the tables.
 
 use core::arch::global_asm;
 
 use super::layout::STACK_BYTES;
-use crate::window::WINDOW_BASE;
+use crate::xen::window::WINDOW_BASE;
 
 /// CR4.PAE: long mode demands it.
 const CR4_PAE: u32 = 1 << 5;
@@ -130,7 +130,7 @@ global_asm!(
     "mov rsp, offset tether_stack + {stack_bytes}",
     "mov edi, ebp",
     "xor ebp, ebp",
-    "call {start}",
+    "call tether_start",
     "ud2",
     //
     ".balign 8",
@@ -155,5 +155,4 @@ global_asm!(
     to_efer = const TO_EFER,
     cr0 = const CR0_PE | CR0_MP | CR0_NE | CR0_WP | CR0_PG,
     stack_bytes = const STACK_BYTES,
-    start = sym super::start::start,
 );

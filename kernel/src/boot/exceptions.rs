@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::registers::control::Cr2;
 
 use crate::console::Emergency;
-use crate::hypercall::sched::{self, ShutdownReason};
-use crate::shared_info::UPCALL_PENDING_ADDRESS;
+use crate::xen::hypercall::sched::{self, ShutdownReason};
+use crate::xen::shared_info::UPCALL_PENDING_ADDRESS;
 
 /// Vectors that x86 reserves for exceptions.
 pub(super) const EXCEPTIONS: usize = 32;

@@ -1,6 +1,5 @@
-//! From Xen's loader to the image's `main`: entry, descriptor tables, paging, start info, order.
-//!
-//! [`start`] is the table of contents: what is set up, in which order, and what ends the run.
+//! From Xen's loader to Rust: entry, descriptor tables, paging, start info; and the end by a bug. In
+//! which order it is used is written in `image/start.rs`.
 
 pub(crate) mod descriptors;
 // Not in tests on the host, which have an entry point of their own.
@@ -9,6 +8,6 @@ pub(crate) mod entry;
 pub(crate) mod exceptions;
 pub(crate) mod layout;
 pub(crate) mod paging;
-pub(crate) mod resume;
-pub(crate) mod start;
+#[cfg(feature = "image")]
+mod panic;
 pub(crate) mod start_info;

@@ -12,10 +12,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::registers::control::Cr3;
 
 use super::layout::{PAGE_TABLES, STACK, TABLE_BYTES, TABLES};
-use crate::abi::PAGE_BYTES;
-use crate::hypercall;
-use crate::untyped::Untyped;
-use crate::window::{WINDOW_BASE, WINDOW_BYTES, window_frame};
+use crate::xen::abi::PAGE_BYTES;
+use crate::xen::hypercall;
+use crate::xen::window::{WINDOW_BASE, WINDOW_BYTES};
 
 /// Directory of the first GiB.
 const LOW: usize = 2;
@@ -32,11 +31,6 @@ const ENTRIES: usize = 512;
 const WINDOW_ADDRESS_BITS: u32 = 33;
 /// RAM above this is not mapped and not used.
 pub(crate) const RAM_MAPPED_BYTES: u64 = 1 << 30;
-/// Xen's special pages and the local APIC lie between these addresses.
-pub(crate) const SPECIAL_BASE: u64 = 3 << 30;
-/// End of the special pages' GiB.
-pub(crate) const SPECIAL_END: u64 = 4 << 30;
-
 const _: () = assert!(WINDOW_BASE + WINDOW_BYTES <= 1 << WINDOW_ADDRESS_BITS);
 // One PDPT covers 512 GiB; `entry.rs` counts the window's place in GiB and in fours of them.
 const _: () = assert!(WINDOW_BASE >> 30 < 512 && WINDOW_BASE.is_multiple_of(4 << 30));
@@ -58,32 +52,6 @@ pub(crate) fn image_end() -> u64 {
     (&raw const __image_end).addr() as u64
 }
 
-/// One of Xen's special pages (store or console ring), given its frame. `None` where the frame lies
-/// elsewhere than they ever do.
-pub(crate) fn special_page(frame: u64) -> Option<Untyped> {
-    let address = frame.checked_mul(PAGE_BYTES as u64)?;
-    if !(SPECIAL_BASE..SPECIAL_END).contains(&address) {
-        return None;
-    }
-    // SAFETY:
-    // 1. This GiB is mapped for ever, and where nothing is behind an address a read gives all ones.
-    // 2. It never holds RAM of ours (checked against the memory map at boot), so no Rust object.
-    Some(unsafe { Untyped::new(address, PAGE_BYTES) })
-}
-
-/// A part of the window, from its page `slot` on, whatever has been placed or mapped there. Where
-/// nothing is, or is no longer, reads give all ones and writes are lost: wrong, but no harm.
-pub(crate) fn window(slot: u32, pages: usize) -> Untyped {
-    let bytes = pages * PAGE_BYTES;
-    let address = window_frame(slot).address();
-    assert!(address + bytes as u64 <= WINDOW_BASE + WINDOW_BYTES);
-    // SAFETY:
-    // 1. The tables map the window for ever, and an access where no page is behind it is answered
-    //    by Xen without a fault.
-    // 2. It never holds RAM of ours (checked against the memory map at boot), so no Rust object.
-    unsafe { Untyped::new(address, bytes) }
-}
-
 /// The entries of one table.
 fn entries(table: usize) -> &'static [AtomicU64; ENTRIES] {
     assert!(table < TABLES);
@@ -96,7 +64,7 @@ fn entries(table: usize) -> &'static [AtomicU64; ENTRIES] {
 
 /// Splits the first 2 MiB into small pages with the rights of what lies there. Execution is forbidden
 /// everywhere else already, by `entry.rs`; not so where the processor has no such bit.
-pub(super) fn refine() {
+pub(crate) fn refine() {
     let no_execute = entries(HIGH)[0].load(Ordering::Relaxed) & NO_EXECUTE;
     let page = |address: u64| address as usize / PAGE_BYTES;
     let text =

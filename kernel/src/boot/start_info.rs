@@ -9,12 +9,12 @@ use core::mem::offset_of;
 
 use heapless::{String, Vec};
 
-use crate::abi::start_info::{
+use crate::boot::paging::{self, RAM_MAPPED_BYTES};
+use crate::mem::functions;
+use crate::xen::abi::start_info::{
     MAGIC, MEMMAP_TYPE_RAM, MemmapEntry, StartInfo, VERSION_WITH_MEMORY_MAP,
 };
-use crate::boot::paging::{self, RAM_MAPPED_BYTES};
-use crate::boot_error::BootError;
-use crate::memory;
+use crate::xen::boot_error::BootError;
 
 /// Longest command line: xl itself cuts `extra=` at 1,024 bytes.
 pub(crate) const COMMAND_LINE_BYTES_MAX: usize = 1024;
@@ -45,7 +45,7 @@ pub(crate) struct Boot {
 
 impl Boot {
     /// Nothing yet.
-    pub(super) const NONE: Boot = Boot { version: 0, memory_map: Vec::new() };
+    pub(crate) const NONE: Boot = Boot { version: 0, memory_map: Vec::new() };
 
     /// Bytes of RAM in all.
     pub(crate) fn ram_bytes(&self) -> u64 {
@@ -69,7 +69,7 @@ impl Boot {
 
 /// Reads and checks the start info at the address that Xen passed in `ebx`, into `boot` and `line`, which
 /// are empty: both are large, and moving them would take longer.
-pub(super) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), BootError> {
+pub(crate) fn read(address: u32, boot: &mut Boot, line: &mut CommandLine) -> Result<(), BootError> {
     parse(address, boot, line, copy)
 }
 
@@ -158,7 +158,7 @@ fn copy(at: u64, into: &mut [u8]) -> Result<(), BootError> {
     // 2. Every Rust object is in the image, which holds code, statics and the stack: heap and page pool
     //    are given their RAM later (`start::divide_memory`). So nothing that is read is an object, and
     //    `into` does not overlap it.
-    unsafe { memory::copy_forward(into.as_mut_ptr(), from, into.len()) };
+    unsafe { functions::copy_forward(into.as_mut_ptr(), from, into.len()) };
     Ok(())
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     use super::{Boot, CommandLine, MAGIC, MEMORY_MAP_ENTRIES_MAX, RAM_MAPPED_BYTES};
     use super::{MemmapEntry, StartInfo, is_behind, parse};
-    use crate::boot_error::BootError;
+    use crate::xen::boot_error::BootError;
 
     const MIB: u64 = 1 << 20;
     /// Where the structures of these tests lie, and the end of the image before them.

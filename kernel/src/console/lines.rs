@@ -8,7 +8,7 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::CONSOLE;
+use super::output::CONSOLE;
 
 /// How much a line for people matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

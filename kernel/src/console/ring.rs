@@ -6,18 +6,18 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::abi::console::{
+use crate::mem::untyped::Untyped;
+use crate::xen::abi::console::{
     IN_AT, IN_BYTES, IN_CONSUMER_AT, IN_PRODUCER_AT, OUT_AT, OUT_BYTES, OUT_CONSUMER_AT,
     OUT_PRODUCER_AT,
 };
-use crate::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
-use crate::boot_error::BootError;
-use crate::clock;
-use crate::hypercall::event_channel::{self, Port};
-use crate::hypercall::sched;
-use crate::shared_info;
-use crate::special_page::SpecialPage;
-use crate::untyped::Untyped;
+use crate::xen::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
+use crate::xen::boot_error::BootError;
+use crate::xen::clock;
+use crate::xen::hypercall::event_channel::{self, Port};
+use crate::xen::hypercall::sched;
+use crate::xen::shared_info;
+use crate::xen::special_page::SpecialPage;
 
 /// How long a full ring is waited for in all before its image gives up on the daemon: it usually
 /// reads within milliseconds, and a lost line is better than a stopped image.

@@ -1,5 +1,5 @@
 //! What the image xenstore-check found: its cases as checks, its costs as budgets, and a table of
-//! both. The cases are in kernel/src/check/, dom0's part in tests/dom0/scenarios/xenstore-check.sh.
+//! both. The cases are in tests/images/xenstore-check/, dom0's part in tests/dom0/scenarios/xenstore-check.sh.
 
 use core::fmt::Write;
 

@@ -14,7 +14,7 @@ use testbed::packages;
 use testbed::progress::Progress;
 use testbed::stop::Limit;
 
-#[path = "../../../kernel/src/abi/mod.rs"]
+#[path = "../../../kernel/src/xen/abi/mod.rs"]
 pub mod abi;
 
 use abi::{console, cpuid, grant_table, hvm, memory, start_info, vcpu};

@@ -2,7 +2,7 @@
 //! shipped pair's way up, and the toolstack's share, as [`Stage`]s of the report; and how that
 //! compares with the goals ([`goals`]).
 //!
-//! The measuring is in kernel/src/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
+//! The measuring is in tests/images/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
 
 mod asked;
 pub mod comparators;
