@@ -22,7 +22,7 @@ use kernel::{ExitStatus, Options, trace};
 const UNIT_BYTES: usize = 16 * 1024;
 
 /// The link that is measured.
-const MEASURED: LinkId = LinkId(0);
+const MEASURED: LinkId = LinkId::from_index(0);
 
 /// The back of a measurement.
 pub(crate) struct Back {

@@ -115,7 +115,7 @@ impl Front {
     }
 
     fn start(&mut self, next: Next, driver: &mut Driver, xen: &mut XenPlatform) {
-        let link = LinkId(0);
+        let link = LinkId::from_index(0);
         if self.traced {
             // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
             let _ = hvm::param(abi::hvm::CALLBACK_IRQ);
@@ -167,7 +167,7 @@ impl Front {
 
     /// Sends the cycle's order and bytes, and takes in what came back.
     fn move_bytes(&mut self, xen: &mut XenPlatform) -> Result<Progress, Broken> {
-        let mut wire = Wire::new(xen, LinkId(0));
+        let mut wire = Wire::new(xen, LinkId::from_index(0));
         if self.phase == Phase::Sending {
             let size = self.bytes.len() as u32;
             self.connected_ns = clock::now_ns();
@@ -225,7 +225,7 @@ impl Job for Front {
         let moved = match self.phase {
             Phase::Sending | Phase::Receiving => self.move_bytes(xen),
             Phase::Trying => {
-                let measured = self.lab.measure(xen, LinkId(0));
+                let measured = self.lab.measure(xen, LinkId::from_index(0));
                 self.rest(Next::Disconnect);
                 measured.map(|()| Progress::Idle)
             }

@@ -231,12 +231,12 @@ fn revoke(pair: &mut Pair) -> Result<u32, Problem> {
 
 /// The header that an honest register would have now.
 fn header(pair: &Pair) -> Result<Header, Problem> {
-    let endpoint = pair.driver.link(LINK).ok_or("no link")?.endpoint();
+    let endpoint = pair.driver.link(LINK).endpoint();
     Ok(Header {
         from: endpoint.epoch(),
         to: endpoint.peer_epoch(),
         ack: endpoint.delivered(),
-        beat: pair.driver.link(LINK).ok_or("no link")?.liveness().beat().wrapping_add(1),
+        beat: pair.driver.link(LINK).liveness().beat().wrapping_add(1),
         // After what has been written: more may wait for the next honest WRITE.
         first: endpoint.stored().next(),
     })

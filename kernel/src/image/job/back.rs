@@ -133,7 +133,7 @@ impl Job for Service {
     fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool) {
         self.stages.settle(driver);
         for (index, course) in self.courses.iter_mut().enumerate() {
-            let link = LinkId(index as u16);
+            let link = LinkId::from_index(index);
             if core::mem::take(&mut course.broken) {
                 driver.restart(xen.now(), link, xen);
             } else if leaving && course.serving && !course.closing {
@@ -145,7 +145,7 @@ impl Job for Service {
     fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
         let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
-            let link = LinkId(index as u16);
+            let link = LinkId::from_index(index);
             let course = &mut self.courses[index];
             if !course.serving {
                 continue;

@@ -235,7 +235,7 @@ impl Job for Cycles {
     fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool) {
         self.stages.settle(driver);
         for index in 0..self.courses.len() {
-            let link = LinkId(index as u16);
+            let link = LinkId::from_index(index);
             let course = &mut self.courses[index];
             let finished = self.cycles > 0 && course.done >= u64::from(self.cycles);
             match course.phase {
@@ -270,7 +270,7 @@ impl Job for Cycles {
     fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
         let mut pumped = Progress::Idle;
         for index in 0..self.courses.len() {
-            let link = LinkId(index as u16);
+            let link = LinkId::from_index(index);
             let course = &mut self.courses[index];
             if course.phase != Phase::Streaming {
                 continue;

@@ -4,7 +4,7 @@
 
 use channel::driver::ShutdownRequest;
 use channel::event::{End, Event};
-use channel::{Driver, Instant, LinkId};
+use channel::{Driver, Instant};
 
 use crate::image::platform::XenPlatform;
 use crate::xen::clock;
@@ -77,7 +77,7 @@ impl Unload {
 
 /// Restarts every endpoint in place.
 pub(super) fn restart_all(driver: &mut Driver, xen: &mut XenPlatform) {
-    for index in 0..driver.links().count() {
-        driver.restart(xen.now(), LinkId::from_index(index), xen);
+    for link in driver.ids() {
+        driver.restart(xen.now(), link, xen);
     }
 }

@@ -36,7 +36,7 @@ impl Breakpoints {
             && !self.paused
         {
             self.paused = true;
-            trace!("paused link={} step={} ms={milliseconds}", u32::from(link.0), step.word());
+            trace!("paused link={} step={} ms={milliseconds}", link.index(), step.word());
             events::wait(&[], clock::now_ns() + u64::from(milliseconds) * 1_000_000);
         }
         if let Some((at, occurrence)) = self.stop_at
@@ -44,7 +44,7 @@ impl Breakpoints {
         {
             self.seen += 1;
             if self.seen == occurrence {
-                trace!("stopped link={} step={} n={occurrence}", u32::from(link.0), step.word());
+                trace!("stopped link={} step={} n={occurrence}", link.index(), step.word());
                 for_ever();
             }
         }

@@ -224,7 +224,13 @@ impl Domain {
     pub fn new(side: Side, epoch: Epoch) -> Self {
         let name = LinkName::new(b"link").expect("a name of letters");
         Self {
-            link: TestedLink::new(LinkId::from_index(0), name, side.role(), Settings::DEFAULT, epoch),
+            link: TestedLink::new(
+                LinkId::from_index(0),
+                name,
+                side.role(),
+                Settings::DEFAULT,
+                epoch,
+            ),
             action: None,
             held: None,
             port: None,
