@@ -314,6 +314,11 @@ impl Driver {
         link.poll_event(&mut self.scratch).map(|event| (id, event))
     }
 
+    /// Whether [`Driver::poll_event`] has something.
+    pub fn has_event(&self) -> bool {
+        self.links.iter().any(Link::has_event)
+    }
+
     /// The next thing that happened to xenstore. To be called until `None` after each step.
     pub fn poll_store_event(&mut self) -> Option<StoreEvent> {
         self.store_events.pop()

@@ -12,7 +12,7 @@
 //! - [`console`]: lines for people and for programs;
 //! - `boot`: entry, descriptor tables, paging, start info;
 //! - `image`: the order of boot, and the interface of an image: [`entry!`], [`Machine`],
-//!   [`ExitStatus`], [`options`], [`platform`], [`job`].
+//!   [`ExitStatus`], [`options`], [`links`].
 //!
 //! This is the only crate of the workspace with `unsafe` and assembly; each block states its
 //! reasons.
@@ -52,7 +52,7 @@ mod xen;
 pub use image::exit_status::{ExitStatus, Outcome};
 pub use image::machine::Machine;
 pub use image::options::Options;
-pub use image::{counts, job, options, platform, selftest};
+pub use image::{counts, links, options, pattern, platform, selftest, stages};
 pub use mem::{copy, heap, pages, random};
 pub use xen::boot_error::BootError;
 pub use xen::{abi, clock, events, grants, hypercall, store};

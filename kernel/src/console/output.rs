@@ -6,10 +6,8 @@ use spin::Mutex;
 
 use super::early;
 use super::ring::Ring;
-use crate::xen::clock;
-use crate::xen::events;
-use crate::xen::hypercall;
 use crate::xen::hypercall::event_channel::Port;
+use crate::xen::{clock, events, hypercall};
 
 /// The output of the image.
 pub(super) struct Console {

@@ -13,11 +13,10 @@ use crate::xen::abi::console::{
 };
 use crate::xen::abi::hvm::{CONSOLE_EVTCHN, CONSOLE_PFN};
 use crate::xen::boot_error::BootError;
-use crate::xen::clock;
 use crate::xen::hypercall::event_channel::{self, Port};
 use crate::xen::hypercall::sched;
-use crate::xen::shared_info;
 use crate::xen::special_page::SpecialPage;
+use crate::xen::{clock, shared_info};
 
 /// How long a full ring is waited for in all before its image gives up on the daemon: it usually
 /// reads within milliseconds, and a lost line is better than a stopped image.

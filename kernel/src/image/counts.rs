@@ -96,8 +96,7 @@ mod tests {
     use xenbus::Counts;
 
     use super::Totals;
-    use crate::xen::events;
-    use crate::xen::hypercall;
+    use crate::xen::{events, hypercall};
 
     #[test]
     fn a_stage_is_counted_across_the_end_of_32_bits() {

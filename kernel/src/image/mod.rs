@@ -3,10 +3,12 @@
 
 pub mod counts;
 pub(crate) mod exit_status;
-pub mod job;
+pub mod links;
 pub(crate) mod machine;
 pub mod options;
+pub mod pattern;
 pub mod platform;
 pub(crate) mod resume;
 pub mod selftest;
+pub mod stages;
 pub(crate) mod start;

@@ -181,7 +181,7 @@ impl Options {
         let mut given = 0_u32;
         for word in line.split_ascii_whitespace() {
             let bad = |problem| OptionError { word, problem };
-            let (key, value) = split_at_first(word, b'=').ok_or(bad(Problem::NoValue))?;
+            let (key, value) = word.split_once('=').ok_or(bad(Problem::NoValue))?;
             if let Some(name) = own.iter().find(|name| **name == key) {
                 if options.own(name).is_some() {
                     return Err(bad(Problem::Repeated));
@@ -195,7 +195,7 @@ impl Options {
                 return Err(bad(Problem::Repeated));
             }
             given |= 1 << index;
-            if let ("link", Some(name)) = (key, names(value).nth(LINKS_MAX)) {
+            if let ("link", Some(name)) = (key, value.split(',').nth(LINKS_MAX)) {
                 return Err(OptionError { word: name, problem: Problem::OneTooMany });
             }
             OPTIONS[index].1(&mut options, value).ok_or(bad(Problem::Value))?;
@@ -242,19 +242,12 @@ fn set_some(field: &mut u16, text: &str, most: u16) -> Option<()> {
 
 /// `STEP:NUMBER`, the number in a range. Without one it is `default`, if there is that.
 fn step(text: &str, default: Option<&str>, range: RangeInclusive<u32>) -> Option<(Step, u32)> {
-    let (word, text) = match (split_at_first(text, b':'), default) {
+    let (word, text) = match (text.split_once(':'), default) {
         (Some(parts), _) => parts,
         (None, Some(default)) => (text, default),
         (None, None) => return None,
     };
     Some((Step::from_word(word.as_bytes())?, number32(text, range)?))
-}
-
-/// What is before the first such byte, and what behind it. The search for a character that `str` has
-/// would cost an image close to a kilobyte.
-fn split_at_first(text: &str, wanted: u8) -> Option<(&str, &str)> {
-    let at = text.bytes().position(|byte| byte == wanted)?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// As [`number`], for what fits a smaller field.
@@ -279,24 +272,10 @@ pub fn number(text: &str, range: RangeInclusive<u64>) -> Option<u64> {
     range.contains(&value).then_some(value)
 }
 
-/// The pieces of a list separated by commas: one more than there are commas.
-fn names(list: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(list);
-    core::iter::from_fn(move || {
-        let list = rest?;
-        let (name, behind) = match split_at_first(list, b',') {
-            Some((name, behind)) => (name, Some(behind)),
-            None => (list, None),
-        };
-        rest = behind;
-        Some(name)
-    })
-}
-
 /// Names separated by commas, each once. There are at most [`LINKS_MAX`]: the caller has looked.
 fn links(value: &str) -> Option<Vec<LinkName>> {
     let mut links = Vec::new();
-    for name in names(value) {
+    for name in value.split(',') {
         let name = LinkName::new(name.as_bytes()).ok()?;
         if links.contains(&name) {
             return None;

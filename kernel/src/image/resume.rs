@@ -7,12 +7,10 @@
 use super::start::{self, GRANT_ENTRIES, NO_DOMAIN_NUMBER};
 use crate::console;
 use crate::xen::boot_error::BootError;
-use crate::xen::clock;
-use crate::xen::events;
 use crate::xen::grants::GrantFrames;
-use crate::xen::hypercall;
 use crate::xen::hypercall::sched::{self, Suspended};
 use crate::xen::store::StoreRing;
+use crate::xen::{clock, events, hypercall};
 
 /// What is new in a restored domain.
 pub(crate) struct Restored {

@@ -2,27 +2,22 @@
 //!
 //! Each step needs the ones before it and nothing else. A step that fails ends the run with one
 //! line that names it: an image that cannot do its work must say so, not try. What the first request
-//! to xenstored can do without comes later (`job::finish_setup`, and the console's ring with its first line).
+//! to xenstored can do without comes later (`Links::open`, and the console's ring with its first line).
 
 use crate::boot::start_info::{self, Boot, CommandLine};
 use crate::boot::{descriptors, layout, paging};
-use crate::console;
 use crate::image::exit_status::ExitStatus;
 use crate::image::machine::Machine;
 use crate::image::options::Options;
-use crate::mem::heap;
-use crate::mem::pages;
-use crate::mem::random;
-use crate::trace;
+use crate::mem::{heap, pages, random};
 use crate::xen::abi::PAGE_BYTES;
 use crate::xen::boot_error::BootError;
-use crate::xen::clock;
 use crate::xen::grants::{GrantFrames, OwnGrants};
-use crate::xen::hypercall;
 use crate::xen::hypercall::sched;
-use crate::xen::shared_info;
 use crate::xen::store::{StoreAccess, StoreRing};
 use crate::xen::window::{WINDOW_BASE, WINDOW_BYTES};
+use crate::xen::{clock, hypercall, shared_info};
+use crate::{console, trace};
 
 /// Entries of the grant table that are placed: one for each of 400 links (the most at default
 /// quotas, docs/protocol.md §12) and the reserved ones, which is one frame.

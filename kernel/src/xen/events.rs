@@ -11,10 +11,9 @@ use spin::Mutex;
 use x86_64::instructions::interrupts;
 
 use crate::xen::abi::hvm::{CALLBACK_TYPE_SHIFT, CALLBACK_TYPE_VECTOR};
-use crate::xen::clock;
 use crate::xen::hypercall::event_channel::{self, Port};
 use crate::xen::hypercall::{Errno, hvm, sched, vcpu};
-use crate::xen::shared_info;
+use crate::xen::{clock, shared_info};
 
 /// The vector of the upcall: any that is not an exception will do.
 pub(crate) const UPCALL_VECTOR: u8 = 0x20;

@@ -5,8 +5,7 @@ use crate::mem::untyped::Untyped;
 use crate::xen::boot_error::BootError;
 use crate::xen::hypercall::event_channel::Port;
 use crate::xen::hypercall::hvm;
-use crate::xen::shared_info;
-use crate::xen::window;
+use crate::xen::{shared_info, window};
 
 /// Such a page.
 pub(crate) struct SpecialPage {

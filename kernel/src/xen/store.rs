@@ -15,11 +15,10 @@ use crate::mem::static_cell::StaticCell;
 use crate::mem::untyped::Untyped;
 use crate::xen::abi::hvm::{STORE_EVTCHN, STORE_PFN};
 use crate::xen::boot_error::BootError;
-use crate::xen::clock;
-use crate::xen::events;
 use crate::xen::events::Woken;
 use crate::xen::hypercall::event_channel::{self, Port};
 use crate::xen::special_page::SpecialPage;
+use crate::xen::{clock, events};
 
 /// How long the daemon may take to appear: as long as xenbus waits for one that went silent.
 const CONNECT_MAX_NS: u64 = xenbus::stall::STALL_BOUND_NS;

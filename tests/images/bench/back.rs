@@ -9,13 +9,14 @@ use channel::event::{End, Event};
 use channel::{Instant, LinkId};
 use grant::Readiness;
 
+use super::job::Job;
 use super::order::{Kind, Order};
 use super::wire::Broken;
 use super::{lab, marks};
 use channel::Driver;
-use kernel::job::stages::{Stage, Stages};
-use kernel::job::{Job, Progress};
+use kernel::links::Links;
 use kernel::platform::XenPlatform;
+use kernel::stages::{Stage, Stages};
 use kernel::{ExitStatus, Options, trace};
 
 /// Bytes taken out of the ring at once; more than any ring holds would gain nothing.
@@ -87,7 +88,7 @@ impl Back {
 }
 
 impl Job for Back {
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, _: &mut XenPlatform) {
+    fn handle_event(&mut self, link: LinkId, event: &Event<'_>) {
         if link != MEASURED {
             return;
         }
@@ -112,8 +113,10 @@ impl Job for Back {
         }
     }
 
-    fn wish(&mut self, driver: &mut Driver, _: &mut XenPlatform, leaving: bool) {
-        if self.left && !leaving {
+    fn ask(&mut self, links: &mut Links) {
+        let is_leaving = links.is_leaving();
+        let driver = links.driver();
+        if self.left && !is_leaving {
             self.tell(driver);
             (self.stages, self.ending, self.done) = (Stages::new(driver), None, 0);
             self.stages.begin(driver);
@@ -130,35 +133,31 @@ impl Job for Back {
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
+    fn pump(&mut self, xen: &mut XenPlatform) -> Instant {
         if !self.connected {
-            return Progress::Idle;
+            return Instant::NEVER;
         }
         match self.serve(xen) {
-            Ok(Readiness::MaySleep) => Progress::Idle,
-            Ok(Readiness::Ready) => Progress::More,
+            Ok(Readiness::MaySleep) => Instant::NEVER,
+            Ok(Readiness::Ready) => Instant::START,
             // The front may have gone in the middle: then its session ends, and that is no failure.
             Err(Broken::Connection) => {
                 self.connected = false;
-                Progress::Idle
+                Instant::NEVER
             }
             Err(Broken::Peer) => {
                 self.failure = Some("the front did not do its part");
-                Progress::More
+                Instant::START
             }
         }
     }
 
-    fn deadline(&self) -> Instant {
-        Instant::NEVER
-    }
-
-    fn print_counts(&self, driver: &Driver) {
+    fn print(&self, driver: &Driver) {
         self.tell(driver);
         marks::print();
     }
 
-    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
+    fn status(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
             return Some(ExitStatus::failure(reason));
         }

@@ -11,6 +11,7 @@ use channel::{Instant, LinkId};
 use grant::{Readiness, WakeWhen};
 
 use super::histogram::Histogram;
+use super::job::Job;
 use super::lab::Lab;
 use super::marks;
 use super::order::{Kind, Order};
@@ -18,9 +19,9 @@ use super::wire::{Broken, Wire};
 use channel::Driver;
 use kernel::console::write_for_programs;
 use kernel::hypercall::hvm;
-use kernel::job::stages::{Stage, Stages};
-use kernel::job::{Job, Progress};
+use kernel::links::Links;
 use kernel::platform::XenPlatform;
+use kernel::stages::{Stage, Stages};
 use kernel::{ExitStatus, Options, abi, clock, trace};
 
 /// Rest between two stages: far longer than any answer takes, and idle time costs nothing where
@@ -73,6 +74,8 @@ pub(crate) struct Front {
     disconnects: Histogram,
     lab: Lab,
     traced: bool,
+    /// The connection has ended, and what became of its pages.
+    ended: Option<Released>,
     failure: Option<&'static str>,
 }
 
@@ -96,6 +99,7 @@ impl Front {
             disconnects: Histogram::new("disconnect"),
             lab: Lab::new(options),
             traced: options.own("kind") == Some(super::TRACED),
+            ended: None,
             failure: None,
         }
     }
@@ -114,7 +118,7 @@ impl Front {
         self.done == self.cycles / 2
     }
 
-    fn start(&mut self, next: Next, driver: &mut Driver, xen: &mut XenPlatform) {
+    fn start(&mut self, next: Next, links: &mut Links) {
         let link = LinkId::from_index(0);
         if self.traced {
             // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
@@ -122,30 +126,30 @@ impl Front {
         }
         match next {
             Next::Connect(ended) => {
-                self.stages.end(ended, driver);
+                self.stages.end(ended, links.driver());
                 marks::note("connect-asked");
                 self.began_ns = clock::now_ns();
-                match driver.connect(xen.now(), link, xen) {
+                match links.connect(link) {
                     Ok(_) => self.phase = Phase::Connecting,
                     Err(_) => self.fail("connect-refused-at-once"),
                 }
             }
             Next::Data => {
-                self.stages.end(Stage::Connect, driver);
+                self.stages.end(Stage::Connect, links.driver());
                 self.received = 0;
                 self.phase = if self.cycles == 0 { Phase::Trying } else { Phase::Sending };
             }
             Next::Disconnect => {
-                self.stages.end(Stage::Data, driver);
+                self.stages.end(Stage::Data, links.driver());
                 marks::note("disconnect-asked");
                 self.began_ns = clock::now_ns();
-                match driver.disconnect(xen.now(), link, xen) {
+                match links.disconnect(link) {
                     Ok(()) => self.phase = Phase::Disconnecting,
                     Err(_) => self.fail("disconnect-refused-at-once"),
                 }
             }
             Next::End => {
-                self.stages.end(Stage::Disconnect, driver);
+                self.stages.end(Stage::Disconnect, links.driver());
                 self.phase = Phase::Over;
             }
         }
@@ -166,7 +170,7 @@ impl Front {
     }
 
     /// Sends the cycle's order and bytes, and takes in what came back.
-    fn move_bytes(&mut self, xen: &mut XenPlatform) -> Result<Progress, Broken> {
+    fn move_bytes(&mut self, xen: &mut XenPlatform) -> Result<Readiness, Broken> {
         let mut wire = Wire::new(xen, LinkId::from_index(0));
         if self.phase == Phase::Sending {
             let size = self.bytes.len() as u32;
@@ -183,29 +187,26 @@ impl Front {
         let owed = self.bytes.len() - self.received;
         if owed > 0 {
             let wish = WakeWhen { readable: owed as u32, writable: 0 };
-            return Ok(match wire.ask(wish)? {
-                Readiness::MaySleep => Progress::Idle,
-                Readiness::Ready => Progress::More,
-            });
+            return wire.ask(wish);
         }
         if self.room == self.bytes {
             self.rest(Next::Disconnect);
         } else {
             self.fail("wrong-bytes");
         }
-        Ok(Progress::Idle)
+        Ok(Readiness::MaySleep)
     }
 }
 
 impl Job for Front {
-    fn handle_event(&mut self, _: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
+    fn handle_event(&mut self, _: LinkId, event: &Event<'_>) {
         match *event {
             Event::Up { .. } => self.rest(Next::Connect(Stage::Up)),
             Event::Connected { .. } => {
                 self.connects.record(clock::now_ns() - self.began_ns);
                 self.rest(Next::Data);
             }
-            Event::Disconnected { end: End::InOrder, released, .. } => self.note_end(released, xen),
+            Event::Disconnected { end: End::InOrder, released, .. } => self.ended = Some(released),
             Event::Down { .. } => self.fail("session-lost"),
             Event::Refused { .. } => self.fail("connect-refused"),
             Event::Closing { .. } => self.fail("closed-by-the-back"),
@@ -213,41 +214,40 @@ impl Job for Front {
         }
     }
 
-    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, _: bool) {
+    fn ask(&mut self, links: &mut Links) {
+        if let Some(released) = self.ended.take() {
+            self.note_end(released, links.platform());
+        }
         if let Phase::Resting { until_ns, next } = self.phase
             && clock::now_ns() >= until_ns
         {
-            self.start(next, driver, xen);
+            self.start(next, links);
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
+    fn pump(&mut self, xen: &mut XenPlatform) -> Instant {
         let moved = match self.phase {
             Phase::Sending | Phase::Receiving => self.move_bytes(xen),
             Phase::Trying => {
                 let measured = self.lab.measure(xen, LinkId::from_index(0));
                 self.rest(Next::Disconnect);
-                measured.map(|()| Progress::Idle)
+                measured.map(|()| Readiness::MaySleep)
             }
-            _ => Ok(Progress::Idle),
+            _ => Ok(Readiness::MaySleep),
         };
-        match moved {
-            Ok(pumped) if self.phase != Phase::Over => return pumped,
-            Ok(_) => {}
-            Err(Broken::Connection) => self.fail("connection-broken"),
-            Err(Broken::Peer) => self.fail("peer-too-late"),
+        match (moved, self.phase) {
+            (Ok(Readiness::MaySleep), Phase::Resting { until_ns, .. }) => {
+                return Instant::from_nanoseconds(until_ns);
+            }
+            (Ok(Readiness::MaySleep), Phase::Over) | (Ok(Readiness::Ready), _) => {}
+            (Ok(Readiness::MaySleep), _) => return Instant::NEVER,
+            (Err(Broken::Connection), _) => self.fail("connection-broken"),
+            (Err(Broken::Peer), _) => self.fail("peer-too-late"),
         }
-        Progress::More
+        Instant::START
     }
 
-    fn deadline(&self) -> Instant {
-        match self.phase {
-            Phase::Resting { until_ns, .. } => Instant::from_nanoseconds(until_ns),
-            _ => Instant::NEVER,
-        }
-    }
-
-    fn print_counts(&self, driver: &Driver) {
+    fn print(&self, driver: &Driver) {
         self.reads.print(write_for_programs);
         if self.cycles == 0 {
             // One connect after a rest is not what the others are.
@@ -260,7 +260,7 @@ impl Job for Front {
         trace!("cycles n={}", self.done);
     }
 
-    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
+    fn status(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
             return Some(ExitStatus::failure(reason));
         }

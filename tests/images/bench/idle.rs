@@ -2,35 +2,31 @@
 //! measured.
 
 use channel::event::Event;
-use channel::{Instant, LinkId};
-
-use super::marks;
-use channel::Driver;
+use channel::{Driver, Instant, LinkId};
 use kernel::ExitStatus;
-use kernel::job::{Job, Progress};
+use kernel::links::Links;
 use kernel::platform::XenPlatform;
+
+use super::job::Job;
+use super::marks;
 
 /// Such a front.
 pub(crate) struct Idle;
 
 impl Job for Idle {
-    fn handle_event(&mut self, _: LinkId, _: &Event<'_>, _: &mut XenPlatform) {}
+    fn handle_event(&mut self, _: LinkId, _: &Event<'_>) {}
 
-    fn wish(&mut self, _: &mut Driver, _: &mut XenPlatform, _: bool) {}
+    fn ask(&mut self, _: &mut Links) {}
 
-    fn pump(&mut self, _: &mut XenPlatform) -> Progress {
-        Progress::Idle
-    }
-
-    fn deadline(&self) -> Instant {
+    fn pump(&mut self, _: &mut XenPlatform) -> Instant {
         Instant::NEVER
     }
 
-    fn print_counts(&self, _: &Driver) {
-        marks::print_first_doorbell();
+    fn status(&self, ordered: bool) -> Option<ExitStatus> {
+        ordered.then(|| ExitStatus::success("was there"))
     }
 
-    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
-        ordered.then(|| ExitStatus::success("was there"))
+    fn print(&self, _: &Driver) {
+        marks::print_first_doorbell();
     }
 }

@@ -20,16 +20,18 @@ mod back;
 mod front;
 mod histogram;
 mod idle;
+mod job;
 mod lab;
 mod marks;
 mod order;
 mod wire;
 
+use alloc::string::String;
+
 use channel::Role;
 
-use kernel::job::image;
-use kernel::platform::Observer;
-use kernel::{ExitStatus, Machine, clock, events, trace};
+use kernel::links::{Links, OpenError};
+use kernel::{ExitStatus, Machine, clock, events, selftest, trace};
 
 use back::Back;
 use front::Front;
@@ -50,31 +52,43 @@ const NODE: &str = "domid";
 
 kernel::entry!(main, ["role", "kind"]);
 
-fn main(mut machine: Machine) -> ExitStatus {
-    let observer = Some(marks::note as Observer);
+fn main(machine: Machine) -> ExitStatus {
+    run(machine).unwrap_or_else(ExitStatus::error)
+}
+
+fn run(mut machine: Machine) -> Result<ExitStatus, OpenError> {
+    let part = String::from(machine.options.own("role").unwrap_or("alone"));
     let is_idle = machine.options.own("kind") == Some(IDLE);
-    match machine.options.own("role").unwrap_or("alone") {
-        "first" if is_idle => image(machine, Role::Front, observer, |_, _| Idle),
-        "first" => {
-            let mut reads = Histogram::new("read");
-            if let Err(error) = read(&mut machine, &mut reads) {
-                return ExitStatus::failure(error);
-            }
-            if machine.options.cycles == 0 {
-                alone::measure();
-            }
-            image(machine, Role::Front, observer, |options, driver| {
-                Front::new(options, driver, reads)
-            })
-        }
-        "second" => image(machine, Role::Back, observer, Back::new),
+    let mut reads = Histogram::new("read");
+    let role = match part.as_str() {
+        "first" => Role::Front,
+        "second" => Role::Back,
         "alone" => {
             sleep_until(clock::now_ns() + REST_NS);
             alone::measure();
-            ExitStatus::success("measured alone")
+            return Ok(ExitStatus::success("measured alone"));
         }
-        role => ExitStatus::error(format_args!("malformed option role={role}")),
+        _ => return Ok(ExitStatus::error(format_args!("malformed option role={part}"))),
+    };
+    if role == Role::Front && !is_idle {
+        if let Err(error) = read(&mut machine, &mut reads) {
+            return Ok(ExitStatus::failure(error));
+        }
+        if machine.options.cycles == 0 {
+            alone::measure();
+        }
     }
+    if let Some(status) = selftest::run(&mut machine) {
+        return Ok(status);
+    }
+    let Machine { options, store, grants, .. } = machine;
+    let mut links = Links::open_observed(store, grants, &options, marks::note)?;
+    links.add_all(&options, role)?;
+    Ok(match role {
+        Role::Front if is_idle => job::run(Idle, &mut links),
+        Role::Front => job::run(Front::new(&options, links.driver(), reads), &mut links),
+        Role::Back => job::run(Back::new(&options, links.driver()), &mut links),
+    })
 }
 
 /// (a) Bare READs, one after the other.

@@ -1,7 +1,7 @@
 //! A domain's program: the image's loop around the shipped driver, and a user for each link.
 //!
 //! Step the driver; take every event; say what the users want; move data; look when to wake up.
-//! That is docs/protocol.md §1 and the loop of `kernel/src/image/job`, with the world in place of Xen.
+//! That is docs/protocol.md §1 and the loop of `kernel/src/image/links`, with the world in place of Xen.
 
 use channel::driver::Driver;
 use channel::link::Settings;

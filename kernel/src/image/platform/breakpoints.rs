@@ -4,8 +4,7 @@
 use channel::{LinkId, Step};
 
 use crate::trace;
-use crate::xen::clock;
-use crate::xen::events;
+use crate::xen::{clock, events};
 
 /// Where this image stops or pauses; nowhere by default.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,11 +20,9 @@ use crate::image::start::{GRANT_ENTRIES, NO_DOMAIN_NUMBER, finish};
 use crate::mem::random;
 use crate::xen::abi::DOMID_SELF;
 use crate::xen::boot_error::BootError;
-use crate::xen::clock;
-use crate::xen::events;
 use crate::xen::grants::{ForeignPages, GrantFrames, OwnGrants, OwnPages};
-use crate::xen::hypercall;
 use crate::xen::store::StoreRing;
+use crate::xen::{clock, events, hypercall};
 
 pub use breakpoints::Breakpoints;
 pub use ports::{Observer, XenPorts};
@@ -111,7 +109,7 @@ impl XenPlatform {
 
     /// The domain was restored and has begun a new life: all that links had in the former one is
     /// gone, whatever the books say. The driver must be told next.
-    pub(crate) fn begin_life(&mut self, life: Restored) {
+    pub(crate) fn reset_after_restore(&mut self, life: Restored) {
         self.domid = DomId(life.domid);
         self.store = life.store;
         let observer = self.observer;

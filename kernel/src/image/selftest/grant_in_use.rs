@@ -9,8 +9,7 @@ use grant::{DomId, EndError, SharedPages, Window};
 use super::failed::{Failed, hold, own_number};
 use crate::image::machine::Machine;
 use crate::mem::pages::Pages;
-use crate::xen::grants::ForeignPages;
-use crate::xen::grants::WindowMapper;
+use crate::xen::grants::{ForeignPages, WindowMapper};
 
 /// What the page holds before it is mapped, and must hold where it is mapped.
 const MARK: u32 = 0x7e7e_0b5e;

@@ -5,9 +5,12 @@
 //! it answers, the frontend checks the answer, and neither takes the other's word. Pure arithmetic: the host
 //! tests include this file as it is.
 
+/// Bytes moved at once: the unit of work between two looks at the fence. More than a page's ring.
+pub const UNIT_BYTES: usize = 2048;
+
 /// What one connection's streams are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     request: u64,
     reply: u64,
 }
@@ -21,10 +24,10 @@ const WORD_BYTES: u64 = 8;
 
 impl Pattern {
     /// The streams of no connection at all.
-    pub(super) const NONE: Self = Self { request: 0, reply: 0 };
+    pub const NONE: Self = Self { request: 0, reply: 0 };
 
     /// The streams of connection `number` in the session of these two epochs.
-    pub(super) fn new(front_epoch: u128, back_epoch: u128, number: u32) -> Self {
+    pub fn new(front_epoch: u128, back_epoch: u128, number: u32) -> Self {
         let mut seed = u64::from(number);
         for half in [front_epoch >> 64, front_epoch, back_epoch >> 64, back_epoch] {
             seed = mix(seed ^ (half as u64)); // The low 64 bits of each half: both epochs count whole.
@@ -33,25 +36,25 @@ impl Pattern {
     }
 
     /// Writes what the frontend sends at `offset` of its stream into `bytes`.
-    pub(super) fn fill_request(&self, offset: u64, bytes: &mut [u8]) {
+    pub fn fill_request(&self, offset: u64, bytes: &mut [u8]) {
         bytes.fill(0);
         add_stream(self.request, offset, bytes);
     }
 
     /// True if `bytes` are what the frontend sends at `offset`. Leaves them as they are.
-    pub(super) fn is_request(&self, offset: u64, bytes: &mut [u8]) -> bool {
+    pub fn is_request(&self, offset: u64, bytes: &mut [u8]) -> bool {
         let right = add_stream(self.request, offset, bytes) == 0;
         add_stream(self.request, offset, bytes);
         right
     }
 
     /// The backend's service: turns request bytes at `offset` into the reply, in place.
-    pub(super) fn transform(&self, offset: u64, bytes: &mut [u8]) {
+    pub fn transform(&self, offset: u64, bytes: &mut [u8]) {
         add_stream(self.reply, offset, bytes);
     }
 
     /// True if `bytes` are the right reply at `offset`. Turns them back into the request.
-    pub(super) fn is_reply(&self, offset: u64, bytes: &mut [u8]) -> bool {
+    pub fn is_reply(&self, offset: u64, bytes: &mut [u8]) -> bool {
         self.transform(offset, bytes);
         self.is_request(offset, bytes)
     }

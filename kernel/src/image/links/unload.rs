@@ -2,9 +2,9 @@
 //! its peer's consent, then every endpoint is restarted (docs/protocol.md, rule S0), and nothing may
 //! be left. Afterwards the image ends, or begins anew in place.
 
+use channel::Instant;
 use channel::driver::ShutdownRequest;
 use channel::event::{End, Event};
-use channel::{Driver, Instant};
 
 use crate::image::platform::XenPlatform;
 use crate::xen::clock;
@@ -72,12 +72,5 @@ impl Unload {
         }
         (self.under_way, self.ended) = (None, 0);
         Some(then)
-    }
-}
-
-/// Restarts every endpoint in place.
-pub(super) fn restart_all(driver: &mut Driver, xen: &mut XenPlatform) {
-    for link in driver.ids() {
-        driver.restart(xen.now(), link, xen);
     }
 }

@@ -4,9 +4,9 @@
 //! One stage runs at a time in an image. With several links their stages overlap and what is
 //! counted is the image's, not the link's: figures a link are taken with one link.
 
-use super::Driver;
 use crate::image::counts::Totals;
 use crate::trace;
+use channel::Driver;
 
 /// A stage whose costs are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Stages {
 
     /// Takes the counts for what the events said. Stages that ended together share one look: the
     /// first of them gets it all.
-    pub fn settle(&mut self, driver: &Driver) {
+    pub fn take(&mut self, driver: &Driver) {
         for turn in core::mem::take(&mut self.to_come) {
             match turn {
                 Turn::Begin => self.begin(driver),

@@ -9,17 +9,16 @@ use alloc::vec::Vec;
 
 use channel::connection::Released;
 use channel::event::{End, Event};
-use channel::{Epoch, Instant, LinkId, Step};
+use channel::{Driver, Epoch, Instant, LinkId, Step};
 use grant::{FrontConnection, Readiness, RingError, SharedPages, WakeWhen};
+use kernel::links::Links;
+use kernel::pattern::{Pattern, UNIT_BYTES};
+use kernel::platform::XenPlatform;
+use kernel::stages::{Stage, Stages};
+use kernel::{ExitStatus, Options, clock, trace};
 
-use super::pattern::Pattern;
-use super::stages::{Stage, Stages};
-use super::{Driver, Job, Progress, UNIT_BYTES, UNITS_PER_TURN};
-use crate::image::exit_status::ExitStatus;
-use crate::image::options::Options;
-use crate::image::platform::XenPlatform;
-use crate::trace;
-use crate::xen::clock;
+/// Units that one link may move before the others and the driver have their turn.
+const UNITS_PER_TURN: usize = 16;
 
 /// How long a link that was refused, or closed by its peer, rests before it asks again: what the
 /// peer is busy with takes time.
@@ -58,9 +57,9 @@ struct Moments {
     disconnect_asked: u64,
 }
 
-/// One link's course.
+/// One link in its cycle.
 #[derive(Clone, Copy)]
-struct Course {
+struct LinkState {
     phase: Phase,
     epochs: (Epoch, Epoch),
     number: u32,
@@ -68,13 +67,15 @@ struct Course {
     sent: u64,
     received: u64,
     wrong: bool,
+    /// The connection has ended, and what became of its pages; the cycle's line is not printed yet.
+    ended: Option<Released>,
     /// Somebody wanted the connection's end before all bytes had moved.
     cut_short: bool,
     done: u64,
     moments: Moments,
 }
 
-impl Course {
+impl LinkState {
     const NEW: Self = Self {
         phase: Phase::Down,
         epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
@@ -83,6 +84,7 @@ impl Course {
         sent: 0,
         received: 0,
         wrong: false,
+        ended: None,
         cut_short: false,
         done: 0,
         moments: Moments {
@@ -136,11 +138,11 @@ impl Course {
 }
 
 /// What the frontend does: so many cycles of so many bytes on each of its links.
-pub struct Cycles {
+pub(crate) struct Cycles {
     cycles: u32,
     bytes: u64,
     rest_ns: u64,
-    courses: Vec<Course>,
+    links: Vec<LinkState>,
     stages: Stages,
     unit: [u8; UNIT_BYTES],
     failure: Option<&'static str>,
@@ -148,44 +150,48 @@ pub struct Cycles {
 
 impl Cycles {
     /// What the options ask for, on all their links.
-    pub fn new(options: &Options, driver: &Driver) -> Self {
+    pub(crate) fn new(options: &Options, driver: &Driver) -> Self {
         Self {
             cycles: options.cycles,
             bytes: options.bytes,
             rest_ns: u64::from(options.rest_ms) * 1_000_000,
-            courses: vec![Course::NEW; options.links.len()],
+            links: vec![LinkState::NEW; options.links.len()],
             stages: Stages::new(driver),
             unit: [0; UNIT_BYTES],
             failure: None,
         }
     }
 
-    fn finished(&self, course: &Course) -> bool {
-        self.cycles > 0 && course.done >= u64::from(self.cycles)
+    fn finished(&self, link_state: &LinkState) -> bool {
+        self.cycles > 0 && link_state.done >= u64::from(self.cycles)
     }
 
-    fn note_end(&mut self, link: LinkId, released: Released, xen: &XenPlatform) {
-        let course = &mut self.courses[link.index()];
-        if course.cut_short && !course.wrong {
-            course.phase = Phase::resting();
-            self.stages.will_begin();
+    /// The connection has ended in order: prints the cycle's line, unless it was cut short.
+    fn note_end(&mut self, link: LinkId, released: Released, links: &mut Links) {
+        let link_state = &mut self.links[link.index()];
+        let is_down = link_state.phase == Phase::Down;
+        if link_state.cut_short && !link_state.wrong {
+            if !is_down {
+                link_state.phase = Phase::resting();
+            }
+            self.stages.begin(links.driver());
             return;
         }
-        self.stages.will_end(Stage::Disconnect);
-        let times = xen.release_times();
-        let whole = course.sent == self.bytes && course.received == self.bytes;
-        let ok = whole && !course.wrong && released == Released::Freed;
+        self.stages.end(Stage::Disconnect, links.driver());
+        let times = links.platform().release_times();
+        let whole = link_state.sent == self.bytes && link_state.received == self.bytes;
+        let ok = whole && !link_state.wrong && released == Released::Freed;
         if ok {
-            course.done += 1;
+            link_state.done += 1;
         } else {
-            self.failure = Some(if course.wrong { "wrong-bytes" } else { "incomplete-cycle" });
+            self.failure = Some(if link_state.wrong { "wrong-bytes" } else { "incomplete-cycle" });
         }
-        let moments = course.moments;
+        let moments = link_state.moments;
         trace!(
             "cycle link={} n={} k={} t2={} t3={} t4={} t5={} t6={} t7={} t8={} bytes={} ok={}",
-            xen.link_name(link),
-            course.done,
-            course.number,
+            links.platform().link_name(link),
+            link_state.done,
+            link_state.number,
             moments.up,
             moments.connect_asked,
             moments.connected,
@@ -193,118 +199,126 @@ impl Cycles {
             moments.disconnect_asked,
             times.begun_ns,
             times.done_ns,
-            course.received,
+            link_state.received,
             u32::from(ok)
         );
-        course.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
+        if !is_down {
+            link_state.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
+        }
     }
-}
 
-impl Job for Cycles {
-    fn handle_event(&mut self, link: LinkId, event: &Event<'_>, xen: &mut XenPlatform) {
-        let course = &mut self.courses[link.index()];
+    /// Takes note of what happened on a link.
+    pub(crate) fn handle_event(&mut self, link: LinkId, event: &Event<'_>) {
+        let link_state = &mut self.links[link.index()];
         match *event {
             Event::Up { epoch, peer_epoch } => {
-                course.epochs = (epoch, peer_epoch);
-                course.moments.up = clock::now_ns();
-                course.phase = Phase::Idle { until_ns: 0 };
+                link_state.epochs = (epoch, peer_epoch);
+                link_state.moments.up = clock::now_ns();
+                link_state.phase = Phase::Idle { until_ns: 0 };
                 self.stages.will_end(Stage::Up);
             }
             Event::Down { .. } => {
-                course.phase = Phase::Down;
+                link_state.phase = Phase::Down;
                 self.stages.will_begin();
             }
             Event::Connected { number } => {
-                course.begin(number.0);
+                link_state.begin(number.0);
                 self.stages.will_end(Stage::Connect);
             }
             Event::Refused { .. } => {
-                course.phase = Phase::resting();
+                link_state.phase = Phase::resting();
             }
             Event::Closing { .. } => {
-                course.cut_short = course.received < self.bytes;
-                course.phase = Phase::Disconnecting;
+                link_state.cut_short = link_state.received < self.bytes;
+                link_state.phase = Phase::Disconnecting;
             }
             Event::Disconnected { end: End::InOrder, released, .. } => {
-                self.note_end(link, released, xen);
+                link_state.ended = Some(released);
             }
             _ => {}
         }
     }
 
-    fn wish(&mut self, driver: &mut Driver, xen: &mut XenPlatform, leaving: bool) {
-        self.stages.settle(driver);
-        for index in 0..self.courses.len() {
+    /// Asks for what each link wants next: a connection, or its end.
+    pub(crate) fn ask(&mut self, links: &mut Links) {
+        self.stages.take(links.driver());
+        for index in 0..self.links.len() {
             let link = LinkId::from_index(index);
-            let course = &mut self.courses[index];
-            let finished = self.cycles > 0 && course.done >= u64::from(self.cycles);
-            match course.phase {
+            if let Some(released) = self.links[index].ended.take() {
+                self.note_end(link, released, links);
+            }
+            let link_state = &mut self.links[index];
+            let finished = self.cycles > 0 && link_state.done >= u64::from(self.cycles);
+            match link_state.phase {
                 Phase::Idle { until_ns }
-                    if !finished && !leaving && clock::now_ns() >= until_ns =>
+                    if !finished && !links.is_leaving() && clock::now_ns() >= until_ns =>
                 {
-                    self.stages.begin(driver);
-                    course.moments.connect_asked = clock::now_ns();
+                    self.stages.begin(links.driver());
+                    link_state.moments.connect_asked = clock::now_ns();
                     // Refused at once only while a former connection has no terminal answer yet:
                     // then the link is asked again at the next turn.
-                    if driver.connect(xen.now(), link, xen).is_ok() {
-                        course.phase = Phase::Connecting;
+                    if links.connect(link).is_ok() {
+                        link_state.phase = Phase::Connecting;
                     }
                 }
-                Phase::Streaming if course.received == self.bytes || leaving => {
-                    self.stages.end(Stage::Data, driver);
-                    course.cut_short = course.received < self.bytes;
-                    course.moments.disconnect_asked = clock::now_ns();
-                    if driver.disconnect(xen.now(), link, xen).is_ok() {
-                        course.phase = Phase::Disconnecting;
+                Phase::Streaming if link_state.received == self.bytes || links.is_leaving() => {
+                    self.stages.end(Stage::Data, links.driver());
+                    link_state.cut_short = link_state.received < self.bytes;
+                    link_state.moments.disconnect_asked = clock::now_ns();
+                    if links.disconnect(link).is_ok() {
+                        link_state.phase = Phase::Disconnecting;
                     }
                 }
                 Phase::Broken => {
-                    course.phase = Phase::Down;
-                    driver.restart(xen.now(), link, xen);
+                    link_state.phase = Phase::Down;
+                    links.restart(link);
                 }
                 _ => {}
             }
         }
     }
 
-    fn pump(&mut self, xen: &mut XenPlatform) -> Progress {
-        let mut pumped = Progress::Idle;
-        for index in 0..self.courses.len() {
+    /// Moves data on every connected link, as much as goes in one turn. When the next turn is wanted.
+    pub(crate) fn pump(&mut self, xen: &mut XenPlatform) -> Instant {
+        let mut is_idle = true;
+        for index in 0..self.links.len() {
             let link = LinkId::from_index(index);
-            let course = &mut self.courses[index];
-            if course.phase != Phase::Streaming {
+            let link_state = &mut self.links[index];
+            if link_state.phase != Phase::Streaming {
                 continue;
             }
-            match pump_one(course, self.bytes, link, xen, &mut self.unit) {
-                Ok(Progress::Idle) => {}
-                Ok(Progress::More) => pumped = Progress::More,
+            match pump_one(link_state, self.bytes, link, xen, &mut self.unit) {
+                Ok(has_more) => is_idle &= !has_more,
                 Err(error) => {
-                    crate::say!(Error, "link {}: {error}", xen.link_name(link));
-                    course.phase = Phase::Broken;
-                    pumped = Progress::More;
+                    kernel::say!(Error, "link {}: {error}", xen.link_name(link));
+                    link_state.phase = Phase::Broken;
+                    is_idle = false;
                 }
             }
         }
-        pumped
+        if is_idle { self.deadline() } else { Instant::START }
     }
 
+    /// When the first link has rested.
     fn deadline(&self) -> Instant {
-        let resting = self.courses.iter().filter_map(|course| match course.phase {
-            Phase::Idle { until_ns } if !self.finished(course) => Some(until_ns),
+        let resting = self.links.iter().filter_map(|link_state| match link_state.phase {
+            Phase::Idle { until_ns } if !self.finished(link_state) => Some(until_ns),
             _ => None,
         });
         resting.min().map_or(Instant::NEVER, Instant::from_nanoseconds)
     }
 
-    fn print_counts(&self, driver: &Driver) {
+    /// Prints what was counted.
+    pub(crate) fn print_counts(&self, driver: &Driver) {
         self.stages.print(driver);
     }
 
-    fn verdict(&self, ordered: bool) -> Option<ExitStatus> {
+    /// The status to end with, once there is nothing left to do or the toolstack wants the end.
+    pub(crate) fn status(&self, ordered: bool) -> Option<ExitStatus> {
         if let Some(reason) = self.failure {
             return Some(ExitStatus::failure(reason));
         }
-        let done = self.courses.iter().all(|course| self.finished(course));
+        let done = self.links.iter().all(|link_state| self.finished(link_state));
         if done {
             return Some(ExitStatus::success("all cycles done"));
         }
@@ -312,26 +326,26 @@ impl Job for Cycles {
     }
 }
 
+/// Moves data on one link. Whether there is more to do at once.
 fn pump_one(
-    course: &mut Course,
+    link_state: &mut LinkState,
     total: u64,
     link: LinkId,
     xen: &mut XenPlatform,
     unit: &mut [u8; UNIT_BYTES],
-) -> Result<Progress, RingError> {
-    let Some(end) = xen.front(link) else { return Ok(Progress::Idle) };
+) -> Result<bool, RingError> {
+    let Some(end) = xen.front(link) else { return Ok(false) };
     let half = total / 2;
-    let before = course.received;
+    let before = link_state.received;
     for _ in 0..UNITS_PER_TURN {
-        if course.move_unit(total, end, unit)? == 0 {
+        if link_state.move_unit(total, end, unit)? == 0 {
             break;
         }
     }
-    let sleep = end.before_sleep(course.wish(total))?;
+    let sleep = end.before_sleep(link_state.wish(total))?;
     xen.notify_if(link, sleep.notify);
-    if before < half && course.received >= half {
+    if before < half && link_state.received >= half {
         xen.reached(link, Step::Streaming);
     }
-    let more = sleep.readiness == Readiness::Ready || course.received == total;
-    Ok(if more { Progress::More } else { Progress::Idle })
+    Ok(sleep.readiness == Readiness::Ready || link_state.received == total)
 }
