@@ -99,9 +99,9 @@ fn divide_memory(boot: &Boot) -> Result<(), BootError> {
     // 1. RAM by the memory map, and mapped: `free_ram` ends where the tables do.
     // 2. It lies behind the image, so no static and no stack is in it. What Xen's loader left there was
     //    copied (`start_info`) and is not read again. It is given away here only.
-    unsafe { heap::give(base, base + heap_bytes) };
+    unsafe { heap::add_region(base, base + heap_bytes) };
     // SAFETY: as above, and the rest of it; both ends are whole pages.
-    unsafe { pages::give(base + heap_bytes, end) };
+    unsafe { pages::add_region(base + heap_bytes, end) };
     Ok(())
 }
 

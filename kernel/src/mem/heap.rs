@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for CountedHeap {
 ///
 /// # Safety
 /// The range must be mapped RAM that nothing else uses.
-pub(crate) unsafe fn give(base: u64, end: u64) {
+pub(crate) unsafe fn add_region(base: u64, end: u64) {
     let start = ptr::with_exposed_provenance_mut(base as usize);
     // SAFETY: the caller's promise.
     unsafe { HEAP.list.lock().init(start, (end - base) as usize) };

@@ -95,7 +95,7 @@ impl Pool {
 ///
 /// # Safety
 /// The range must be mapped RAM that nothing else uses, page-aligned.
-pub(crate) unsafe fn give(base: u64, end: u64) {
+pub(crate) unsafe fn add_region(base: u64, end: u64) {
     let mut pool = POOL.lock();
     assert!(pool.pages == 0);
     assert!(base <= end);
@@ -124,7 +124,7 @@ pub(crate) mod tests {
         let base = memory.expose_provenance() as u64;
         *POOL.lock() = Pool { base: 0, pages: 0, bitmap: [0; WORDS] };
         // SAFETY: allocated just now, page-aligned, and never freed.
-        unsafe { give(base, base + (pages * PAGE_BYTES) as u64) };
+        unsafe { add_region(base, base + (pages * PAGE_BYTES) as u64) };
         turn
     }
 

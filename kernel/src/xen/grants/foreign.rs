@@ -3,15 +3,14 @@
 //! The frames behind the grant table's are for this. They never held RAM, so mapping loses nothing,
 //! and [`grant::Window`] never names a slot twice, which Xen would answer by ending the domain.
 
-use core::sync::atomic::{Ordering, fence};
-
 use grant::{
-    DomId, GrantRef, GrantStatus, MapHandle, MapRefused, Mapper, Mapping, PAGES_MAX, SharedPages,
-    SlotRun, UnmapRefused,
+    DomId, GrantRef, GrantStatus, MapHandle, MapRefused, Mapper, Mapping, PAGES_MAX, SlotRun,
+    UnmapRefused,
 };
 use heapless::Vec;
 
 use super::frames::FRAMES_MAX;
+use super::shared::shared_pages;
 use crate::mem::untyped::Untyped;
 use crate::xen::hypercall::Errno;
 use crate::xen::hypercall::event_channel::Port;
@@ -113,37 +112,4 @@ impl ForeignPages {
     }
 }
 
-impl SharedPages for ForeignPages {
-    #[inline(always)]
-    fn load_u32(&self, at: usize) -> u32 {
-        self.memory.load(at)
-    }
-
-    #[inline(always)]
-    fn store_u32(&self, at: usize, value: u32) {
-        self.memory.store(at, value);
-    }
-
-    #[inline(always)]
-    fn copy_from(&self, at: usize, into: &mut [u8]) {
-        self.memory.copy_from(at, into);
-    }
-
-    #[inline(always)]
-    fn copy_to(&self, at: usize, from: &[u8]) {
-        self.memory.copy_to(at, from);
-    }
-
-    #[inline(always)]
-    fn full_barrier(&self) {
-        fence(Ordering::SeqCst);
-    }
-
-    fn zero(&self) {
-        self.memory.fill(0);
-    }
-
-    fn pages(&self) -> usize {
-        self.memory.bytes() / crate::xen::abi::PAGE_BYTES
-    }
-}
+shared_pages!(ForeignPages, |pages| pages.memory);

@@ -6,6 +6,7 @@
 mod foreign;
 mod frames;
 mod own;
+mod shared;
 mod table;
 
 pub(crate) use foreign::unmap;

@@ -2,9 +2,9 @@
 //!
 //! The peer reads and writes them at any time, so they are only ever copied from and to.
 
-use core::sync::atomic::{Ordering, fence};
+use grant::{PAGES_MAX, PageSet};
 
-use grant::{PAGES_MAX, PageSet, SharedPages};
+use super::shared::shared_pages;
 
 use crate::mem::pages::Pages;
 
@@ -37,40 +37,7 @@ impl OwnPages {
     }
 }
 
-impl SharedPages for OwnPages {
-    #[inline(always)]
-    fn load_u32(&self, at: usize) -> u32 {
-        self.0.memory().load(at)
-    }
-
-    #[inline(always)]
-    fn store_u32(&self, at: usize, value: u32) {
-        self.0.memory().store(at, value);
-    }
-
-    #[inline(always)]
-    fn copy_from(&self, at: usize, into: &mut [u8]) {
-        self.0.memory().copy_from(at, into);
-    }
-
-    #[inline(always)]
-    fn copy_to(&self, at: usize, from: &[u8]) {
-        self.0.memory().copy_to(at, from);
-    }
-
-    #[inline(always)]
-    fn full_barrier(&self) {
-        fence(Ordering::SeqCst);
-    }
-
-    fn zero(&self) {
-        self.0.memory().fill(0);
-    }
-
-    fn pages(&self) -> usize {
-        self.0.count()
-    }
-}
+shared_pages!(OwnPages, |pages| pages.0.memory());
 
 #[cfg(test)]
 mod tests {
