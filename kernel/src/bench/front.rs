@@ -116,7 +116,7 @@ impl Front {
     fn start(&mut self, next: Next, driver: &mut Driver, xen: &mut XenPlatform<MarkedFront>) {
         let link = LinkId(0);
         if self.traced {
-            // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
+            // A hypercall that no stage makes: what tests/testbed/src/evaluation/bench/exits.rs cuts the trace at.
             let _ = hvm::param(abi::hvm::CALLBACK_IRQ);
         }
         match next {
