@@ -1,4 +1,4 @@
-# More steps, for the scenarios of the fault campaign (tests/testbed/src/faults.rs), which read this file
+# More steps, for the scenarios of the fault campaign (tests/testbed/src/runs/faults.rs), which read this file
 # after job.sh has read steps.sh.
 
 # What all images of the campaign are told: beats short enough to wait for, connections of a few

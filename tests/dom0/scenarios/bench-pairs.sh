@@ -37,7 +37,7 @@ lab() {
     done
 }
 
-# The numbers of the domains below: tests/testbed/src/bench/ knows from which number on they are not the
+# The numbers of the domains below: tests/testbed/src/evaluation/bench/ knows from which number on they are not the
 # pairs that are timed above.
 MANY=100 TRACED=200
 

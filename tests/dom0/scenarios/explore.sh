@@ -1,4 +1,4 @@
-# A random course. COURSE has it, one step a line, drawn from a seed by tests/testbed/src/course.rs; these
+# A random course. COURSE has it, one step a line, drawn from a seed by tests/testbed/src/runs/course.rs; these
 # are its words, beside those of steps.sh. Each says what it did, for whoever counts and judges.
 PATIENCE_S=30
 

@@ -1,5 +1,5 @@
 # Destroyed in the middle of whatever goes on: either side, and both at once, at times that the seed
-# decides. COURSE comes from tests/testbed/src/faults.rs: WHO:MILLISECONDS, a word for each time.
+# decides. COURSE comes from tests/testbed/src/runs/faults.rs: WHO:MILLISECONDS, a word for each time.
 . ./faults.sh
 snapshot before
 fe=1 be=1

@@ -1,6 +1,6 @@
 # The soak: frontend.1 and backend.1 live through it all, each on a link of its own with a peer that
 # stops at a step, is destroyed there and created again, as often as PLAN has lines: `front STEP:N` or
-# `back STEP:N`, in turn (tests/testbed/src/soak.rs). While one is created the other link carries bytes. All
+# `back STEP:N`, in turn (tests/testbed/src/runs/soak.rs). While one is created the other link carries bytes. All
 # of them give their links up in order after some connections, as a module that is unloaded, and begin
 # anew.
 PATIENCE_S=60

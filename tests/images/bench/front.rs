@@ -121,7 +121,7 @@ impl Front {
     fn start(&mut self, next: Next, links: &mut Links) {
         let link = LinkId::from_index(0);
         if self.traced {
-            // A hypercall that no stage makes: what tests/testbed/src/bench/exits.rs cuts the trace at.
+            // A hypercall that no stage makes: what tests/testbed/src/evaluation/bench/exits.rs cuts the trace at.
             let _ = hvm::param(abi::hvm::CALLBACK_IRQ);
         }
         match next {

@@ -5,9 +5,9 @@
 //! hide one that is missing. That they are in the right places is what loom checks, in
 //! grant/tests/lost_wakeup.rs; this checks that what those places call is an instruction.
 
-use testbed::images;
-use testbed::layout::Layout;
-use testbed::stop::Limit;
+use testbed::base::layout::Layout;
+use testbed::base::stop::Limit;
+use testbed::machine::images;
 
 /// Longest for building the images.
 const BUILD_S_MAX: u64 = 900;

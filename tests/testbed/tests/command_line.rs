@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use serde_json::Value;
-use testbed::layout::Claim;
+use testbed::base::layout::Claim;
 
 /// Longest for what takes a second.
 const WAIT: Duration = Duration::from_secs(60);

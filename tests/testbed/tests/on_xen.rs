@@ -12,19 +12,21 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use recorder::record::Record;
-use testbed::assemble::Findings;
-use testbed::bench;
-use testbed::faults::{CAMPAIGN, job as fault_job};
-use testbed::job::Job;
-use testbed::layout::{Claim, Layout};
-use testbed::options::{Clock, Daemon};
-use testbed::play::Played;
-use testbed::progress::Progress;
-use testbed::recording;
-use testbed::rows::Row;
-use testbed::session::{Session, Wish};
-use testbed::stop::Limit;
-use testbed::verdict::Verdict;
+use testbed::base::layout::{Claim, Layout};
+use testbed::base::options::{Clock, Daemon};
+use testbed::base::progress::Progress;
+use testbed::base::roles;
+use testbed::base::stop::Limit;
+use testbed::base::verdict::Verdict;
+use testbed::evaluation::bench;
+use testbed::evaluation::findings::Findings;
+use testbed::machine::job::Job;
+use testbed::output::played::Played;
+use testbed::runs::faults::{CAMPAIGN, job as fault_job};
+use testbed::runs::recording;
+use testbed::runs::rows::Row;
+use testbed::runs::session::Session;
+use testbed::runs::wish::Wish;
 
 /// Name, scenario, daemon, clock, cycles. All under the counted clock: under the real one programs of
 /// dom0 were seen to crash (docs/decisions/0007-tests-under-the-counted-clock.md), so that a failure says
@@ -188,7 +190,7 @@ const STEPS_AGAIN: usize = 300;
 
 /// What tests/replies/ has is what the daemon answers: the script's first steps, played again.
 fn recorded_answers(name: &str, daemon: Daemon) -> Result<(), Failed> {
-    let mut job = job(recording::SCENARIO, 1);
+    let mut job = job(roles::RECORDING, 1);
     job.settings.push(("STEPS".into(), STEPS_AGAIN.to_string()));
     succeeded(&play(name, (daemon, Clock::Counted, 1), job)?)?;
     let read = |path: &Path| {

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use testbed::layout::Layout;
-use testbed::packages;
-use testbed::progress::Progress;
-use testbed::stop::Limit;
+use testbed::base::layout::Layout;
+use testbed::base::progress::Progress;
+use testbed::base::stop::Limit;
+use testbed::machine::packages;
 
 #[path = "../../../kernel/src/xen/abi/mod.rs"]
 pub mod abi;

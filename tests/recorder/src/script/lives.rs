@@ -1,6 +1,6 @@
 //! Domains that come and go: void permissions, what a dead one leaves, the special watches.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::Step;
 
 const HOME_3: &str = "/local/domain/3";

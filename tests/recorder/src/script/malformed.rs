@@ -1,6 +1,6 @@
 //! Requests that are none, and at the very end a length that ends a connection.
 
-use super::Script;
+use super::writer::Script;
 use crate::step::{Step, Tx};
 
 pub(super) fn write(s: &mut Script) {

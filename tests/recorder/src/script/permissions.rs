@@ -1,6 +1,6 @@
 //! Who may do what with a node under which permissions, and what SET_PERMS takes.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 
 pub(super) fn write(s: &mut Script) {
     matrix(s);

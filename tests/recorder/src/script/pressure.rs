@@ -1,7 +1,7 @@
 //! What slows a domain down: writes while a transaction is open, transactions of others that it makes
 //! fail, and events that nobody takes.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::{Step, Tx};
 
 pub(super) fn write(s: &mut Script) {

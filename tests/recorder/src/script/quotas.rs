@@ -1,7 +1,7 @@
 //! Quotas: on nodes, on a node's size by its children, on watches, on transactions and what is in
 //! one, and what refusals they make.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::Tx;
 
 pub(super) fn write(s: &mut Script) {

@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{HOME_1, HOME_2, Script};
+use super::writer::{HOME_1, HOME_2, Script};
 use crate::step::Tx;
 
 /// Changed only to record anew.

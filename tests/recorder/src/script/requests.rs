@@ -1,6 +1,6 @@
 //! Requests that are not about nodes, from a domain that may not ask them and from dom0.
 
-use super::Script;
+use super::writer::Script;
 
 pub(super) fn write(s: &mut Script) {
     for who in [1, 0] {

@@ -1,6 +1,6 @@
 //! Transactions: what is seen inside and outside, what conflicts, what the end says.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::Tx;
 
 pub(super) fn write(s: &mut Script) {

@@ -1,7 +1,7 @@
 //! A live update of C xenstored: it waits for the transactions that are open, and those that want to
 //! begin wait for it; whatever was there before is there afterwards.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::Step;
 
 pub(super) fn write(s: &mut Script) {

@@ -1,7 +1,7 @@
 //! READ, WRITE, MKDIR, RM, DIRECTORY and DIRECTORY_PART on nodes of one's own; values at and around
 //! the largest; paths of every form.
 
-use super::{HOME_1, Script};
+use super::writer::{HOME_1, Script};
 use crate::step::Tx;
 
 pub(super) fn write(s: &mut Script) {

@@ -1,7 +1,7 @@
 //! Watches: the first event, which changes fire them, whose, with which path and token; what is
 //! not sent twice; what a reader that sleeps does to a writer.
 
-use super::{HOME_1, HOME_2, Script};
+use super::writer::{HOME_1, HOME_2, Script};
 use crate::step::Step;
 
 pub(super) fn write(s: &mut Script) {

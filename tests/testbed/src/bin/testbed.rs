@@ -10,25 +10,27 @@ use std::thread;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use testbed::assemble::Findings;
-use testbed::bench;
-use testbed::bench::page::Run;
-use testbed::explore::explore;
-use testbed::faults;
-use testbed::job::Job;
-use testbed::layout::{Claim, Layout};
-use testbed::options::{Command, Options};
-use testbed::play::{Choice, Played, Setting, on_bed};
-use testbed::progress::Progress;
-use testbed::qemu::Line;
-use testbed::report::Report;
-use testbed::rows::{self, Row};
-use testbed::session::{REPORT, Session, Wish, empty_report, join, save_report, wishes};
-use testbed::show::tables;
-use testbed::soak::soak;
-use testbed::stop::{Limit, listen};
-use testbed::trouble::{Outcome, Trouble};
-use testbed::verdict::{Judgement, Verdict};
+use testbed::base::layout::{Claim, Layout};
+use testbed::base::options::{Command, Options};
+use testbed::base::progress::Progress;
+use testbed::base::roles;
+use testbed::base::stop::{Limit, listen};
+use testbed::base::trouble::{Outcome, Trouble};
+use testbed::base::verdict::{Judgement, Verdict};
+use testbed::evaluation::findings::Findings;
+use testbed::evaluation::report::Report;
+use testbed::machine::job::Job;
+use testbed::machine::play::{Choice, Setting, on_bed};
+use testbed::machine::qemu::Line;
+use testbed::output::played::Played;
+use testbed::runs::explore::explore;
+use testbed::runs::faults;
+use testbed::runs::rows::{self, Row};
+use testbed::runs::session::{REPORT, Session, empty_report, join, save_report};
+use testbed::runs::soak::soak;
+use testbed::runs::wish::{Wish, wishes};
+use testbed::tables::page::{self, Run};
+use testbed::tables::show::tables;
 
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
@@ -114,9 +116,9 @@ fn carry_out(options: &Options) -> Outcome<Report> {
 fn runs(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -> Outcome<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let mut wishes = wishes(options, &session.layout);
-    if options.scenario().starts_with(bench::ROLE) {
+    if options.scenario().starts_with(roles::BENCH) {
         let mut files = session.tracer();
-        if options.scenario() == bench::ROLE {
+        if options.scenario() == roles::BENCH {
             files.extend(session.comparators(progress, limit)?);
         }
         wishes.iter_mut().for_each(|wish| wish.job.files.clone_from(&files));
@@ -139,13 +141,13 @@ fn runs(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -
         reports.push((wish.clone(), report));
         all_findings.push(findings);
     }
-    if options.scenario().starts_with(bench::ROLE) {
+    if options.scenario().starts_with(roles::BENCH) {
         let runs: Vec<Run<'_>> = reports
             .iter()
             .zip(&all_findings)
             .map(|((wish, report), findings)| Run { daemon: wish.daemon, findings, report })
             .collect();
-        let page = bench::page::save(&session.layout.out.join("bench"), &runs)?;
+        let page = page::save(&session.layout.out.join("bench"), &runs)?;
         eprintln!("run-xen.sh: the page is {}", page.display());
     }
     if let [(_, report)] = &reports[..] {

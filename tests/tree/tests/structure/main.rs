@@ -13,14 +13,8 @@ use modules::Package;
 
 /// Packages whose files or folders still use each other in circles, with how many files do. The
 /// list only shrinks: an entry that is too large fails as well.
-const NOT_YET: [(&str, usize); 6] = [
-    ("xenbus", 2),
-    ("channel", 6),
-    ("kernel", 8),
-    ("tests/sim", 10),
-    ("tests/testbed", 43),
-    ("tests/recorder", 12),
-];
+const NOT_YET: [(&str, usize); 4] =
+    [("xenbus", 2), ("channel", 6), ("kernel", 8), ("tests/sim", 10)];
 
 /// Names of types that may stand in any number of packages and files.
 const COMMON: [&str; 4] = ["Error", "Event", "State", "Config"];
