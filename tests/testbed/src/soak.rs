@@ -22,7 +22,7 @@ use super::stop::Limit;
 use super::tally::{at_most, counts, tell};
 use super::trouble::{Outcome, Trouble};
 use super::verdict::{Judgement, Verdict};
-use prng::Chance;
+use prng::Prng;
 
 /// The stream of a seed that the steps are drawn from; courses have another.
 const STREAM: u64 = 101;
@@ -94,7 +94,7 @@ pub fn soak(
 /// Which side is destroyed where, in turn: as many deaths as asked for, or more where the cycles that
 /// come before them would be too few.
 fn plan(seed: u64, cycles: u32, destroys: u32) -> String {
-    let mut chance = Chance::seeded(seed, STREAM);
+    let mut chance = Prng::seeded(seed, STREAM);
     // A restart in place cuts a connection of the other side short now and then: one in twenty was.
     let cycles = cycles + cycles.div_ceil(10);
     let mean = u64::from(cycles.div_ceil(destroys));
