@@ -11,9 +11,9 @@ use xenbus::{
 };
 
 use super::spoil::{number, spoil};
-use prng::Chance;
+use prng::Prng;
+use sim::base::page::Page;
 use sim::machine::GuestRing;
-use sim::page::Page;
 
 /// Acts of one input at most.
 const ACTS_MAX: u32 = 200;
@@ -45,7 +45,7 @@ pub fn answered(incoming: &Incoming<'_>) -> Option<RequestId> {
 /// # Panics
 /// If the client breaks a rule.
 pub fn check(input: &[u8], told: impl Fn(&Incoming<'_>) -> Option<RequestId>) {
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let mut page = Guarded(GuestRing::new(Page::new()));
     let mut client = Client::new();
     client.start(number(&mut chance));
@@ -108,7 +108,7 @@ fn drain(
     packets
 }
 
-fn submit(chance: &mut Chance, client: &mut Client, waiting: &mut BTreeSet<u32>) {
+fn submit(chance: &mut Prng, client: &mut Client, waiting: &mut BTreeSet<u32>) {
     let path = "data/x";
     let value = [7; 1500];
     let transaction = TransactionId::of_number(chance.below(3)).unwrap_or(TransactionId::NONE);
@@ -129,7 +129,7 @@ fn submit(chance: &mut Chance, client: &mut Client, waiting: &mut BTreeSet<u32>)
 }
 
 /// A packet that mostly answers something.
-fn answer(chance: &mut Chance, page: &mut Guarded, waiting: &BTreeSet<u32>) {
+fn answer(chance: &mut Prng, page: &mut Guarded, waiting: &BTreeSet<u32>) {
     let asked: Vec<u32> = waiting.iter().copied().chain([0, 1]).collect();
     let mut payload =
         chance.pick(&[&b"OK\0"[..], b"a\0t\0", b"", b"1\0a\0\0", b"EAGAIN\0"]).to_vec();
@@ -141,7 +141,7 @@ fn answer(chance: &mut Chance, page: &mut Guarded, waiting: &BTreeSet<u32>) {
     put(page, &packet);
 }
 
-fn noise(chance: &mut Chance, page: &mut Guarded) {
+fn noise(chance: &mut Prng, page: &mut Guarded) {
     let bytes: Vec<u8> = (0..chance.below(60)).map(|_| chance.word() as u8).collect();
     put(page, &bytes);
 }

@@ -11,9 +11,9 @@ use grant::{
 };
 
 use super::spoil::number;
-use prng::Chance;
-use sim::page::Page;
-use sim::ports::SimXen;
+use prng::Prng;
+use sim::base::page::Page;
+use sim::machine::ports::SimXen;
 use sim::xen::{SimPages, Sizes, Xen};
 
 /// Acts of one input at most.
@@ -32,7 +32,7 @@ pub fn check(
     input: &[u8],
     verify: impl Fn(&mut BackConnection<SimPages>, &Terms) -> Result<(), VerifyError>,
 ) {
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let xen = Xen::new(Sizes::FEW);
     let (front_life, back_life) = (xen.create(FRONT), xen.create(BACK));
     let mut front = SimXen::new(&xen, front_life);
@@ -83,7 +83,7 @@ pub fn check(
 
 /// One call of an honest end, or a scribble of the hostile one.
 fn act(
-    chance: &mut Chance,
+    chance: &mut Prng,
     page: &Page,
     announced: &[u8],
     front: &mut FrontConnection<SimPages>,
@@ -133,7 +133,7 @@ fn closing(page: &Page, words: usize) -> Closing {
 }
 
 /// A word anywhere in the header, mostly where it matters.
-fn scribble(chance: &mut Chance, page: &Page) {
+fn scribble(chance: &mut Prng, page: &Page) {
     let at = match chance.below(3) {
         0 => chance.below(16) as usize * 4,
         1 => chance.below(128) as usize * 4,

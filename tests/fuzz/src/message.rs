@@ -6,7 +6,7 @@ use channel::offer::{GrantRefs, Offer};
 use channel::{ConnectionId, GrantRef, Port};
 
 use super::spoil::{number, spoil};
-use prng::Chance;
+use prng::Prng;
 
 /// One input. `parse` is [`Control::parse`], or a broken one.
 ///
@@ -14,7 +14,7 @@ use prng::Chance;
 /// If `parse` breaks a rule.
 pub fn check(input: &[u8], parse: impl Fn(&[u8]) -> Option<Control>) {
     check_bytes(input, &parse);
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let control = control(&mut chance);
     let emitted = control.emit();
     assert_eq!(parse(emitted.as_bytes()), Some(control), "what was emitted is taken");
@@ -37,7 +37,7 @@ fn check_bytes(bytes: &[u8], parse: &impl Fn(&[u8]) -> Option<Control>) {
     );
 }
 
-fn control(chance: &mut Chance) -> Control {
+fn control(chance: &mut Prng) -> Control {
     let k = ConnectionId(number(chance).max(1));
     match chance.below(6) {
         0 => Control::Connect(k, offer(chance)),
@@ -49,7 +49,7 @@ fn control(chance: &mut Chance) -> Control {
     }
 }
 
-fn offer(chance: &mut Chance) -> Offer {
+fn offer(chance: &mut Prng) -> Offer {
     let mut refs = GrantRefs::EMPTY;
     // One too many is refused by the list.
     for _ in 0..chance.between(1, channel::limits::PAGES_MAX as u64 + 1) {

@@ -7,7 +7,7 @@ use xenbus::wire::{HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 use xenbus::{Ended, Refusal, Reply, RequestKind, WatchEvent};
 
 use super::spoil::{number, spoil};
-use prng::Chance;
+use prng::Prng;
 
 /// Feeds a piece of the stream, such as [`Decoder::feed`].
 pub type Feed = fn(&mut Decoder, &[u8]) -> (usize, Result<Progress, Ended>);
@@ -29,7 +29,7 @@ struct Found {
 /// If the decoder or a parser breaks a rule.
 pub fn check(input: &[u8], feed: Feed) {
     check_payload(input);
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let stream = stream(&mut chance);
     let found = decode(&stream, feed, || chance.between(1, 40) as usize);
     assert_eq!(found, read(&stream), "a stream is what it is, however it is cut");
@@ -39,7 +39,7 @@ pub fn check(input: &[u8], feed: Feed) {
 }
 
 /// Some packets, nearly good.
-fn stream(chance: &mut Chance) -> Vec<u8> {
+fn stream(chance: &mut Prng) -> Vec<u8> {
     let mut stream = Vec::new();
     for _ in 0..chance.between(1, PACKETS_MAX.into()) {
         let payload = payload(chance);
@@ -57,7 +57,7 @@ fn stream(chance: &mut Chance) -> Vec<u8> {
 }
 
 /// What a daemon might answer, and what it should not.
-fn payload(chance: &mut Chance) -> Vec<u8> {
+fn payload(chance: &mut Prng) -> Vec<u8> {
     const PIECES: [&[u8]; 14] = [
         b"OK",
         b"\0",

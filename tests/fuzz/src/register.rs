@@ -7,7 +7,7 @@ use channel::queue::Queue;
 use channel::register::{Header, NotARegister, Register, Seq};
 
 use super::spoil::{number, spoil};
-use prng::Chance;
+use prng::Prng;
 
 /// A parser of registers, such as [`Register::parse`].
 pub type Parse = fn(&[u8]) -> Result<Register<'_>, NotARegister>;
@@ -18,14 +18,14 @@ pub type Parse = fn(&[u8]) -> Result<Register<'_>, NotARegister>;
 /// If `parse` breaks a rule.
 pub fn check(input: &[u8], parse: Parse) {
     check_bytes(input, parse);
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let mut bytes = emitted(&mut chance, parse);
     spoil(&mut chance, &mut bytes);
     check_bytes(&bytes, parse);
 }
 
 /// A register made of choices, which must be taken as what it is.
-fn emitted(chance: &mut Chance, parse: Parse) -> Vec<u8> {
+fn emitted(chance: &mut Prng, parse: Parse) -> Vec<u8> {
     let mut queue = Queue::<WINDOW, MESSAGES_BYTES>::EMPTY;
     for _ in 0..chance.below(WINDOW as u32 + 1) {
         let length = *chance.pick(&[1, 2, 9, 10, 11, 99, 100, 400, MESSAGE_BYTES_MAX]);
@@ -34,7 +34,7 @@ fn emitted(chance: &mut Chance, parse: Parse) -> Vec<u8> {
         let _ = queue.push(&message);
     }
     let count = queue.count() as u8;
-    let epoch = |chance: &mut Chance| Epoch::from_bits(chance.wide());
+    let epoch = |chance: &mut Prng| Epoch::from_bits(chance.wide());
     let header = Header {
         from: epoch(chance),
         to: (chance.below(3) > 0).then(|| epoch(chance)),

@@ -6,8 +6,8 @@ use grant::layout::{LINE_EVENT, LINE_INDEX, Layout, RingPlace};
 use grant::{Notify, PAGE_BYTES, Readiness, RingError, SharedPages, Sleep, Stream, WakeWhen};
 
 use super::spoil::number;
-use prng::Chance;
-use sim::page::Page;
+use prng::Prng;
+use sim::base::page::Page;
 use sim::xen::SimPages;
 
 /// Calls of one input at most.
@@ -18,7 +18,7 @@ const CALLS_MAX: u32 = 200;
 /// # Panics
 /// If the ring does anything that the model does not say.
 pub fn check<P: SharedPages>(input: &[u8], shown: impl Fn(SimPages) -> P) {
-    let mut chance = Chance::from_bytes(input);
+    let mut chance = Prng::from_bytes(input);
     let page = Page::new();
     let pages = shown(SimPages::new(vec![page.clone()]));
     let layout = Layout::of(1);
@@ -192,7 +192,7 @@ fn check_sleep(
 
 /// Writes a word, mostly one of the rings' lines and mostly near the truth; now and then bytes
 /// anywhere.
-fn lie(chance: &mut Chance, page: &Page) {
+fn lie(chance: &mut Prng, page: &Page) {
     let line = 192 + 64 * chance.below(4) as usize + 4 * chance.below(2) as usize;
     let at = if chance.below(8) == 0 { chance.below(1024) as usize * 4 } else { line };
     let honest = page.load(192 + 64 * chance.below(4) as usize);

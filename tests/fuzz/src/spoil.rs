@@ -1,12 +1,12 @@
 //! Makes good bytes nearly good.
 
-use prng::Chance;
+use prng::Prng;
 
 /// Bytes that mean something to the grammars of register and messages.
 const TELLING: &[u8] = b"0123456789abcdefT: -,M\t\x7f";
 
 /// Changes, inserts, removes, doubles or cuts off some bytes; now and then none.
-pub(super) fn spoil(chance: &mut Chance, bytes: &mut Vec<u8>) {
+pub(super) fn spoil(chance: &mut Prng, bytes: &mut Vec<u8>) {
     for _ in 0..chance.below(4) {
         let at = chance.below(bytes.len() as u32 + 1) as usize;
         match chance.below(6) {
@@ -26,7 +26,7 @@ pub(super) fn spoil(chance: &mut Chance, bytes: &mut Vec<u8>) {
 }
 
 /// A number: small, large, or at an edge.
-pub(super) fn number(chance: &mut Chance) -> u32 {
+pub(super) fn number(chance: &mut Prng) -> u32 {
     match chance.below(4) {
         0 => chance.below(10),
         1 => chance.word(),

@@ -2,9 +2,9 @@
 //! and the bounds of [`sim::run`] judge it as they judge a seed's world.
 
 use prng::Choices;
-use sim::faults::Mask;
-use sim::run::run_choices;
-use sim::trace::Trace;
+use sim::base::trace::Trace;
+use sim::runs::run::run_choices;
+use sim::world::faults::Mask;
 
 /// Lines of the trace that a failure shows.
 const TRACE_LINES: usize = 60;

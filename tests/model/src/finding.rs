@@ -26,6 +26,10 @@ pub enum Wrong {
     TouchedUnmapped,
     /// Invariant I2: more units of work after the fence than the one that was accepted before.
     WorkedAfterFence,
+    /// The front prepared a connection, and its domain still held the pages of an earlier one.
+    GrantsForgotten,
+    /// The back mapped a page, and its domain still held the mapping of an earlier connection.
+    MappingForgotten,
     /// A connection's terminal answer came, and its back still maps the page.
     AnsweredWhileMapped,
     /// A connection word found no room among the unacknowledged ones: three must do.

@@ -5,11 +5,11 @@
 //! requests under way and domains that die. [`connection`] is two `channel::link::Link`s, as an
 //! image has them, between mailboxes, pages, grants, mappings and ports; others may act between any
 //! two actions of a link. [`search`] is the search, [`graph`] liveness and write loops, [`key`] when
-//! two worlds are the same, [`finding`] what can be wrong. A [`session::Mutation`] or a
-//! [`connection::Mutation`] is a deliberate mistake, which the search must find.
+//! two worlds are the same, [`finding`] what can be wrong. Deliberate mistakes that the
+//! searches must find are in `tests/mutations/list/`.
 //!
 //! Files depend on each other one way: the common ones on nothing of the two models, and in each
-//! model `world`, then `mutation`, `step` and `apply`, then the model itself.
+//! model `world`, then `step` and `apply`, then the model itself.
 #![forbid(unsafe_code)]
 
 pub mod connection;

@@ -85,19 +85,6 @@ impl RegisterValue {
         Self::emit(&Register { header: self.header(), count, messages })
     }
 
-    /// The same register with other messages: those for which `change` returns one.
-    #[must_use]
-    pub fn edit(&self, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Self {
-        let mut messages = Vec::new();
-        for message in iter(self.messages()) {
-            let message = change(message).unwrap_or_else(|| message.to_vec());
-            messages.extend(format!(" {}:", message.len()).into_bytes());
-            messages.extend(message);
-        }
-        let count = iter(&messages).count() as u8;
-        Self::emit(&Register { header: self.header(), count, messages: &messages })
-    }
-
     /// The same register with another header.
     #[must_use]
     pub fn with(&self, header: Header) -> Self {

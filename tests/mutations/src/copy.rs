@@ -21,8 +21,11 @@ pub(crate) fn make(root: &Path, copy: &Path, mutations: &[Mutation]) -> Result<(
     for (path, text) in woven(root, mutations)? {
         files.insert(path, text.into_bytes());
     }
-    let manifests: BTreeSet<PathBuf> =
-        mutations.iter().filter_map(|one| manifest(root, &one.file)).collect();
+    let manifests: BTreeSet<PathBuf> = mutations
+        .iter()
+        .flat_map(Mutation::files)
+        .filter_map(|file| manifest(root, file))
+        .collect();
     for path in manifests {
         let text = files.get_mut(&path).ok_or(format!("{}: not in git", path.display()))?;
         let switch = copy.join(SWITCH);
@@ -45,7 +48,9 @@ pub(crate) fn make(root: &Path, copy: &Path, mutations: &[Mutation]) -> Result<(
 pub(crate) fn woven(root: &Path, all: &[Mutation]) -> Result<Vec<(PathBuf, String)>, String> {
     let mut by_file: BTreeMap<&str, Vec<(usize, &Mutation)>> = BTreeMap::new();
     for (at, mutation) in all.iter().enumerate() {
-        by_file.entry(&mutation.file).or_default().push((at + 1, mutation));
+        for file in mutation.files().collect::<BTreeSet<_>>() {
+            by_file.entry(file).or_default().push((at + 1, mutation));
+        }
     }
     let mut files = Vec::new();
     for (file, mutations) in by_file {
@@ -53,7 +58,7 @@ pub(crate) fn woven(root: &Path, all: &[Mutation]) -> Result<Vec<(PathBuf, Strin
             || mutations.iter().map(|(_, one)| &one.name[..]).collect::<Vec<_>>().join(", ");
         let source = fs::read_to_string(root.join(file))
             .map_err(|error| format!("{file}, which is to change by {}: {error}", names()))?;
-        files.push((file.into(), weave(&source, &mutations)?));
+        files.push((file.into(), weave(file, &source, &mutations)?));
     }
     Ok(files)
 }

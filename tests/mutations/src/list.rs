@@ -15,7 +15,7 @@ pub(crate) struct Mutation {
     pub(crate) name: String,
     /// The rule of docs/protocol.md that it breaks.
     pub(crate) rule: String,
-    /// The file that it changes, from the top of the workspace.
+    /// The file that it changes, from the top of the workspace, where a change names no other.
     pub(crate) file: String,
     /// What it changes there.
     pub(crate) changes: Vec<Change>,
@@ -27,6 +27,8 @@ pub(crate) struct Mutation {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Change {
+    /// Another file than the mutation's.
+    pub(crate) file: Option<String>,
     /// Text that stands in the file exactly once and holds `text`, where `text` alone does not.
     pub(crate) within: Option<String>,
     /// What is replaced: an expression, or whole statements.
@@ -43,6 +45,18 @@ pub(crate) struct Catch {
     pub(crate) by: Catcher,
     /// How the finding begins that counts. Another one, or a panic, does not.
     pub(crate) finds: String,
+}
+
+impl Mutation {
+    /// The file of one of its changes.
+    pub(crate) fn file_of<'a>(&'a self, change: &'a Change) -> &'a str {
+        change.file.as_ref().unwrap_or(&self.file)
+    }
+
+    /// All files that it changes.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().map(|change| self.file_of(change))
+    }
 }
 
 #[derive(Deserialize)]

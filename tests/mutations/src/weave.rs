@@ -18,10 +18,14 @@ struct Span<'a> {
 ///
 /// # Errors
 /// Which mutation's text is not there exactly once, or which two overlap in part.
-pub(crate) fn weave(source: &str, mutations: &[(usize, &Mutation)]) -> Result<String, String> {
+pub(crate) fn weave(
+    file: &str,
+    source: &str,
+    mutations: &[(usize, &Mutation)],
+) -> Result<String, String> {
     let mut spans = Vec::new();
     for &(number, mutation) in mutations {
-        for change in &mutation.changes {
+        for change in mutation.changes.iter().filter(|one| mutation.file_of(one) == file) {
             spans.push(Span { at: find(source, mutation, change)?, number, mutation, change });
         }
     }
@@ -66,7 +70,7 @@ fn switch(same: &[Span<'_>], unchanged: &str) -> String {
 
 fn find(source: &str, mutation: &Mutation, change: &Change) -> Result<Range<usize>, String> {
     let fail = |text: &str, count: usize| {
-        let Mutation { name, file, .. } = mutation;
+        let (name, file) = (&mutation.name, mutation.file_of(change));
         Err(format!("mutation {name:?}: {count} times in {file}, not once: {text:?}"))
     };
     let (start, within) = match &change.within {
@@ -93,7 +97,12 @@ mod tests {
             name: name.into(),
             rule: String::new(),
             file: "f.rs".into(),
-            changes: vec![Change { within: None, text: text.into(), becomes: becomes.into() }],
+            changes: vec![Change {
+                file: None,
+                within: None,
+                text: text.into(),
+                becomes: becomes.into(),
+            }],
             caught_by: Vec::new(),
         }
     }
@@ -101,7 +110,7 @@ mod tests {
     fn woven(source: &str, mutations: &[Mutation]) -> Result<String, String> {
         let numbered: Vec<_> =
             mutations.iter().enumerate().map(|(at, one)| (at + 1, one)).collect();
-        weave(source, &numbered)
+        weave("f.rs", source, &numbered)
     }
 
     #[test]
@@ -144,6 +153,13 @@ mod tests {
             let expected = format!(r#"mutation "one": {count} times in f.rs, not once: "a""#);
             assert_eq!(text, Err(expected));
         }
+    }
+
+    #[test]
+    fn a_change_of_another_file_is_left_out() {
+        let mut one = mutation("one", "a", "b");
+        one.changes[0].file = Some("g.rs".into());
+        assert_eq!(woven("f(a)", &[one]).as_deref(), Ok("f(a)"));
     }
 
     #[test]

@@ -54,9 +54,9 @@ const USERS_BYTES: usize = 128;
 
 impl Choices<'_> {
     /// The choices of one purpose.
-    pub fn stream(self, stream: Stream) -> Chance {
+    pub fn stream(self, stream: Stream) -> Prng {
         let input = match self {
-            Choices::Seed(seed) => return Chance::seeded(seed, stream as u64),
+            Choices::Seed(seed) => return Prng::seeded(seed, stream as u64),
             Choices::Bytes(input) => input,
         };
         let (params, rest) = input.split_at(input.len().min(PARAMS_BYTES));
@@ -70,7 +70,7 @@ impl Choices<'_> {
             Stream::Epochs => &[],
         };
         let then = Some(Box::new(cipher(0, stream as u64)));
-        Chance { source: Source::Bytes { bytes: bytes.to_vec(), at: 0, then } }
+        Prng { source: Source::Bytes { bytes: bytes.to_vec(), at: 0, then } }
     }
 }
 
@@ -82,19 +82,19 @@ fn cipher(seed: u64, stream: u64) -> ChaCha8Rng {
 
 /// A stream of choices.
 #[derive(Clone, Debug)]
-pub struct Chance {
+pub struct Prng {
     source: Source,
 }
 
-impl Chance {
+impl Prng {
     /// The stream number `stream` of a seed. Streams of one seed are independent.
     pub fn seeded(seed: u64, stream: u64) -> Self {
-        Chance { source: Source::Seeded(Box::new(cipher(seed, stream))) }
+        Prng { source: Source::Seeded(Box::new(cipher(seed, stream))) }
     }
 
     /// Choices taken from bytes, one after the other; all zero once they are used up.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Chance { source: Source::Bytes { bytes: bytes.to_vec(), at: 0, then: None } }
+        Prng { source: Source::Bytes { bytes: bytes.to_vec(), at: 0, then: None } }
     }
 
     /// Whether a fuzzer's bytes are used up; a seed's choices never are.
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn the_same_seed_and_stream_give_the_same_choices() {
         let draw = |seed, stream| {
-            let mut chance = Chance::seeded(seed, stream);
-            [chance.word(), chance.below(10), chance.between(5, 9) as u32]
+            let mut prng = Prng::seeded(seed, stream);
+            [prng.word(), prng.below(10), prng.between(5, 9) as u32]
         };
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
@@ -173,24 +173,24 @@ mod tests {
 
     #[test]
     fn ranges_include_both_ends_and_nothing_else() {
-        let mut chance = Chance::seeded(7, 0);
+        let mut prng = Prng::seeded(7, 0);
         let mut seen = [false; 3];
         for _ in 0..200 {
-            seen[chance.between(10, 12) as usize - 10] = true;
+            seen[prng.between(10, 12) as usize - 10] = true;
         }
         assert_eq!(seen, [true; 3]);
-        let wide = chance.between(0, u64::MAX - 1);
+        let wide = prng.between(0, u64::MAX - 1);
         assert!(wide < u64::MAX);
     }
 
     #[test]
     fn a_fuzzers_byte_is_a_choice_and_their_end_is_zeroes() {
-        let mut chance = Chance::from_bytes(&[1, 255]);
-        assert_eq!(chance.word(), 0x0101_0101);
-        assert!(!chance.is_used_up());
-        assert_eq!(chance.below(10), 9);
-        assert!(chance.is_used_up());
-        assert_eq!(chance.word(), 0);
+        let mut prng = Prng::from_bytes(&[1, 255]);
+        assert_eq!(prng.word(), 0x0101_0101);
+        assert!(!prng.is_used_up());
+        assert_eq!(prng.below(10), 9);
+        assert!(prng.is_used_up());
+        assert_eq!(prng.word(), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! link costs in requests does not grow with their number, a death is one link's affair, and the link
 //! that does not fit is named.
 
-use sim::crowd::Crowd;
+use sim::runs::many_links::ManyLinks;
 use sim::store::Flavour;
 use sim::store::limits::{NODES_MAX, Quotas};
 
@@ -13,22 +13,22 @@ const DEFAULT: usize = 400;
 const RAISED: usize = 1024;
 /// Nodes of a domain that 1,024 links need, and some more.
 const RAISED_QUOTAS: Quotas = Quotas { nodes: 2100 };
-/// How many fronts die in each crowd.
+/// How many fronts die in each world.
 const DEATHS: usize = 8;
 
 /// What a link costs to disconnect and to connect again where there is no other.
 fn cost_alone(flavour: Flavour) -> u64 {
-    Crowd::at_rest(1, flavour, Quotas::default(), 1).cost_of_cycle(0)
+    ManyLinks::at_rest(1, flavour, Quotas::default(), 1).cost_of_cycle(0)
 }
 
 fn holds(links: usize, flavour: Flavour, quotas: Quotas) {
-    let mut crowd = Crowd::at_rest(links, flavour, quotas, links as u64);
+    let mut world = ManyLinks::at_rest(links, flavour, quotas, links as u64);
     let alone = cost_alone(flavour);
     for link in [0, links / 2, links - 1] {
-        assert_eq!(crowd.cost_of_cycle(link), alone, "requests of link {link} of {links}");
+        assert_eq!(world.cost_of_cycle(link), alone, "requests of link {link} of {links}");
     }
-    crowd.survive_deaths(DEATHS);
-    crowd.refuse_one_too_many();
+    world.survive_deaths(DEATHS);
+    world.refuse_one_too_many();
 }
 
 #[test]

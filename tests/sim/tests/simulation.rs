@@ -6,12 +6,12 @@
 use core::num::NonZero;
 use std::thread::available_parallelism;
 
-use sim::campaign::{Campaign, Seeds};
-use sim::faults::{Fault, Mask};
-use sim::minimise::minimise;
-use sim::report;
-use sim::run::run;
-use sim::trace::Trace;
+use sim::base::trace::Trace;
+use sim::runs::campaign::{Campaign, Seeds};
+use sim::runs::minimise::minimise;
+use sim::runs::report;
+use sim::runs::run::run;
+use sim::world::faults::{Fault, Mask};
 
 /// Unoptimised, enough for every cell of the matrix and few enough for the ordinary test command;
 /// optimised, what .ci/run asks for.

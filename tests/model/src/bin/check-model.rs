@@ -1,4 +1,4 @@
-//! `cargo run -p model --release -- session|connection|mutations`: every state that
+//! `cargo run -p model --release -- session|connection`: every state that
 //! two shipped ends of a link can reach within the bounds, and whether each of them is right (see
 //! `model`).
 
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::connection::{self, Connection, Requests};
+use model::connection::{self, Connection, Environment, Requests};
 use model::session::world::MESSAGES_UNBOUNDED;
 use model::session::{self, Granting, Sameness, Session};
 use model::side::UNBOUNDED;
@@ -36,9 +36,6 @@ enum What {
         /// Let wishes wait for any time before they are granted: many more states.
         #[arg(long)]
         any_time: bool,
-        /// Let an answer to a READ arrive after a later one's, which no daemon does.
-        #[arg(long)]
-        overtaking: bool,
         /// Tell worlds apart by what no endpoint looks at any more, too, and try steps before they
         /// make a difference: many more states.
         #[arg(long)]
@@ -57,11 +54,12 @@ enum What {
         /// Let READs and WRITEs be done and answered at any time: many more states.
         #[arg(long)]
         under_way: bool,
+        /// Let a page that is used again still hold its last header.
+        #[arg(long)]
+        old_stamps: bool,
         #[command(flatten)]
         faults: Faults,
     },
-    /// Each deliberate mistake, within bounds of its own.
-    Mutations,
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,53 +101,24 @@ fn main() -> ExitCode {
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
     let outcome = match options.what {
-        What::Session { messages, upsets, any_time, overtaking, every_difference, faults } => {
+        What::Session { messages, upsets, any_time, every_difference, faults } => {
             let (crashes, faults) = faults.counts();
             let granting = if any_time { Granting::AnyTime } else { Granting::AtOnce };
-            let is_overtaking = overtaking;
             let sameness = if every_difference { Sameness::Equal } else { Sameness::Alike };
-            let bounds = session::Bounds {
-                messages,
-                crashes,
-                faults,
-                upsets,
-                granting,
-                is_overtaking,
-                sameness,
-            };
-            run("session", &Session { bounds, mutation: session::Mutation::Nothing }, limit)
+            let bounds = session::Bounds { messages, crashes, faults, upsets, granting, sameness };
+            run("session", &Session { bounds }, limit)
         }
-        What::Connection { pages, connects, under_way, faults } => {
+        What::Connection { pages, connects, under_way, old_stamps, faults } => {
             let (crashes, faults) = faults.counts();
             let requests = if under_way { Requests::UnderWay } else { Requests::AtOnce };
-            let bounds = connection::Bounds { pages, connects, crashes, faults, requests };
-            run(
-                "connection",
-                &Connection { bounds, mutation: connection::Mutation::Nothing },
-                limit,
-            )
+            let environment = Environment { keeps_old_stamps: old_stamps, ..Environment::SHIPPED };
+            let bounds =
+                connection::Bounds { pages, connects, crashes, faults, requests, environment };
+            run("connection", &Connection { bounds }, limit)
         }
-        What::Mutations => return mutations(limit),
     };
     let is_right = outcome.is_complete && outcome.finding.is_none();
     if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn mutations(limit: usize) -> ExitCode {
-    let mut found = Vec::new();
-    for mutation in session::mutation::MUTATIONS {
-        let name = format!("reading {}, {mutation:?}", mutation.reading());
-        let outcome = run(&name, &Session::of(mutation), limit);
-        found.push(outcome.finding.is_some());
-    }
-    for mutation in connection::mutation::MUTATIONS {
-        let name = format!("reading {}, {mutation:?}", mutation.reading());
-        let outcome = run(&name, &Connection::of(mutation), limit);
-        found.push(outcome.finding.is_some());
-    }
-    let count = found.iter().filter(|found| **found).count();
-    println!("{count} of {} wrong machines found", found.len());
-    if count == found.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run<M: Model>(name: &str, model: &M, limit: usize) -> SearchResult {

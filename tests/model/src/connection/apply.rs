@@ -11,8 +11,7 @@ use channel::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX};
 use channel::link::{Action, Completion, Machine, StoreOp};
 use channel::{Epoch, EpochSource, Instant};
 
-use super::mutation::Mutation;
-use super::perform::{self, forget_mapping, free, perform, take_back, touch};
+use super::perform::{free, perform, refusal, take_back, touch};
 use super::step::{Step, What, kind};
 use super::world::{
     BEAT, Bounds, Content, Domain, Held, NOW, Page, Request, Requests, Usage, World,
@@ -25,7 +24,6 @@ use crate::side::{Side, spend};
 /// What a step goes by.
 struct Rules<'a> {
     bounds: &'a Bounds,
-    mutation: Mutation,
     epochs: OneEpoch,
     /// The moment at which the step happens.
     now: Instant,
@@ -46,15 +44,10 @@ impl EpochSource for OneEpoch {
 ///
 /// # Errors
 /// What went wrong by it.
-pub fn apply(
-    world: &mut World,
-    step: Step,
-    bounds: &Bounds,
-    mutation: Mutation,
-) -> Result<Kind, Wrong> {
+pub fn apply(world: &mut World, step: Step, bounds: &Bounds) -> Result<Kind, Wrong> {
     let kind = kind(world, step);
     let epochs = OneEpoch(Some(Epoch::from_bits(world.unused)));
-    let mut rules = Rules { bounds, mutation, epochs, now: NOW, has_asked_store: false };
+    let mut rules = Rules { bounds, epochs, now: NOW, has_asked_store: false };
     let mut writes = false;
     match step {
         Step::Of(side, what) => {
@@ -71,8 +64,8 @@ pub fn apply(
             }
         }
         Step::LetGo(page) => world.pages[page].is_mapped_by_dead = false,
-        Step::Sweep(page) => free(world, page, mutation)?,
-        Step::TakeBack(page) => take_back(world, page, mutation)?,
+        Step::Sweep(page) => free(world, page, bounds)?,
+        Step::TakeBack(page) => take_back(world, page, bounds)?,
         Step::GiveAway(page) => {
             world.pages[page].usage = Usage::Another;
             world.pages[page].content = Content::Another;
@@ -87,7 +80,7 @@ pub fn apply(
 
 /// Whether the link has no part in the step, or still has something else to do.
 fn may_settle_later(world: &World, side: Side, what: What) -> bool {
-    let is_store = matches!(what, What::Land | What::LandAfterRead | What::UnmapLate);
+    let is_store = matches!(what, What::Land | What::LandAfterRead);
     is_store && world.domain(side).is_none_or(|domain| domain.action.is_some())
 }
 
@@ -104,7 +97,7 @@ const fn is_own_matter(what: What) -> bool {
 /// The first action after such an input. One that Xen may refuse is a step of its own.
 fn act_at_once(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<bool, Wrong> {
     let action = world.domain(side).and_then(|domain| domain.action);
-    if action.is_none_or(|action| perform::may_fail(&action)) {
+    if action.is_none_or(|action| refusal(&action).is_some()) {
         return Ok(false);
     }
     act(world, side, rules)?;
@@ -120,7 +113,7 @@ fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules<'_>) -> R
         }
         What::Crash => crash(world, side),
         What::Act(_) => act(world, side, rules)?,
-        What::Refuse(_) => refuse(world, side, rules)?,
+        What::Refuse(_) => refuse(world, side, rules),
         What::Look => world.at(side).link.handle_step(),
         What::Beat => {
             rules.now = now.after(BEAT);
@@ -155,14 +148,16 @@ fn happen(world: &mut World, side: Side, what: What, rules: &mut Rules<'_>) -> R
         }
         What::Work => world.at(side).is_working = true,
         What::Finish => finish(world, rules)?,
-        What::UnmapLate => perform::unmap_pages(world),
         What::Connect => {
             world.at(side).link.connect().expect("asked for while idle");
         }
         What::Disconnect => {
             world.at(side).link.disconnect().expect("asked for while there is one");
         }
-        What::Restart => restart(world, side, rules)?,
+        What::Restart => {
+            spend(&mut world.faults);
+            world.at(side).link.restart(now, &mut rules.epochs);
+        }
     }
     Ok(())
 }
@@ -188,7 +183,7 @@ fn settle(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<bool, 
                 continue;
             }
             Some(_) => return Ok(writes),
-            None => check_window(domain, rules.mutation)?,
+            None => check_window(domain, rules.bounds)?,
         }
         if let Some(Request::WriteDone(outcome)) = domain.requests.front() {
             let outcome = *outcome;
@@ -281,10 +276,6 @@ fn take_read(world: &mut World, side: Side, rules: &mut Rules<'_>) {
         domain.link.handle_read(rules.now, &[], &mut rules.epochs);
         return;
     };
-    if let Some(answer) = rules.mutation.answer_to(&value, domain) {
-        let _ = domain.link.send(answer);
-    }
-    let value = rules.mutation.change_read(&value, domain);
     domain.link.handle_read(rules.now, value.bytes(), &mut rules.epochs);
 }
 
@@ -302,7 +293,7 @@ fn take_events(world: &mut World, side: Side) -> Result<(), Wrong> {
             {
                 return Err(Wrong::EndedWithoutCause(format!("{reason:?}")));
             }
-            _ => domain.was_news = reason == DownReason::PeerRestarted,
+            _ => {}
         }
     }
     Ok(())
@@ -317,7 +308,7 @@ fn is_one_session(world: &World, side: Side) -> bool {
 }
 
 /// Three messages of the connection must always find room (docs/protocol.md §6).
-fn check_window(domain: &Domain, mutation: Mutation) -> Result<(), Wrong> {
+fn check_window(domain: &Domain, bounds: &Bounds) -> Result<(), Wrong> {
     let endpoint = domain.link.endpoint();
     let waits = match domain.link.machine() {
         Machine::Front(front) => {
@@ -327,7 +318,7 @@ fn check_window(domain: &Domain, mutation: Mutation) -> Result<(), Wrong> {
             matches!(back.poll_action(), Some(BackAction::Say(_) | BackAction::SayClosing(_)))
         }
     };
-    if waits || endpoint.sent().after(endpoint.acked()) > mutation.window() {
+    if waits || endpoint.sent().after(endpoint.acked()) > bounds.environment.unread_max {
         return Err(Wrong::WindowFull);
     }
     Ok(())
@@ -335,18 +326,17 @@ fn check_window(domain: &Domain, mutation: Mutation) -> Result<(), Wrong> {
 
 fn act(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
     let action = world.at(side).action.expect("an action that is due");
-    let completion = perform(world, side, &action, rules.bounds.pages, rules.mutation)?;
+    let completion = perform(world, side, &action, rules.bounds)?;
     done(world, side, completion, rules);
     Ok(())
 }
 
-fn refuse(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
+fn refuse(world: &mut World, side: Side, rules: &mut Rules<'_>) {
     spend(&mut world.faults);
     let action = world.at(side).action.expect("an action that is due");
-    if let Some(completion) = perform::refuse(world, &action, rules.mutation)? {
+    if let Some(completion) = refusal(&action) {
         done(world, side, completion, rules);
     }
-    Ok(())
 }
 
 fn done(world: &mut World, side: Side, completion: Completion, rules: &mut Rules<'_>) {
@@ -375,9 +365,6 @@ fn crash(world: &mut World, side: Side) {
             if let Some(Held::Page(page)) = held {
                 world.pages[page].is_mapped_by_dead = true;
             }
-            for page in &mut world.pages {
-                page.is_mapped_by_dead |= core::mem::take(&mut page.is_forgotten);
-            }
             world.orphan = None;
         }
     }
@@ -385,31 +372,15 @@ fn crash(world: &mut World, side: Side) {
     world.mailboxes[side as usize] = None;
 }
 
-fn restart(world: &mut World, side: Side, rules: &mut Rules<'_>) -> Result<(), Wrong> {
-    spend(&mut world.faults);
-    match (side, rules.mutation, world.at(side).held) {
-        (Side::A, Mutation::ForgetsGrants, Some(Held::Page(page))) => {
-            world.at(side).held = None;
-            free(world, page, rules.mutation)?;
-        }
-        (Side::B, Mutation::ForgetsMappings, Some(held)) => forget_mapping(world, held),
-        _ => {}
-    }
-    world.at(side).link.restart(rules.now, &mut rules.epochs);
-    Ok(())
-}
-
 /// D5: the unit is finished, and the fence looked at again before the next one.
 fn finish(world: &mut World, rules: &Rules<'_>) -> Result<(), Wrong> {
     let header = touch(world)?;
     if !header.is_open {
         header.late += 1;
-        if header.late > rules.mutation.late_max() {
+        if header.late > rules.bounds.environment.late_units_max {
             return Err(Wrong::WorkedAfterFence);
         }
     }
-    if rules.mutation != Mutation::ChecksOnce {
-        world.at(Side::B).is_working = false;
-    }
+    world.at(Side::B).is_working = false;
     Ok(())
 }

@@ -45,6 +45,5 @@ fn hash_domain(hasher: &mut WorldHasher, domain: &Domain) {
             Request::WriteDone(outcome) => hasher.fold(0x5010 + *outcome as u128),
         }
     }
-    hasher.fold(0x6000 + u128::from(domain.is_working) * 2 + u128::from(domain.mark));
-    domain.was_news.hash(hasher);
+    hasher.fold(0x6000 + u128::from(domain.is_working));
 }

@@ -1,6 +1,6 @@
 //! The connection's model: two shipped links, between mailboxes, the front's pages with those who
 //! map them, and ports. [`world`] is what surrounds the links, [`perform`] what an action does to it,
-//! [`step`] what may happen, [`apply`] what that does, [`mutation`] the readings 9 to 16.
+//! [`step`] what may happen, [`apply`] what that does.
 //!
 //! A link says what it wants done one action at a time ([`channel::link::Action`]), and here the
 //! other side may act between any two of them, die, or look at the page. Time has no length: what a
@@ -9,7 +9,6 @@
 
 pub mod apply;
 mod key;
-pub mod mutation;
 mod normal;
 pub mod perform;
 pub mod step;
@@ -20,25 +19,15 @@ use crate::graph::Kind;
 use crate::key::Key;
 use crate::search::Model;
 use crate::side::SIDES;
-pub use mutation::Mutation;
 use step::Step;
 use world::World;
-pub use world::{Bounds, Requests};
+pub use world::{Bounds, Environment, Requests};
 
 /// What is searched.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
     /// How far.
     pub bounds: Bounds,
-    /// The deliberate mistake.
-    pub mutation: Mutation,
-}
-
-impl Connection {
-    /// The links with this mutation, within the smallest bounds that show it.
-    pub const fn of(mutation: Mutation) -> Self {
-        Self { bounds: mutation.bounds(), mutation }
-    }
 }
 
 impl Model for Connection {
@@ -50,11 +39,11 @@ impl Model for Connection {
     }
 
     fn possible(&self, world: &World) -> Vec<Step> {
-        step::possible(world, &self.bounds, self.mutation)
+        step::possible(world, &self.bounds)
     }
 
     fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply::apply(world, step, &self.bounds, self.mutation)
+        apply::apply(world, step, &self.bounds)
     }
 
     fn key(&self, world: &mut World) -> Key {

@@ -2,7 +2,6 @@
 //! invariants I1 and I2 (docs/protocol.md §7, §8, §11).
 
 use channel::ConnectionId;
-use channel::back::BackState;
 use channel::connection::{BindError, Observation, PeerState, PortState, PrepareError, Released};
 use channel::front::{FrontState, Outcome};
 use channel::ids::{GrantRef, Port};
@@ -10,8 +9,7 @@ use channel::link::{Action, Completion};
 use channel::offer::{GrantRefs, Offer};
 use grant::{Closing, Epoch, Fence, MapError, MapRefused, PageWords, Stamp, Terms, VerifyError};
 
-use super::mutation::Mutation;
-use super::world::{Content, Header, Held, Usage, World};
+use super::world::{Bounds, Content, Header, Held, Usage, World};
 use crate::finding::Wrong;
 use crate::side::Side;
 
@@ -26,39 +24,29 @@ pub fn perform(
     world: &mut World,
     side: Side,
     action: &Action,
-    pages: usize,
-    mutation: Mutation,
+    bounds: &Bounds,
 ) -> Result<Completion, Wrong> {
     match *action {
         Action::Prepare { ref terms, .. } => {
-            return Ok(Completion::Prepared(prepare(world, terms, pages, mutation)));
+            return prepare(world, terms, bounds).map(Completion::Prepared);
         }
         Action::Fence => {
             if let Some(header) = world.header_mut(Side::A) {
                 header.is_open = false;
             }
         }
-        Action::Release => return release(world, mutation).map(Completion::Released),
-        Action::Map { ref offer, .. } => return Ok(Completion::Mapped(map(world, offer))),
-        Action::Verify(ref terms) => {
-            let verified = match mutation {
-                Mutation::NoVerify => Ok(()),
-                _ => verify(world, terms),
-            };
-            return Ok(Completion::Verified(verified));
-        }
-        Action::Bind { .. } => {
-            stamp_before_bind(world, mutation)?;
-            return Ok(Completion::Bound(bind(world)));
-        }
+        Action::Release => return release(world, bounds).map(Completion::Released),
+        Action::Map { ref offer, .. } => return map(world, offer).map(Completion::Mapped),
+        Action::Verify(ref terms) => return Ok(Completion::Verified(verify(world, terms))),
+        Action::Bind { .. } => return Ok(Completion::Bound(bind(world))),
         Action::Stamp(epoch) => stamp(world, epoch)?,
         Action::Unmap => {
-            unmap(world, mutation);
+            unmap(world);
             return Ok(Completion::Released(Released::Freed));
         }
         Action::Publish(words) => publish(world, side, words)?,
-        Action::SetClosing => set_closing(world, side, mutation)?,
-        Action::Observe => return observe(world, side, mutation).map(Completion::Observed),
+        Action::SetClosing => set_closing(world, side)?,
+        Action::Observe => return observe(world, side).map(Completion::Observed),
         Action::AskPort => {
             let state = world.at(side).port.unwrap_or(PortState::Unknown);
             return Ok(Completion::Port(state));
@@ -71,46 +59,32 @@ pub fn perform(
     Ok(Completion::Done)
 }
 
-/// The action fails, if it is one that Xen may refuse.
-///
-/// # Errors
-/// What went wrong by it.
-pub fn refuse(
-    world: &mut World,
-    action: &Action,
-    mutation: Mutation,
-) -> Result<Option<Completion>, Wrong> {
-    Ok(match action {
+/// What the link is told where Xen refuses the action; `None` if it cannot.
+pub const fn refusal(action: &Action) -> Option<Completion> {
+    match action {
         Action::Prepare { .. } => Some(Completion::Prepared(Err(PrepareError::NoPorts))),
         Action::Map { .. } => Some(Completion::Mapped(Err(MapError::WindowFull { wanted: 1 }))),
-        Action::Bind { .. } => {
-            stamp_before_bind(world, mutation)?;
-            Some(Completion::Bound(Err(BindError::NoPorts)))
-        }
+        Action::Bind { .. } => Some(Completion::Bound(Err(BindError::NoPorts))),
         _ => None,
-    })
-}
-
-/// Whether Xen may refuse it.
-pub const fn may_fail(action: &Action) -> bool {
-    matches!(action, Action::Prepare { .. } | Action::Map { .. } | Action::Bind { .. })
+    }
 }
 
 /// C1.
 fn prepare(
     world: &mut World,
     terms: &Terms,
-    pages: usize,
-    mutation: Mutation,
-) -> Result<Offer, PrepareError> {
-    assert!(world.at(Side::A).held.is_none(), "one connection at a time");
-    let page = (0..pages)
-        .find(|page| world.pages[*page].usage == Usage::Free)
-        .ok_or(PrepareError::NoPages)?;
+    bounds: &Bounds,
+) -> Result<Result<Offer, PrepareError>, Wrong> {
+    if world.at(Side::A).held.is_some() {
+        return Err(Wrong::GrantsForgotten);
+    }
+    let is_free = |page: &usize| world.pages[*page].usage == Usage::Free;
+    let Some(page) = (0..bounds.pages).find(is_free) else {
+        return Ok(Err(PrepareError::NoPages));
+    };
     let old_stamp = match world.pages[page].content {
-        // The page was not zeroed.
-        Content::Header(old) if mutation == Mutation::StampWithoutNumber => old.stamp,
-        _ => None,
+        Content::Header(old) => old.stamp,
+        Content::Nothing | Content::Another => None,
     };
     world.pages[page].content = Content::Header(Header::new(terms, old_stamp));
     world.pages[page].usage = Usage::Connection;
@@ -119,25 +93,19 @@ fn prepare(
     let mut refs = GrantRefs::EMPTY;
     // Two pages at most.
     let _ = refs.push(GrantRef(page as u32 + 1));
-    Ok(Offer { port: Port(1), ring_bytes: 1664, features: 0, refs })
+    Ok(Ok(Offer { port: Port(1), ring_bytes: 1664, features: 0, refs }))
 }
 
 /// C4, C5: the port first. Then the result of the compare-exchange counts, and nothing else.
-fn release(world: &mut World, mutation: Mutation) -> Result<Released, Wrong> {
+fn release(world: &mut World, bounds: &Bounds) -> Result<Released, Wrong> {
     world.close_port(Side::A);
     let front = world.at(Side::A);
     let Some(FrontState::Ended(outcome)) = front.front_state() else {
         panic!("released where nothing has ended");
     };
-    let is_news = front.was_news;
     let Some(Held::Page(page)) = front.held.take() else { return Ok(Released::Freed) };
-    let trusts = match mutation {
-        Mutation::TrustsAnswer => outcome == Outcome::InOrder,
-        Mutation::TrustsNewEpoch => outcome == Outcome::SessionEnded && is_news,
-        _ => false,
-    };
-    if trusts || !world.is_mapped(page) {
-        free(world, page, mutation)?;
+    if !world.is_mapped(page) {
+        free(world, page, bounds)?;
         return Ok(Released::Freed);
     }
     if outcome != Outcome::SessionEnded {
@@ -151,41 +119,30 @@ fn release(world: &mut World, mutation: Mutation) -> Result<Released, Wrong> {
 ///
 /// # Errors
 /// If one maps it.
-pub fn free(world: &mut World, page: usize, mutation: Mutation) -> Result<(), Wrong> {
+pub fn free(world: &mut World, page: usize, bounds: &Bounds) -> Result<(), Wrong> {
     if world.is_mapped(page) {
         return Err(Wrong::FreedWhileMapped);
     }
     world.pages[page].usage = Usage::Free;
-    if mutation != Mutation::StampWithoutNumber {
+    if !bounds.environment.keeps_old_stamps {
         world.pages[page].content = Content::Nothing;
     }
     Ok(())
 }
 
 /// D2. The reference may be of an earlier life of the front, or of an earlier connection.
-fn map(world: &mut World, offer: &Offer) -> Result<(), MapError> {
+fn map(world: &mut World, offer: &Offer) -> Result<Result<(), MapError>, Wrong> {
     let page = offer.refs.as_slice()[0].0 as usize - 1;
     if world.domain(Side::A).is_none() || world.pages[page].usage == Usage::Free {
-        return Err(MapError::Refused {
+        return Ok(Err(MapError::Refused {
             r: GrantRef(page as u32 + 1),
             why: MapRefused::Hypercall(-22),
-        });
+        }));
     }
-    if let Some(before) = world.at(Side::B).held {
-        // Only with a mutation: the shipped link unmaps first.
-        forget_mapping(world, before);
+    if world.at(Side::B).held.replace(Held::Page(page)).is_some() {
+        return Err(Wrong::MappingForgotten);
     }
-    world.at(Side::B).held = Some(Held::Page(page));
-    Ok(())
-}
-
-/// The back's books no longer know of a mapping. Only a mutation does that.
-pub fn forget_mapping(world: &mut World, held: Held) {
-    world.at(Side::B).held = None;
-    match held {
-        Held::Page(page) => world.pages[page].is_forgotten = true,
-        Held::Orphan => world.orphan = None,
-    }
+    Ok(Ok(()))
 }
 
 /// D3.
@@ -217,19 +174,10 @@ fn bind(world: &mut World) -> Result<(), BindError> {
 ///
 /// # Errors
 /// As [`free`].
-pub fn take_back(world: &mut World, page: usize, mutation: Mutation) -> Result<(), Wrong> {
-    free(world, page, mutation)?;
+pub fn take_back(world: &mut World, page: usize, bounds: &Bounds) -> Result<(), Wrong> {
+    free(world, page, bounds)?;
     if world.domain(Side::A).is_some_and(|front| front.port != Some(PortState::Bound)) {
         world.unbind(Side::B);
-    }
-    Ok(())
-}
-
-/// Reading 10.
-fn stamp_before_bind(world: &mut World, mutation: Mutation) -> Result<(), Wrong> {
-    if mutation == Mutation::StampsBeforeBind {
-        let epoch = world.at(Side::B).link.endpoint().epoch();
-        stamp(world, epoch)?;
     }
     Ok(())
 }
@@ -241,24 +189,11 @@ fn stamp(world: &mut World, epoch: Epoch) -> Result<(), Wrong> {
 }
 
 /// D7, D8: the pages first, then the port.
-fn unmap(world: &mut World, mutation: Mutation) {
-    match (mutation, world.at(Side::B).back_state()) {
-        (Mutation::TrustsAnswer | Mutation::AnswersBeforeUnmap, Some(BackState::Unmapping)) => {
-            world.at(Side::B).mark = true;
-            return;
-        }
-        (Mutation::KeepsMapping, Some(BackState::Lost)) => {}
-        _ => unmap_pages(world),
-    }
-    world.close_port(Side::B);
-}
-
-/// Takes the back's mapping away.
-pub fn unmap_pages(world: &mut World) {
-    world.at(Side::B).mark = false;
+fn unmap(world: &mut World) {
     if world.at(Side::B).held.take() == Some(Held::Orphan) {
         world.orphan = None;
     }
+    world.close_port(Side::B);
 }
 
 fn publish(world: &mut World, side: Side, words: PageWords) -> Result<(), Wrong> {
@@ -273,14 +208,13 @@ fn publish(world: &mut World, side: Side, words: PageWords) -> Result<(), Wrong>
     Ok(())
 }
 
-fn set_closing(world: &mut World, side: Side, mutation: Mutation) -> Result<(), Wrong> {
+fn set_closing(world: &mut World, side: Side) -> Result<(), Wrong> {
     match side {
         Side::A => {
             if let Some(header) = world.header_mut(side) {
                 header.is_leaving = true;
             }
         }
-        Side::B if mutation == Mutation::NoClosingWord => {}
         Side::B => touch(world)?.is_closing = true,
     }
     Ok(())
@@ -300,7 +234,7 @@ pub fn touch(world: &mut World) -> Result<&mut Header, Wrong> {
     world.header_mut(Side::B).ok_or(Wrong::WroteElsewhere)
 }
 
-fn observe(world: &World, side: Side, mutation: Mutation) -> Result<Option<Observation>, Wrong> {
+fn observe(world: &World, side: Side) -> Result<Option<Observation>, Wrong> {
     let Some(domain) = world.domain(side) else { return Ok(None) };
     if domain.held.is_none() {
         return Err(Wrong::TouchedUnmapped);
@@ -314,7 +248,7 @@ fn observe(world: &World, side: Side, mutation: Mutation) -> Result<Option<Obser
             fence: Fence::Closed,
         }));
     };
-    let mut seen = match side {
+    Ok(Some(match side {
         Side::A => Observation {
             stamp: header.stamp(),
             words: header.back,
@@ -330,9 +264,7 @@ fn observe(world: &World, side: Side, mutation: Mutation) -> Result<Option<Obser
                 false => Fence::Closed,
             },
         },
-    };
-    mutation.change_observation(side, domain.number(), &mut seen);
-    Ok(Some(seen))
+    }))
 }
 
 const fn closing(is_set: bool) -> Closing {

@@ -8,8 +8,7 @@ use channel::back::BackState;
 use channel::front::FrontState;
 use channel::link::{Action, Machine};
 
-use super::mutation::Mutation;
-use super::perform::may_fail;
+use super::perform::refusal;
 use super::world::{Bounds, Domain, Request, Requests, Usage, World};
 use crate::graph::Kind;
 use crate::side::{SIDES, Side};
@@ -60,8 +59,6 @@ pub enum What {
     Work,
     /// It is finished.
     Finish,
-    /// A back that has answered too early unmaps.
-    UnmapLate,
     /// A watch event.
     Hint,
     /// The front's user asks for a connection.
@@ -110,7 +107,6 @@ pub fn kind(world: &World, step: Step) -> Kind {
                 Kind::Still
             }
             What::Start | What::Beat | What::Look | What::Silence => Kind::Passing,
-            What::UnmapLate => Kind::Passing,
             What::Late if !world.is_beaten_for(side) => Kind::Passing,
             What::Hint | What::AnswerAfterHint | What::Work => Kind::Event,
             _ => Kind::Free,
@@ -153,7 +149,6 @@ impl fmt::Display for What {
             Self::FalseSilence => "silent for long, but not gone",
             Self::Work => "accepts a unit of work",
             Self::Finish => "finishes the unit of work",
-            Self::UnmapLate => "unmaps late",
             Self::Hint => "watch event",
             Self::Connect => "user connects",
             Self::Disconnect => "user disconnects",
@@ -164,7 +159,7 @@ impl fmt::Display for What {
 }
 
 /// Everything that may happen next.
-pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step> {
+pub fn possible(world: &World, bounds: &Bounds) -> Vec<Step> {
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
         let mut add = |what| steps.push(Step::Of(side, what));
@@ -183,14 +178,11 @@ pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step>
             _ if domain.is_working => add(What::Finish),
             Some(action) => {
                 add(What::Act(ActionName::of(action)));
-                if may_fail(action) && world.faults > 0 {
+                if refusal(action).is_some() && world.faults > 0 {
                     add(What::Refuse(ActionName::of(action)));
                 }
             }
             None => of_drained(world, side, domain, bounds, &mut add),
-        }
-        if mutation.is_answer_early() && side == Side::B && domain.mark {
-            add(What::UnmapLate);
         }
     }
     for page in 0..bounds.pages {

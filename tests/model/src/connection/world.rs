@@ -43,6 +43,38 @@ pub struct Bounds {
     pub faults: u8,
     /// When a request is done and answered.
     pub requests: Requests,
+    /// What surrounds the links.
+    pub environment: Environment,
+}
+
+impl Bounds {
+    /// One connection a session without faults: what a test starts from.
+    pub const NONE: Self = Self {
+        pages: 1,
+        connects: 1,
+        crashes: [0; 2],
+        faults: 0,
+        requests: Requests::AtOnce,
+        environment: Environment::SHIPPED,
+    };
+}
+
+/// Properties of what surrounds the links, which no change of a link could bring about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Units of work that may end after the fence was closed. One must be allowed: it may have been
+    /// accepted just before (wrong reading 12).
+    pub late_units_max: u8,
+    /// Messages of the connection that may be unread in one direction (wrong reading 16).
+    pub unread_max: u32,
+    /// Whether a page still holds its last header when it is used again, as if the front did not
+    /// clear it. The stamp's number must make up for that (wrong reading 10).
+    pub keeps_old_stamps: bool,
+}
+
+impl Environment {
+    /// As docs/protocol.md has it.
+    pub const SHIPPED: Self = Self { late_units_max: 1, unread_max: 3, keeps_old_stamps: false };
 }
 
 /// When a READ or a WRITE is done and answered.
@@ -137,18 +169,12 @@ pub struct Page {
     pub content: Content,
     /// A dead back's domain still maps it: Xen takes its time.
     pub is_mapped_by_dead: bool,
-    /// The back's domain maps it and has forgotten. Only a mutation does that.
-    pub is_forgotten: bool,
 }
 
 impl Page {
     /// A page of a domain that starts.
-    pub const FREE: Self = Self {
-        usage: Usage::Free,
-        content: Content::Nothing,
-        is_mapped_by_dead: false,
-        is_forgotten: false,
-    };
+    pub const FREE: Self =
+        Self { usage: Usage::Free, content: Content::Nothing, is_mapped_by_dead: false };
 }
 
 /// What a domain's books say of the link's page. It outlives the endpoint, not the domain.
@@ -188,10 +214,6 @@ pub struct Domain {
     pub requests: VecDeque<Request>,
     /// Back: a unit of work was accepted, and is not finished.
     pub is_working: bool,
-    /// For mutations: unmapping is still to be done, or the last session ended by news.
-    pub mark: bool,
-    /// For a mutation: the last session ended because the peer had a new epoch.
-    pub was_news: bool,
 }
 
 /// Everything.
@@ -236,8 +258,6 @@ impl Domain {
             port: None,
             requests: VecDeque::new(),
             is_working: false,
-            mark: false,
-            was_news: false,
         }
     }
 
@@ -303,8 +323,7 @@ impl World {
     /// Whether any domain maps a page.
     pub fn is_mapped(&self, page: usize) -> bool {
         let by_back = self.domain(Side::B).is_some_and(|back| back.held == Some(Held::Page(page)));
-        let Page { is_mapped_by_dead, is_forgotten, .. } = self.pages[page];
-        by_back || is_mapped_by_dead || is_forgotten
+        by_back || self.pages[page].is_mapped_by_dead
     }
 
     /// The header in the page that this side holds, if it is one.
@@ -398,9 +417,8 @@ impl World {
             }
             _ => false,
         };
-        let is_given_back = |page: &Page| {
-            page.usage != Usage::Quarantined && !page.is_mapped_by_dead && !page.is_forgotten
-        };
+        let is_given_back =
+            |page: &Page| page.usage != Usage::Quarantined && !page.is_mapped_by_dead;
         connection && self.pages.iter().all(is_given_back)
     }
 }

@@ -3,14 +3,11 @@
 //! die with the domain they name, a READ that is old when it arrives.
 
 use channel::Instant;
-use channel::endpoint::{
-    Introduction, ReadFailure, SessionEvent, StoreRequest, Timer, WriteOutcome,
-};
+use channel::endpoint::{Introduction, ReadFailure, SessionEvent, StoreRequest, WriteOutcome};
 use channel::event::{DetectedBy, DownReason};
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::{Epoch, EpochSource};
 
-use super::mutation::{Mutation, Source};
 use super::step::{Step, What};
 use super::world::{Bounds, Flight, Granting, Mailbox, Seen, TestedEndpoint, World, pace};
 use crate::finding::Wrong;
@@ -25,19 +22,13 @@ const NOW: Instant = Instant::START;
 ///
 /// # Errors
 /// What went wrong by it.
-pub fn apply(
-    world: &mut World,
-    step: Step,
-    bounds: &Bounds,
-    mutation: Mutation,
-) -> Result<Kind, Wrong> {
+pub fn apply(world: &mut World, step: Step, bounds: &Bounds) -> Result<Kind, Wrong> {
     let is_write = step.what == What::Submit(StoreRequest::Write);
-    do_step(world, step, mutation)?;
+    do_step(world, step)?;
     while bounds.granting == Granting::AtOnce && is_written(world, step.side) {
-        do_step(world, Step { what: What::Answer, ..step }, mutation)?;
+        do_step(world, Step { what: What::Answer, ..step })?;
     }
-    let writes =
-        is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side, mutation));
+    let writes = is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side));
     check_acknowledged(world)?;
     Ok(match step.kind() {
         Kind::Still if writes => Kind::Writes,
@@ -52,16 +43,16 @@ fn is_written(world: &World, side: Side) -> bool {
 }
 
 /// Grants every wish, and says whether a WRITE was among them.
-fn grant(world: &mut World, side: Side, mutation: Mutation) -> bool {
+fn grant(world: &mut World, side: Side) -> bool {
     let mut writes = false;
     while let Some(wish) = world.end(side).and_then(TestedEndpoint::poll_request) {
-        submit(world, side, wish, mutation);
+        submit(world, side, wish);
         writes |= wish == StoreRequest::Write;
     }
     writes
 }
 
-fn do_step(world: &mut World, step: Step, mutation: Mutation) -> Result<(), Wrong> {
+fn do_step(world: &mut World, step: Step) -> Result<(), Wrong> {
     let side = step.side;
     let was = world.end(side).map(Status::of);
     match step.what {
@@ -87,30 +78,29 @@ fn do_step(world: &mut World, step: Step, mutation: Mutation) -> Result<(), Wron
                 mailbox.value = stale;
             }
         }
-        What::Take => take(world, side, mutation)?,
-        What::Submit(wish) => submit(world, side, wish, mutation),
-        What::Introduce(_) | What::Reintroduce => introduce(world, step, mutation),
-        _ => tell(world, step, mutation),
+        What::Take => take(world, side)?,
+        What::Submit(wish) => submit(world, side, wish),
+        What::Introduce(_) | What::Reintroduce => introduce(world, step),
+        _ => tell(world, step),
     }
     if let (Some(was), Some(end)) = (was, world.at_mut(side).end.as_mut()) {
-        let goes_down = was.is_up && !end.is_up();
-        drain(end, was, mutation)?;
-        if goes_down && mutation.keeps_epoch() {
-            hide_outcomes(world, side);
-        }
+        drain(end, was)?;
     }
     Ok(())
 }
 
-/// The endpoint tells the answers to an earlier session's WRITEs by their epoch, and asserts that
-/// they fit. One that keeps its epoch would be found out by that alone, and not by what it
-/// delivers; so it is told of no such answer.
-fn hide_outcomes(world: &mut World, side: Side) {
-    serve_write(world, side);
-    for flight in &mut world.at_mut(side).flights {
-        if let Flight::WriteDone(outcome) = flight {
-            *outcome = WriteOutcome::Later;
-        }
+/// Gives the one epoch that a step may draw.
+struct OneEpoch(Option<Epoch>);
+
+impl OneEpoch {
+    fn new(unused: u128) -> Self {
+        Self(Some(Epoch::from_bits(unused)))
+    }
+}
+
+impl EpochSource for OneEpoch {
+    fn fresh_epoch(&mut self) -> Epoch {
+        self.0.take().expect("one step draws one epoch at most")
     }
 }
 
@@ -201,14 +191,10 @@ fn open(world: &mut World, side: Side) {
     place.mailbox.get_or_insert(Mailbox { value: None, is_open }).is_open = is_open;
 }
 
-fn submit(world: &mut World, side: Side, wish: StoreRequest, mutation: Mutation) {
+fn submit(world: &mut World, side: Side, wish: StoreRequest) {
     match wish {
         StoreRequest::RecreateMailbox => open(world, side),
-        StoreRequest::SetPerms
-            if world.at(side).mailbox.is_some() && mutation != Mutation::PermitsOnce =>
-        {
-            open(world, side);
-        }
+        StoreRequest::SetPerms if world.at(side).mailbox.is_some() => open(world, side),
         StoreRequest::SetPerms | StoreRequest::Read | StoreRequest::Write => {}
     }
     let place = world.at_mut(side);
@@ -225,13 +211,8 @@ fn submit(world: &mut World, side: Side, wish: StoreRequest, mutation: Mutation)
     end.handle_submitted(NOW, wish);
 }
 
-fn introduce(world: &mut World, step: Step, mutation: Mutation) {
+fn introduce(world: &mut World, step: Step) {
     open(world, step.side);
-    if let (Mutation::WipesMailbox, Some(mailbox)) =
-        (mutation, &mut world.at_mut(step.side).mailbox)
-    {
-        mailbox.value = None;
-    }
     let unused = world.unused;
     let found = match step.what {
         What::Introduce(found) => found,
@@ -244,11 +225,11 @@ fn introduce(world: &mut World, step: Step, mutation: Mutation) {
     // Two numbers are enough to tell an introduction from the one before.
     let number = end.introduction().map_or(1, |known| 3 - known.number);
     let read = Introduction { peer: step.side.other().domid(), number };
-    let mut source = Source::new(unused);
+    let mut source = OneEpoch::new(unused);
     end.handle_introduction(NOW, read, found, &mut source);
 }
 
-fn take(world: &mut World, side: Side, mutation: Mutation) -> Result<(), Wrong> {
+fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
     let place = world.at_mut(side);
     let Some(end) = place.end.as_mut() else { return Ok(()) };
     let Some(text) = end.message() else { return Ok(()) };
@@ -261,32 +242,15 @@ fn take(world: &mut World, side: Side, mutation: Mutation) -> Result<(), Wrong> 
             due.escape_ascii()
         )));
     }
-    if let (true, Some(peer)) = (mutation.keeps_epoch(), end.peer_epoch()) {
-        let (my, number) = (end.epoch(), end.delivered().next().0);
-        match place.last.replace((my, peer, number)) {
-            Some(last) if (last.0, last.1) == (my, peer) && number <= last.2 => {
-                return Err(Wrong::Delivered(format!("number {number} again")));
-            }
-            _ => {}
-        }
-    }
     end.handle_delivered();
     Ok(())
 }
 
 /// The steps that concern the endpoint alone.
-fn tell(world: &mut World, step: Step, mutation: Mutation) {
+fn tell(world: &mut World, step: Step) {
     let unused = world.unused;
     if matches!(step.what, What::Restart | What::FalseVerdict) {
         spend(&mut world.faults);
-    }
-    let rests = mutation.rests_once_landed()
-        && world.end(step.side).is_some_and(|end| {
-            let landed = world.at(step.side).landed;
-            landed == Some(end.epoch()) && !end.timers().is_set(Timer::Retry)
-        });
-    if step.what == What::Time && rests {
-        open(world, step.side);
     }
     if let Some(Flight::Read) = world.at(step.side).flights.front()
         && matches!(step.what, What::Answer | What::AnswerAfterHint)
@@ -298,16 +262,8 @@ fn tell(world: &mut World, step: Step, mutation: Mutation) {
     if step.what == What::AnswerAfterHint {
         end.handle_hint();
     }
-    let is_timeout = matches!(step.what, What::Verdict | What::FalseVerdict);
-    let mut source = match mutation {
-        Mutation::KeepsEpoch if is_timeout => Source::again(end),
-        Mutation::KeepsEpochOnNews if end.is_up() && step.what != What::Restart => {
-            Source::again(end)
-        }
-        _ => Source::new(unused),
-    };
+    let mut source = OneEpoch::new(unused);
     match step.what {
-        What::Time if rests => end.handle_hint(),
         What::Time => end.handle_timeout(end.deadline()),
         What::Hint => end.handle_hint(),
         What::Restart => end.restart(NOW, &mut source),
@@ -322,75 +278,41 @@ fn tell(world: &mut World, step: Step, mutation: Mutation) {
         }
         What::Answer | What::AnswerAfterHint => match place.flights.pop_front() {
             Some(Flight::ReadDone(seen)) => {
-                answer_read(end, &seen, &mut source, mutation);
+                answer_read(end, &seen, &mut source);
             }
             Some(Flight::WriteDone(outcome)) => {
-                if mutation.rests_once_landed() {
-                    place.landed = (outcome == WriteOutcome::Done).then_some(end.epoch());
-                }
                 end.handle_written(NOW, outcome, &mut source);
             }
             _ => {}
         },
-        What::HeldUp => {
-            if let Some(Flight::ReadDone(Seen::RegisterValue(register))) = place.flights.pop_front()
-            {
-                place.aside = Some(register);
-                end.handle_unread(NOW, ReadFailure::Later);
-            }
-        }
-        What::Overtaken => {
-            place.flights.pop_front();
-            if let Some(register) = place.aside.take() {
-                answer_read(end, &Seen::RegisterValue(register), &mut source, mutation);
-            }
-        }
         _ => {}
     }
 }
 
-fn answer_read(
-    end: &mut TestedEndpoint,
-    seen: &Seen,
-    source: &mut impl EpochSource,
-    mutation: Mutation,
-) {
-    let register = match seen {
-        Seen::Absent => return end.handle_unread(NOW, ReadFailure::Absent),
-        Seen::Later => return end.handle_unread(NOW, ReadFailure::Later),
+fn answer_read(end: &mut TestedEndpoint, seen: &Seen, source: &mut impl EpochSource) {
+    match seen {
+        Seen::Absent => end.handle_unread(NOW, ReadFailure::Absent),
+        Seen::Later => end.handle_unread(NOW, ReadFailure::Later),
         Seen::Empty => {
             end.handle_read(NOW, &[], source);
-            return;
         }
-        Seen::RegisterValue(register) => register.clone(),
-    };
-    let is_news = end.peer_epoch() != Some(register.header().from);
-    if mutation == Mutation::RedrawsOnNews && !end.is_up() && is_news {
-        end.restart(NOW, source);
-    }
-    let taken = mutation.taken(register, end);
-    end.handle_read(NOW, taken.bytes(), source);
-    if mutation == Mutation::AnswersAll && end.is_up() {
-        // As if a beat were due. The event is looked at first, as the drain rule wants it, and this
-        // machine's is not judged.
-        let _ = end.poll_event();
-        end.handle_timeout(end.deadline());
+        Seen::RegisterValue(register) => {
+            end.handle_read(NOW, register.bytes(), source);
+        }
     }
 }
 
 /// The drain rule, and the judgement of what comes out.
-fn drain(end: &mut TestedEndpoint, was: Status, mutation: Mutation) -> Result<(), Wrong> {
+fn drain(end: &mut TestedEndpoint, was: Status) -> Result<(), Wrong> {
     let event = end.poll_event();
     match event {
         Some(SessionEvent::Up { .. }) if was.is_up => return Err(Wrong::Alternation),
         Some(SessionEvent::Down { .. }) if !was.is_up => return Err(Wrong::Alternation),
-        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch && !mutation.keeps_epoch() => {
+        Some(SessionEvent::Down { .. }) if end.epoch() == was.epoch => {
             return Err(Wrong::EpochUsedTwice);
         }
         Some(_) => {}
-        None if was.is_up != end.is_up() && mutation != Mutation::AnswersAll => {
-            return Err(Wrong::Alternation);
-        }
+        None if was.is_up != end.is_up() => return Err(Wrong::Alternation),
         None => {}
     }
     let mut unknown = 0;

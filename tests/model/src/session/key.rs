@@ -59,9 +59,6 @@ fn hash_domain(hasher: &mut WorldHasher, place: &Domain) {
     }
     hasher.fold(0x6000);
     hasher.register(place.stale.as_ref());
-    hasher.register(place.aside.as_ref());
-    place.landed.hash(hasher);
-    place.last.hash(hasher);
     hasher.fold(u128::from(place.crashes));
 }
 

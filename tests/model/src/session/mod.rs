@@ -1,11 +1,9 @@
 //! The session's model: two shipped endpoints, with small queues, beats of no length and epochs
 //! that are named by use, between mailboxes, requests under way and domains that die. [`world`] is
-//! what surrounds them, [`step`] what may happen, [`apply`] what that does, [`mutation`] the machines
-//! made wrong on purpose.
+//! what surrounds them, [`step`] what may happen, [`apply`] what that does.
 
 pub mod apply;
 mod key;
-pub mod mutation;
 mod normal;
 pub mod step;
 pub mod world;
@@ -15,7 +13,6 @@ use crate::graph::Kind;
 use crate::key::Key;
 use crate::search::Model;
 use crate::side::SIDES;
-pub use mutation::Mutation;
 use step::Step;
 use world::World;
 pub use world::{Bounds, Granting, Sameness};
@@ -25,15 +22,6 @@ pub use world::{Bounds, Granting, Sameness};
 pub struct Session {
     /// How far.
     pub bounds: Bounds,
-    /// What is wrong with the machine.
-    pub mutation: Mutation,
-}
-
-impl Session {
-    /// The machine with this mutation, within the smallest bounds that show it.
-    pub const fn of(mutation: Mutation) -> Self {
-        Self { bounds: mutation.bounds(), mutation }
-    }
 }
 
 impl Model for Session {
@@ -45,11 +33,11 @@ impl Model for Session {
     }
 
     fn possible(&self, world: &World) -> Vec<Step> {
-        step::possible(world, &self.bounds, self.mutation)
+        step::possible(world, &self.bounds)
     }
 
     fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
-        apply::apply(world, step, &self.bounds, self.mutation)
+        apply::apply(world, step, &self.bounds)
     }
 
     fn key(&self, world: &mut World) -> Key {

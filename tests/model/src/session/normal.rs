@@ -30,7 +30,6 @@ pub(super) fn normalise(world: &mut World) {
         };
         let place = world.at_mut(side);
         place.mailbox.iter_mut().filter_map(|mailbox| mailbox.value.as_mut()).for_each(read);
-        place.aside.iter_mut().for_each(read);
         for flight in &mut place.flights {
             if let Flight::ReadDone(Seen::RegisterValue(register)) = flight {
                 read(register);
@@ -48,7 +47,7 @@ pub(super) fn normalise(world: &mut World) {
 }
 
 /// The epochs from which this side may still read something, but for those not drawn yet.
-fn from_whom(world: &World, side: Side) -> [Option<Epoch>; 7] {
+fn from_whom(world: &World, side: Side) -> [Option<Epoch>; 6] {
     let from = |register: &RegisterValue| register.header().from;
     let (place, writer) = (world.at(side), world.at(side.other()));
     let mut read = place.flights.iter().filter_map(|flight| match flight {
@@ -61,7 +60,6 @@ fn from_whom(world: &World, side: Side) -> [Option<Epoch>; 7] {
     });
     [
         place.mailbox.as_ref().and_then(|mailbox| mailbox.value.as_ref()).map(from),
-        place.aside.as_ref().map(from),
         // At most one of each is under way.
         read.next(),
         written.next(),

@@ -4,10 +4,9 @@
 
 use core::fmt;
 
-use channel::endpoint::{Found, StoreRequest};
+use channel::endpoint::{Found, StoreRequest, Timer};
 
-use super::mutation::Mutation;
-use super::world::{Bounds, Flight, Seen, World};
+use super::world::{Bounds, Flight, World};
 use crate::graph::Kind;
 use crate::side::{SIDES, Side};
 
@@ -39,10 +38,6 @@ pub enum What {
     Answer,
     /// Likewise, and a watch event just before.
     AnswerAfterHint,
-    /// The oldest answer, a READ's, is held up, and later ones may overtake it.
-    HeldUp,
-    /// It arrives instead of a later one.
-    Overtaken,
     /// A timer fires.
     Time,
     /// The user takes a message.
@@ -99,8 +94,6 @@ impl fmt::Display for Step {
             What::ServeWriteAfterRead => "daemon does the peer's READ, then the WRITE",
             What::Answer => "answer arrives",
             What::AnswerAfterHint => "watch event, then answer arrives",
-            What::HeldUp => "answer is held up",
-            What::Overtaken => "answer that was held up arrives",
             What::Time => "timer fires",
             What::Take => "user takes a message",
             What::Verdict => "true verdict",
@@ -120,7 +113,7 @@ impl fmt::Display for Step {
 }
 
 /// Everything that may happen next.
-pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step> {
+pub fn possible(world: &World, bounds: &Bounds) -> Vec<Step> {
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
         let mut add = |what| steps.push(Step { side, what });
@@ -134,8 +127,8 @@ pub fn possible(world: &World, bounds: &Bounds, mutation: Mutation) -> Vec<Step>
             None => add(What::Start),
             Some(_) => {
                 of_store(world, side, bounds, &mut add);
-                of_end(world, side, bounds, mutation, &mut add);
-                faults(world, side, mutation, &mut add);
+                of_end(world, side, bounds, &mut add);
+                faults(world, side, &mut add);
             }
         }
     }
@@ -166,13 +159,6 @@ fn of_store(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(Wha
     if place.flights.front().is_some_and(|flight| !is_asked(flight)) {
         add(What::Answer);
     }
-    if bounds.is_overtaking {
-        match (place.flights.front(), &place.aside) {
-            (Some(Flight::ReadDone(Seen::RegisterValue(_))), None) => add(What::HeldUp),
-            (Some(Flight::ReadDone(Seen::RegisterValue(_))), Some(_)) => add(What::Overtaken),
-            _ => {}
-        }
-    }
 }
 
 /// See [`Bounds::is_lazy`].
@@ -194,13 +180,7 @@ fn of_lazy_store(world: &World, side: Side, add: &mut impl FnMut(What)) {
     }
 }
 
-fn of_end(
-    world: &World,
-    side: Side,
-    bounds: &Bounds,
-    mutation: Mutation,
-    add: &mut impl FnMut(What),
-) {
+fn of_end(world: &World, side: Side, bounds: &Bounds, add: &mut impl FnMut(What)) {
     let Some(end) = world.end(side) else { return };
     if end.introduction().is_none() {
         add(What::Introduce(Found::AtStart));
@@ -217,25 +197,26 @@ fn of_end(
         add(What::Send);
     }
     let is_reading = |flight: &Flight| matches!(flight, Flight::Read | Flight::ReadDone(_));
-    if !(bounds.is_lazy() && world.at(side).flights.iter().any(is_reading)) {
+    let has_read_under_way = world.at(side).flights.iter().any(is_reading);
+    if !(bounds.is_lazy() && has_read_under_way) {
         add(What::Hint);
     }
-    let is_silent = mutation == Mutation::SilentWhileUp && end.is_up();
-    if end.deadline() != channel::Instant::NEVER && !is_silent {
+    if end.deadline() != channel::Instant::NEVER {
         add(What::Time);
     }
-    if world.is_forsaken(side) && !is_silent {
+    // Silence is only ever noticed in the answer to a READ.
+    let reads = has_read_under_way || end.timers().is_set(Timer::Poll);
+    if world.is_forsaken(side) && reads {
         add(What::Verdict);
     }
 }
 
-fn faults(world: &World, side: Side, mutation: Mutation, add: &mut impl FnMut(What)) {
+fn faults(world: &World, side: Side, add: &mut impl FnMut(What)) {
     let place = world.at(side);
     if place.crashes > 0 {
         add(What::Crash);
     }
-    // A mailbox that vanishes is wiped too, whoever does it.
-    if place.mailbox.is_some() && world.upsets > 0 && !mutation.rests_once_landed() {
+    if place.mailbox.is_some() && world.upsets > 0 {
         add(What::Vanish);
     }
     let Some(end) = world.end(side).filter(|_| world.faults > 0) else { return };

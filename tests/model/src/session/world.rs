@@ -31,8 +31,6 @@ pub struct Bounds {
     pub upsets: u8,
     /// When a wish goes to the daemon.
     pub granting: Granting,
-    /// Whether an answer to a READ may arrive after a later one's. No daemon does that.
-    pub is_overtaking: bool,
     /// Which worlds are the same.
     pub sameness: Sameness,
 }
@@ -40,8 +38,8 @@ pub struct Bounds {
 /// Which worlds are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sameness {
-    /// Those that nothing tells apart but names and moments. For machines that are wrong: they look
-    /// at what the shipped one does not.
+    /// Those that differ only in names and moments. A mutation may look at what the shipped endpoint
+    /// ignores.
     Equal,
     /// Those, too, that differ only in what no endpoint looks at any more: what a register that is
     /// addressed to an earlier life says, what it says again, and what an endpoint remembers of an
@@ -51,12 +49,22 @@ pub enum Sameness {
 }
 
 impl Bounds {
+    /// No faults and no messages: what a test starts from.
+    pub const NONE: Self = Self {
+        messages: 0,
+        crashes: [0; 2],
+        faults: 0,
+        upsets: 0,
+        granting: Granting::AtOnce,
+        sameness: Sameness::Alike,
+    };
+
     /// Whether a READ is done only just before somebody changes the mailbox, or when its answer
     /// arrives, and a watch event that finds a READ under way comes only with that answer. Until then
-    /// nothing depends on either, which is tested too. Where the daemon may be busy, or answers
-    /// overtake each other, more does.
+    /// nothing depends on either, which is tested too. Where the daemon may be busy,
+    /// more does.
     pub fn is_lazy(&self) -> bool {
-        self.sameness == Sameness::Alike && self.upsets == 0 && !self.is_overtaking
+        self.sameness == Sameness::Alike && self.upsets == 0
     }
 }
 
@@ -123,14 +131,8 @@ pub struct Domain {
     pub flights: VecDeque<Flight>,
     /// A WRITE of an earlier life that the daemon has not done yet.
     pub stale: Option<RegisterValue>,
-    /// An answer to a READ that a later one has overtaken.
-    pub aside: Option<RegisterValue>,
     /// Deaths left.
     pub crashes: u8,
-    /// For wrong machines: the epoch in which a WRITE has landed.
-    pub landed: Option<Epoch>,
-    /// For wrong machines, which may use an epoch twice: the session and number last delivered.
-    pub last: Option<(Epoch, Epoch, u32)>,
 }
 
 /// Everything.
@@ -154,10 +156,7 @@ impl World {
             mailbox: None,
             flights: VecDeque::new(),
             stale: None,
-            aside: None,
             crashes,
-            landed: None,
-            last: None,
         };
         Self {
             places: bounds.crashes.map(place),

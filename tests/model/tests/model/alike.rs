@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use model::key::Key;
 use model::session::step::{Step, What};
 use model::session::world::{Flight, MESSAGES_UNBOUNDED, Sameness, World};
-use model::session::{Mutation, Session};
+use model::session::{Bounds, Session};
 use model::side::{SIDES, Side};
 use model::{Kind, Model, Wrong, check};
 
@@ -33,7 +33,7 @@ struct Watched {
 
 impl Watched {
     fn new(messages: u32, crashes: [u8; 2], faults: u8, question: fn(&Self, &World)) -> Self {
-        let mut every = Session::of(Mutation::Nothing);
+        let mut every = Session { bounds: Bounds::NONE };
         every.bounds.sameness = Sameness::Equal;
         (every.bounds.messages, every.bounds.crashes, every.bounds.faults) =
             (messages, crashes, faults);

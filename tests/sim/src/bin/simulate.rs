@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use sim::campaign::{Campaign, Seeds};
-use sim::faults::Mask;
-use sim::minimise::minimise;
-use sim::report;
-use sim::run::run;
-use sim::trace::Trace;
+use sim::base::trace::Trace;
+use sim::runs::campaign::{Campaign, Seeds};
+use sim::runs::minimise::minimise;
+use sim::runs::report;
+use sim::runs::run::run;
+use sim::world::faults::Mask;
 
 /// Runs the simulated world.
 #[derive(Debug, Parser)]

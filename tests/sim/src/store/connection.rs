@@ -4,11 +4,11 @@
 
 use std::collections::VecDeque;
 
-use super::super::page::Page;
 use super::permissions::DOMAIN_ZERO;
 use super::ring::{self, BadIndices};
 use super::transaction::Transaction;
 use super::wire::{HEADER_BYTES, Header, Kind, PAYLOAD_BYTES_MAX};
+use crate::base::page::Page;
 
 /// A registered watch.
 #[derive(Clone, Debug)]
@@ -297,4 +297,15 @@ pub enum ReadError {
     BadIndices,
     /// The header announces more than [`PAYLOAD_BYTES_MAX`].
     TooLong,
+}
+
+/// An event that is due at a connection, and not queued there yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Due {
+    /// Which connection.
+    pub(crate) connection: usize,
+    /// What has changed.
+    pub(crate) path: Box<str>,
+    /// The watch's token.
+    pub(crate) token: Box<str>,
 }

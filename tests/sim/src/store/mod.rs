@@ -29,7 +29,7 @@ mod testing;
 use c::limiter::WriteLimiter;
 use c::view::KnownDomain;
 use causes::Causes;
-use connection::{Connection, Outgoing};
+use connection::{Connection, Due, Outgoing};
 use limits::Quotas;
 use permissions::{DOMAIN_ZERO, Permissions};
 use transaction::Log;
@@ -113,7 +113,7 @@ pub struct Daemon {
     // Scratch space, so that a request allocates little.
     reply: Vec<u8>,
     log: Log,
-    due: Vec<ocaml::fire::Due>,
+    due: Vec<Due>,
     first_fire: Option<(Box<str>, Box<str>)>,
 }
 

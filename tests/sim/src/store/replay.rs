@@ -8,13 +8,13 @@ use recorder::play::{HomeNode, Patience, Player, World};
 use recorder::record::Record;
 use recorder::step::Step;
 
-use super::super::page::Page;
 use super::ring::{
     REPLIES_AT, REPLY_CONSUMER_AT, REPLY_PRODUCER_AT, REQUEST_CONSUMER_AT, REQUEST_PRODUCER_AT,
     REQUESTS_AT,
 };
 use super::wire::{Header, Kind, RING_BYTES};
 use super::{Daemon, Flavour};
+use crate::base::page::Page;
 
 const NS_PER_S: u64 = 1_000_000_000;
 /// How long an answer may fail to come: as the recorder waits for one.

@@ -3,8 +3,8 @@
 //! Both daemons move what fits and come back for the rest, so a message may be cut at any byte; a
 //! simulated daemon cuts more often still, by the `most` that the world hands in.
 
-use super::super::page::Page;
 use super::wire::RING_BYTES;
+use crate::base::page::Page;
 
 /// req[], the requests.
 pub const REQUESTS_AT: usize = 0;

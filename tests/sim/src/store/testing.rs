@@ -2,13 +2,13 @@
 //!
 //! It knows the format and nothing else, so that a test says exactly what is on the wire.
 
-use super::super::page::Page;
 use super::ring::{
     REPLIES_AT, REPLY_CONSUMER_AT, REPLY_PRODUCER_AT, REQUEST_CONSUMER_AT, REQUEST_PRODUCER_AT,
     REQUESTS_AT,
 };
 use super::wire::{HEADER_BYTES, Header, Kind, RING_BYTES};
 use super::{Daemon, Flavour};
+use crate::base::page::Page;
 
 /// What a daemon sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

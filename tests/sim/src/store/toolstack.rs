@@ -2,7 +2,6 @@
 //!
 //! The toolstack's requests are answered on the spot; how long they take is the world's business.
 
-use super::super::page::Page;
 use super::connection::{Connection, Message, Outgoing};
 use super::permissions::{DOMAIN_ZERO, Permissions};
 use super::ring::{CONNECTION_AT, SERVER_FEATURES_AT, reset};
@@ -11,6 +10,7 @@ use super::tree::split;
 use super::wire::{Errno, HEADER_BYTES, Header, Kind};
 use super::{Daemon, Flavour};
 use super::{c::view::View, ocaml::operations::Work};
+use crate::base::page::Page;
 
 /// XENSTORE_SERVER_FEATURE_RECONNECTION
 const FEATURE_RECONNECTION: u32 = 1;

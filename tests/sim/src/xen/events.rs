@@ -4,36 +4,8 @@
 //! without a word; a send to nobody succeeds. Xenstore's own port is not here: the world carries
 //! its events.
 
+use super::port::{Port, PortEnd};
 use super::{Being, Life, State, Xen};
-
-/// What a port is connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Closed,
-    /// Open for a domain number, whoever has it.
-    Unbound {
-        domid: u16,
-    },
-    Bound {
-        life: Life,
-        port: u32,
-    },
-}
-
-/// A port.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Port {
-    end: End,
-    pending: bool,
-}
-
-impl Port {
-    pub(super) const CLOSED: Port = Port { end: End::Closed, pending: false };
-
-    pub(super) fn is_open(&self) -> bool {
-        self.end != End::Closed
-    }
-}
 
 /// What EVTCHNOP_status says of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +39,7 @@ impl Xen {
     pub fn allocate_port(&self, life: Life, domid: u16) -> Option<u32> {
         let mut state = self.0.borrow_mut();
         let port = state.free_port(life)?;
-        *state.port(life, port) = Port { end: End::Unbound { domid }, pending: false };
+        *state.port(life, port) = Port { end: PortEnd::Unbound { domid }, pending: false };
         Some(port)
     }
 
@@ -82,13 +54,13 @@ impl Xen {
         if remote == 0 || remote as usize >= state.sizes.ports {
             return Err(BindError::Refused);
         }
-        if state.port(other, remote).end != (End::Unbound { domid: own }) {
+        if state.port(other, remote).end != (PortEnd::Unbound { domid: own }) {
             return Err(BindError::Refused);
         }
         let port = state.free_port(life).ok_or(BindError::NoPorts)?;
         *state.port(life, port) =
-            Port { end: End::Bound { life: other, port: remote }, pending: false };
-        state.port(other, remote).end = End::Bound { life, port };
+            Port { end: PortEnd::Bound { life: other, port: remote }, pending: false };
+        state.port(other, remote).end = PortEnd::Bound { life, port };
         state.counts.spurious_binds += 1;
         state.ring(life, port);
         Ok(port)
@@ -101,16 +73,16 @@ impl Xen {
     pub fn send(&self, life: Life, port: u32) -> Result<(), SendError> {
         let mut state = self.0.borrow_mut();
         match state.port(life, port).end {
-            End::Bound { life: other, port } => {
+            PortEnd::Bound { life: other, port } => {
                 state.ring(other, port);
                 Ok(())
             }
-            End::Unbound { .. } => {
+            PortEnd::Unbound { .. } => {
                 // Xen: "silently drop the notification" (xen/common/event_channel.c, evtchn_send).
                 state.counts.sends_to_nobody += 1;
                 Ok(())
             }
-            End::Closed => Err(SendError::NotBound),
+            PortEnd::Closed => Err(SendError::NotBound),
         }
     }
 
@@ -122,9 +94,9 @@ impl Xen {
     /// EVTCHNOP_status of an own port.
     pub fn port_info(&self, life: Life, port: u32) -> PortInfo {
         match self.0.borrow_mut().port(life, port).end {
-            End::Closed => PortInfo::Closed,
-            End::Unbound { .. } => PortInfo::Unbound,
-            End::Bound { .. } => PortInfo::Interdomain,
+            PortEnd::Closed => PortInfo::Closed,
+            PortEnd::Unbound { .. } => PortInfo::Unbound,
+            PortEnd::Bound { .. } => PortInfo::Interdomain,
         }
     }
 
@@ -175,8 +147,8 @@ impl State {
     pub(super) fn close(&mut self, life: Life, port: u32) {
         let own = self.domains[life.0].domid;
         let closed = core::mem::replace(self.port(life, port), Port::CLOSED);
-        if let End::Bound { life: other, port } = closed.end {
-            self.port(other, port).end = End::Unbound { domid: own };
+        if let PortEnd::Bound { life: other, port } = closed.end {
+            self.port(other, port).end = PortEnd::Unbound { domid: own };
             self.counts.silent_closes += 1;
         }
     }

@@ -9,14 +9,16 @@
 mod events;
 mod grants;
 mod pages;
+mod port;
 
 use core::cell::RefCell;
 use std::rc::Rc;
 
-use super::page::Page;
+use crate::base::page::Page;
 pub use events::{BindError, PortInfo, SendError};
 pub use grants::{Entries, MapFailure, Switchboard, WindowMapper};
 pub use pages::{Counter, SimPages};
+use port::Port;
 
 /// Which life of which domain, ever. Never reused in a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,7 +91,7 @@ struct Domain {
     memory: Vec<usize>,
     entries: Vec<Entry>,
     window: Vec<Option<Mapping>>,
-    ports: Vec<events::Port>,
+    ports: Vec<Port>,
 }
 
 #[derive(Debug)]
@@ -163,7 +165,7 @@ impl Xen {
             memory: Vec::new(),
             entries: vec![Entry::default(); GRANT_ENTRIES as usize],
             window: vec![None; slots],
-            ports: vec![events::Port::CLOSED; ports],
+            ports: vec![Port::CLOSED; ports],
         });
         Life(state.domains.len() - 1)
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use grant::SharedPages;
 
-use super::super::page::{PAGE_BYTES, Page};
+use crate::base::page::{PAGE_BYTES, Page};
 
 /// A counter that views share.
 pub type Counter = Rc<Cell<u64>>;

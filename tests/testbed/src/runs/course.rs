@@ -9,7 +9,7 @@ use core::fmt;
 
 use channel::Step;
 
-use prng::Chance;
+use prng::Prng;
 
 /// The stream of a seed that courses are drawn from; the simulator has others.
 const STREAM: u64 = 100;
@@ -123,7 +123,7 @@ pub struct Course {
 impl Course {
     /// The course of a seed.
     pub fn of(seed: u64) -> Course {
-        let mut chance = Chance::seeded(seed, STREAM);
+        let mut chance = Prng::seeded(seed, STREAM);
         let beat_ms = *chance.pick(&BEATS_MS);
         let limit = *chance.pick(&BEAT_LIMITS);
         let bytes = *chance.pick(&BYTES);
@@ -177,7 +177,7 @@ struct Domain {
 
 /// Writes a course, and keeps track of what it has brought about.
 struct Author {
-    chance: Chance,
+    chance: Prng,
     beat_ms: u32,
     limit: u32,
     /// Of each cycle; backends are told too, for the step in the middle.

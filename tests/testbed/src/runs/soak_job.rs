@@ -1,7 +1,7 @@
 //! The job of `soak`: which side is destroyed at which step, as a seed decides.
 
 use channel::Step;
-use prng::Chance;
+use prng::Prng;
 
 use crate::base::roles;
 use crate::machine::job::Job;
@@ -21,7 +21,7 @@ pub(crate) const SHORT_CYCLES: u32 = 80;
 /// Which side is destroyed where, in turn: as many deaths as asked for, or more where the cycles that
 /// come before them would be too few.
 pub(crate) fn plan(seed: u64, cycles: u32, destroys: u32) -> String {
-    let mut chance = Chance::seeded(seed, STREAM);
+    let mut chance = Prng::seeded(seed, STREAM);
     // A restart in place cuts a connection of the other side short now and then: one in twenty was.
     let cycles = cycles + cycles.div_ceil(10);
     let mean = u64::from(cycles.div_ceil(destroys));

@@ -5,7 +5,7 @@
 //! hold is not read from until they drain.
 
 use super::super::Daemon;
-use super::super::connection::{Outgoing, Watch};
+use super::super::connection::{Due, Outgoing, Watch};
 use super::super::limits::EVENTS_WAITING_MAX_OCAML;
 use super::super::permissions::{Access, DOMAIN_ZERO, Permissions};
 use super::super::transaction::{Change, Changed};
@@ -43,14 +43,6 @@ impl Trees<'_> {
             Change::Permissions => readable(before) || readable(after),
         }
     }
-}
-
-/// An event that is due.
-#[derive(Clone, Debug)]
-pub(crate) struct Due {
-    connection: usize,
-    path: Box<str>,
-    token: Box<str>,
 }
 
 impl Daemon {

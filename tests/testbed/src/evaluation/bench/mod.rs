@@ -1,6 +1,6 @@
 //! What `run-xen.sh bench` measured, and how that compares with the goals ([`goals`]).
 //!
-//! The measuring is in kernel/src/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
+//! The measuring is in tests/images/bench/, dom0's part in tests/dom0/scenarios/bench.sh.
 
 mod asked;
 mod data;

@@ -4,85 +4,14 @@
 //! An end has three parts that come in any order: the toolstack removes the home, the daemon hears
 //! of it, Xen undoes the mappings. Until all are done the number is not free.
 
-use super::clock::{Clock, MS, SECOND};
-use super::guest::{Guest, Snapshot};
-use super::machine::Machine;
-use super::store::wire::Kind;
-use super::world::{Happening, World};
-use super::xen::Life;
+use core::any::Any;
 
-/// A place where one domain lives after the other.
-#[derive(Debug)]
-pub struct Place {
-    /// The present domain's program, unless it is in the middle of a turn.
-    pub guest: Option<Box<Guest>>,
-    /// The present life.
-    pub life: Option<Life>,
-    /// The present number, or the last one.
-    pub domid: u16,
-    /// When its next turn is planned.
-    pub turn_at_ns: u64,
-    /// It stands still until then.
-    pub paused_until_ns: u64,
-    /// Xenstored has rung since its last turn.
-    pub store_rang: bool,
-    /// A link whose endpoint is to be restarted in place.
-    pub restart_due: Option<usize>,
-    /// It is to be suspended at the end of its turn.
-    pub suspend_due: Option<Suspension>,
-    /// Snapshots that are to be started at this place, instead of fresh domains.
-    pub snapshots: Vec<Snapshot>,
-    /// World links by the link number in the domain's driver.
-    pub links: Vec<usize>,
-    /// How often a creation has waited for a number to be free.
-    waits: u32,
-    /// How many domains have lived here.
-    pub lives: u32,
-}
-
-/// How a domain comes back from being suspended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suspension {
-    /// Once.
-    Once,
-    /// Twice, one after the other, out of the same snapshot.
-    Twice,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Place {
-            guest: None,
-            life: None,
-            domid: 0,
-            turn_at_ns: u64::MAX,
-            paused_until_ns: 0,
-            store_rang: false,
-            restart_due: None,
-            suspend_due: None,
-            snapshots: Vec::new(),
-            links: Vec::new(),
-            waits: 0,
-            lives: 0,
-        }
-    }
-}
-
-/// The part of an end that comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    HomeRemoved,
-    DaemonHears,
-    XenFinishes,
-}
-
-/// A domain that ends.
-#[derive(Clone, Debug)]
-pub struct End {
-    life: Life,
-    domid: u16,
-    left: Vec<Part>,
-}
+use crate::base::clock::{Clock, MS, SECOND};
+use crate::guest::{Guest, Snapshot};
+use crate::machine::Machine;
+use crate::store::wire::Kind;
+use crate::world::toolstack::{DomainEnd, EndPart};
+use crate::world::{SimEvent, Suspension, World};
 
 /// How often a creation waits for the wanted number before it takes another.
 const WAITS_MAX: u32 = 10;
@@ -98,8 +27,9 @@ impl World {
         self.store.domain_created(domid);
         self.make_home(domid);
         let snapshot = self.places[place].snapshots.pop();
+        let snapshot = snapshot.map(|any| any.downcast::<Snapshot>().expect("this file's own"));
         let anywhere_ns = self.chances.timing.between(0, 100 * SECOND);
-        let shown_ns = snapshot.as_ref().map_or(anywhere_ns, Snapshot::shown_ns);
+        let shown_ns = snapshot.as_ref().map_or(anywhere_ns, |snapshot| snapshot.shown_ns());
         let fast_ppm = self.chances.timing.between(0, 400) as i64 - 200;
         let clock = Clock::new(shown_ns, self.now_ns(), fast_ppm);
         let machine = Machine::new(&self.xen, life, domid, clock);
@@ -115,7 +45,7 @@ impl World {
         home.lives += 1;
         let resumed = snapshot.is_some();
         let guest = match snapshot {
-            Some(snapshot) => Guest::resume(snapshot, machine, &mut self.oracle),
+            Some(snapshot) => Guest::resume(*snapshot, machine, &mut self.oracle),
             None => Guest::new(self, place, machine),
         };
         self.places[place].guest = Some(Box::new(guest));
@@ -142,7 +72,7 @@ impl World {
             }
             if self.places[place].waits < WAITS_MAX {
                 self.places[place].waits += 1;
-                self.plan_in((MS, self.params.beat_ns), Happening::Create(place));
+                self.plan_in((MS, self.params.beat_ns), SimEvent::Create(place));
                 return None;
             }
         }
@@ -162,7 +92,7 @@ impl World {
         for link in 0..self.params.links.len() {
             let ends = self.ends(link);
             if ends.contains(&place) && ends.iter().all(|end| self.places[*end].life.is_some()) {
-                self.plan_in((0, self.params.beat_ns * 2), Happening::Introduce(link));
+                self.plan_in((0, self.params.beat_ns * 2), SimEvent::Introduce(link));
             }
         }
     }
@@ -182,13 +112,13 @@ impl World {
         self.vacate(place);
         self.trace.note([129, u64::from(domid), self.now_ns()]);
         self.trace.line(self.now_ns(), format_args!("place {place}: domain {domid} is gone"));
-        let mut left = vec![Part::HomeRemoved, Part::DaemonHears, Part::XenFinishes];
+        let mut left = vec![EndPart::HomeRemoved, EndPart::DaemonHears, EndPart::XenFinishes];
         for last in (1..left.len()).rev() {
             left.swap(last, self.chances.timing.below(last as u32 + 1) as usize);
         }
-        self.dom0.ends.push(End { life, domid, left });
-        self.plan_in((MS, 50 * MS), Happening::Ending(self.dom0.ends.len() - 1));
-        self.plan_in(self.params.vacant_ns, Happening::Create(place));
+        self.dom0.ends.push(DomainEnd { life, domid, left });
+        self.plan_in((MS, 50 * MS), SimEvent::Ending(self.dom0.ends.len() - 1));
+        self.plan_in(self.params.vacant_ns, SimEvent::Create(place));
     }
 
     /// One part of an end.
@@ -198,17 +128,17 @@ impl World {
         let part = end.left.pop().expect("planned as long as there is a part");
         let more = !end.left.is_empty();
         match part {
-            Part::HomeRemoved => {
+            EndPart::HomeRemoved => {
                 let home = format!("/local/domain/{domid}\0");
                 // The daemon may have removed it already.
                 let _ = self.store.request(Kind::Remove, 0, home.as_bytes(), self.now_ns());
             }
-            Part::DaemonHears => self.store.domain_destroyed(domid, self.now_ns()),
-            Part::XenFinishes => self.xen.finish(life),
+            EndPart::DaemonHears => self.store.domain_destroyed(domid, self.now_ns()),
+            EndPart::XenFinishes => self.xen.finish(life),
         }
         self.daemon_by(self.now_ns() + 1);
         if more {
-            self.plan_in((MS, 100 * MS), Happening::Ending(number));
+            self.plan_in((MS, 100 * MS), SimEvent::Ending(number));
         }
     }
 
@@ -216,13 +146,14 @@ impl World {
     /// another one.
     pub fn suspend(&mut self, place: usize, how: Suspension) {
         let now_ns = self.now_ns();
-        let Some(guest) = self.places[place].guest.as_deref() else { return };
+        let Some(guest) = self.guest(place) else { return };
         let snapshots = match how {
             Suspension::Once => 1,
             Suspension::Twice => 2,
         };
-        let taken: Vec<Snapshot> =
-            (0..snapshots).map(|_| guest.snapshot(&self.oracle, now_ns)).collect();
+        let taken: Vec<Box<dyn Any>> = (0..snapshots)
+            .map(|_| Box::new(guest.snapshot(&self.oracle, now_ns)) as Box<dyn Any>)
+            .collect();
         // An older snapshot is not started any more.
         self.places[place].snapshots = taken;
         self.trace.line(self.now_ns(), format_args!("place {place} is suspended"));

@@ -1,12 +1,14 @@
 //! What a simulated domain has: its ring page, its connections, its clock.
 
+pub mod ports;
+
 use channel::{Connections, DomId, LinkId};
 use xenbus::{RingPage, RingWord};
 
-use super::clock::Clock;
-use super::page::Page;
-use super::ports::SimXen;
-use super::xen::{Holdings, Life, Xen};
+use crate::base::clock::Clock;
+use crate::base::page::Page;
+use crate::machine::ports::SimXen;
+use crate::xen::{Holdings, Life, Xen};
 
 /// Page sets that may be in use or in quarantine together. Few, so that a full quarantine happens.
 pub const PAGE_SETS_MAX: usize = 4;

@@ -4,10 +4,10 @@ use core::fmt::Write as _;
 
 use channel::Step;
 
-use super::campaign::Campaign;
-use super::faults::{Fault, Matrix};
-use super::minimise::Small;
-use super::run::Outcome;
+use crate::runs::campaign::Campaign;
+use crate::runs::minimise::Small;
+use crate::runs::run::Outcome;
+use crate::world::faults::{Fault, Matrix};
 
 /// Lines of the trace that a failure shows.
 const TRACE_LINES: usize = 60;

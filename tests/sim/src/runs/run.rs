@@ -8,12 +8,11 @@
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
-use super::clock::SECOND;
-use super::faults::{Mask, Matrix};
-use super::life::Place;
-use super::oracle::{Side, Tally};
-use super::trace::Trace;
-use super::world::World;
+use crate::base::clock::SECOND;
+use crate::base::trace::Trace;
+use crate::world::faults::{Mask, Matrix};
+use crate::world::oracle::{Side, Tally};
+use crate::world::{Place, World};
 use prng::Choices;
 
 /// What a run has come to.

@@ -3,15 +3,20 @@
 //! Step the driver; take every event; say what the users want; move data; look when to wake up.
 //! That is docs/protocol.md §1 and the loop of `kernel/src/image/links`, with the world in place of Xen.
 
+pub mod platform;
+pub mod user;
+
+use core::any::Any;
+
 use channel::driver::Driver;
 use channel::link::Settings;
 use channel::{Duration, Instant, LinkName, Role};
 
-use super::machine::Machine;
-use super::oracle::{Oracle, Saved};
-use super::platform::SimPlatform;
-use super::user::User;
-use super::world::World;
+use crate::guest::platform::SimPlatform;
+use crate::guest::user::User;
+use crate::machine::Machine;
+use crate::world::oracle::{Oracle, Saved};
+use crate::world::{Program, World};
 
 /// Turns of the loop after which the domain has hung: nothing that a peer or the daemon does may
 /// keep it busy without end.
@@ -102,23 +107,6 @@ impl Guest {
         Guest { driver, machine, users, resumed: true }
     }
 
-    /// One turn: until there is nothing to do. The world's time at which the next one is due.
-    pub fn turn(&mut self, world: &mut World, place: usize, woken: bool) -> u64 {
-        if woken {
-            self.driver.woke();
-        }
-        let mut loops = 0;
-        loop {
-            loops += 1;
-            assert!(loops < LOOPS_MAX, "I5: domain {} never rests", self.machine.domid);
-            let deadline = self.once(world, place);
-            let now = Instant::from_nanoseconds(self.machine.clock.local(world.now_ns()));
-            if deadline > now {
-                return self.machine.clock.world(deadline.nanoseconds());
-            }
-        }
-    }
-
     /// One round of the loop.
     fn once(&mut self, world: &mut World, place: usize) -> Instant {
         self.machine.take_pending();
@@ -163,6 +151,36 @@ impl Guest {
     /// Its users.
     pub fn users(&self) -> &[User] {
         &self.users
+    }
+}
+
+impl Program for Guest {
+    fn turn(&mut self, world: &mut World, place: usize, woken: bool) -> u64 {
+        if woken {
+            self.driver.woke();
+        }
+        let mut loops = 0;
+        loop {
+            loops += 1;
+            assert!(loops < LOOPS_MAX, "I5: domain {} never rests", self.machine.domid);
+            let deadline = self.once(world, place);
+            let now = Instant::from_nanoseconds(self.machine.clock.local(world.now_ns()));
+            if deadline > now {
+                return self.machine.clock.world(deadline.nanoseconds());
+            }
+        }
+    }
+
+    fn machine(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+}
+
+impl World {
+    /// A guest at a place, if it has one and is not in the middle of a turn.
+    pub fn guest(&self, place: usize) -> Option<&Guest> {
+        let program: &dyn Any = self.places[place].guest.as_deref()?;
+        program.downcast_ref()
     }
 }
 

@@ -1,20 +1,20 @@
-//! A crowd: one backend with many frontends, each a domain of its own, at the quotas that the
+//! Many links: one backend with many frontends, each a domain of its own, at the quotas that the
 //! daemon has by default or at raised ones. Nothing goes wrong there but what is done on purpose.
 
 use core::cell::Cell;
 
-use super::clock::{MS, SECOND};
-use super::dom0::{Meddling, link_home};
-use super::faults::Mask;
-use super::oracle::Side;
-use super::params::{LinkPlan, Load, Params, Traffic};
-use super::store::Flavour;
-use super::store::limits::Quotas;
-use super::store::wire::Kind;
-use super::trace::Trace;
-use super::world::{Happening, World};
-use super::xen::Sizes;
-use prng::{Chance, Choices};
+use crate::actions::dom0::{Meddling, link_home};
+use crate::base::clock::{MS, SECOND};
+use crate::base::trace::Trace;
+use crate::store::Flavour;
+use crate::store::limits::Quotas;
+use crate::store::wire::Kind;
+use crate::world::faults::Mask;
+use crate::world::oracle::Side;
+use crate::world::params::{LinkPlan, Load, Params, Traffic};
+use crate::world::{SimEvent, World};
+use crate::xen::Sizes;
+use prng::{Choices, Prng};
 
 /// The backend's place; the front of link `n` lives at the place after `n` more.
 const BACK: usize = 0;
@@ -30,10 +30,10 @@ const NODES_ASIDE: usize = 24;
 const STEPS_MAX: u32 = 9;
 
 /// One backend and its frontends.
-pub struct Crowd {
+pub struct ManyLinks {
     world: World,
     links: usize,
-    victims: Chance,
+    victims: Prng,
 }
 
 fn params(links: usize, flavour: Flavour, quotas: Quotas) -> Params {
@@ -80,7 +80,7 @@ fn params(links: usize, flavour: Flavour, quotas: Quotas) -> Params {
     }
 }
 
-impl Crowd {
+impl ManyLinks {
     /// A backend with so many links, all up and connected, everything said and nothing to do.
     ///
     /// # Panics
@@ -91,16 +91,16 @@ impl Crowd {
         let mut world = World::of(params, choices, Mask::default(), Trace::hashed());
         // They only connect, and keep that.
         world.users_rest = true;
-        world.plan(0, Happening::Create(BACK));
+        world.plan(0, SimEvent::Create(BACK));
         for link in 0..links {
-            world.plan_in((MS, BEAT_NS), Happening::Create(link + 1));
+            world.plan_in((MS, BEAT_NS), SimEvent::Create(link + 1));
         }
-        let mut crowd = Crowd { world, links, victims: Chance::seeded(seed, 99) };
-        crowd.await_all("connected", is_connected);
-        crowd.pass(3);
-        crowd.check_budgets();
-        crowd.world.oracle.set_calm(true);
-        crowd
+        let mut links = ManyLinks { world, links, victims: Prng::seeded(seed, 99) };
+        links.await_all("connected", is_connected);
+        links.pass(3);
+        links.check_budgets();
+        links.world.oracle.set_calm(true);
+        links
     }
 
     /// Lets beats pass.
@@ -280,14 +280,14 @@ mod tests {
     #[test]
     #[should_panic(expected = "G5")]
     fn a_link_that_ends_without_being_doomed_is_noticed() {
-        let mut crowd = Crowd::at_rest(2, Flavour::C, Quotas::default(), 1);
-        crowd.world.kill(1);
-        crowd.pass(BEATS);
+        let mut links = ManyLinks::at_rest(2, Flavour::C, Quotas::default(), 1);
+        links.world.kill(1);
+        links.pass(BEATS);
     }
 
     #[test]
     #[should_panic(expected = "budget: the quota")]
     fn links_that_leave_no_room_in_the_quota_are_noticed() {
-        Crowd::at_rest(10, Flavour::Ocaml, Quotas { nodes: 30 }, 1);
+        ManyLinks::at_rest(10, Flavour::Ocaml, Quotas { nodes: 30 }, 1);
     }
 }

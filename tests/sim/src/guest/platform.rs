@@ -7,9 +7,9 @@ use channel::{Connections, DomId, Epoch, EpochSource, Instant, LinkId, Platform,
 use grant::SharedPages;
 use grant::layout::front_line;
 
-use super::machine::{GuestRing, Machine};
-use super::ports::SimXen;
-use super::world::World;
+use crate::machine::ports::SimXen;
+use crate::machine::{GuestRing, Machine};
+use crate::world::World;
 
 /// A domain's platform during one of its turns.
 pub struct SimPlatform<'a> {

@@ -10,7 +10,7 @@ use grant::{
     SlotRun, UnmapRefused,
 };
 
-use super::xen::{self, Entries, Life, MapFailure, SimPages, WindowMapper, Xen};
+use crate::xen::{self, Entries, Life, MapFailure, SimPages, WindowMapper, Xen};
 
 /// A domain's way to the simulated Xen.
 #[derive(Debug)]

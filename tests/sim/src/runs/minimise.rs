@@ -3,9 +3,9 @@
 //! Faults are left out of the same seed, so everything else stays as near as it can. The result is
 //! small, not smallest: it is bounded in the number of runs.
 
-use super::faults::Mask;
-use super::run::{Outcome, run};
-use super::trace::Trace;
+use crate::base::trace::Trace;
+use crate::runs::run::{Outcome, run};
+use crate::world::faults::Mask;
 
 /// Runs that are spent on one failure at most.
 const RUNS_MAX: u32 = 600;

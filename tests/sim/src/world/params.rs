@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use channel::limits::BEATS_MISSED_LEAST;
 
-use super::clock::{MS, SECOND};
-use super::store::Flavour;
-use super::store::limits::Quotas;
-use super::xen::Sizes;
-use prng::Chance;
+use crate::base::clock::{MS, SECOND};
+use crate::store::Flavour;
+use crate::store::limits::Quotas;
+use crate::xen::Sizes;
+use prng::Prng;
 
 /// A link of the world: its name and the places of its two ends.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ const NAMES: [&str; 3] = ["a", "bulk", "As_long_as_a_name_may_be"];
 
 impl Params {
     /// Draws them.
-    pub fn draw(chance: &mut Chance) -> Self {
+    pub fn draw(chance: &mut Prng) -> Self {
         let load = match chance.below(40) {
             39 => Load::Flood,
             37 | 38 => Load::Ordinary,
@@ -178,7 +178,7 @@ impl Params {
 }
 
 impl Traffic {
-    fn draw(chance: &mut Chance, beat_ns: u64) -> Self {
+    fn draw(chance: &mut Prng, beat_ns: u64) -> Self {
         let quick = beat_ns / 200;
         Traffic {
             quick_messages: *chance.pick(&[30, 100, 300, 1000, 3000]),
@@ -199,7 +199,7 @@ impl Traffic {
 }
 
 impl Traffic {
-    fn light(chance: &mut Chance, beat_ns: u64) -> Self {
+    fn light(chance: &mut Prng, beat_ns: u64) -> Self {
         Traffic {
             quick_messages: *chance.pick(&[5, 10, 30]),
             quick_connections: *chance.pick(&[1, 2, 3]),
@@ -211,7 +211,7 @@ impl Traffic {
         }
     }
 
-    fn flood(chance: &mut Chance, beat_ns: u64) -> Self {
+    fn flood(chance: &mut Prng, beat_ns: u64) -> Self {
         Traffic {
             quick_messages: *chance.pick(&[5_000, 20_000]),
             gap_ns: (0, beat_ns / 200),
@@ -228,7 +228,7 @@ fn request_ns(daemon_ns: Span, doorbell_ns: Span, chunk: Span) -> u64 {
     daemon_ns.1 * pieces * 2 + doorbell_ns.1 * 2
 }
 
-fn draw_topology(chance: &mut Chance, load: Load) -> (usize, Vec<LinkPlan>) {
+fn draw_topology(chance: &mut Prng, load: Load) -> (usize, Vec<LinkPlan>) {
     let plan = |number: usize, front, back| LinkPlan { name: NAMES[number].into(), front, back };
     let kind = match load {
         Load::Flood => 0,

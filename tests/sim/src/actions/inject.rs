@@ -1,21 +1,20 @@
 //! What each kind of fault does to the world.
 //!
-//! How long, how late and how bad is drawn here; whether and where was drawn in [`super::faults`].
+//! How long, how late and how bad is drawn here; whether and where was drawn in [`crate::world::faults`].
 
-use super::clock::{MS, SECOND};
-use super::dom0::Meddling;
-use super::faults::Fault;
-use super::life::Suspension;
-use super::machine::Machine;
-use super::store::Flavour;
-use super::store::wire::Errno;
-use super::world::{Happening, World};
-use super::xen::MapFailure;
+use crate::actions::dom0::Meddling;
+use crate::base::clock::{MS, SECOND};
+use crate::machine::Machine;
+use crate::store::Flavour;
+use crate::store::wire::Errno;
+use crate::world::faults::Fault;
+use crate::world::{SimEvent, Suspension, World};
+use crate::xen::MapFailure;
 
 impl World {
     /// Lets a fault strike the domain at a place, and one of its links. `machine` is its machine
     /// if it is in the middle of its turn.
-    pub fn strike(
+    pub fn inject(
         &mut self,
         fault: Fault,
         place: usize,
@@ -47,7 +46,7 @@ impl World {
                 self.places[place].suspend_due = Some(how);
                 self.turn_by(place, self.now_ns() + 1);
             }
-            Fault::Reintroduce => self.plan(self.now_ns() + 1, Happening::Introduce(link)),
+            Fault::Reintroduce => self.plan(self.now_ns() + 1, SimEvent::Introduce(link)),
             Fault::EventsLost | Fault::EventsLate | Fault::EventsDoubled => {
                 self.tamper_with_events(fault, link);
             }
@@ -120,7 +119,7 @@ impl World {
 
     fn refuse(&mut self, place: usize, machine: Option<&mut Machine>) {
         let what = self.faults.chance().below(3);
-        let guest = self.places[place].guest.as_mut().map(|guest| &mut guest.machine);
+        let guest = self.places[place].guest.as_mut().map(|guest| guest.machine());
         let Some(machine) = machine.or(guest) else { return };
         match what {
             0 => machine.connections.xen().fail_next(MapFailure::Map),
@@ -132,7 +131,7 @@ impl World {
     fn hold_clock(&mut self, place: usize, machine: Option<&mut Machine>) {
         let span_ns = self.faults.chance().between(MS / 10, 16 * MS);
         let now_ns = self.now_ns();
-        let guest = self.places[place].guest.as_mut().map(|guest| &mut guest.machine);
+        let guest = self.places[place].guest.as_mut().map(|guest| guest.machine());
         let Some(machine) = machine.or(guest) else { return };
         machine.clock.hold(now_ns, span_ns);
     }

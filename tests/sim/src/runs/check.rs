@@ -1,7 +1,7 @@
 //! What the oracle looks for in the store and in the daemon: budgets and leftovers.
 
-use super::store::tree::is_at_or_below;
-use super::world::World;
+use crate::store::tree::is_at_or_below;
+use crate::world::World;
 
 /// Watches that a domain may have, whatever the number of links.
 const WATCHES_MAX: usize = 4;

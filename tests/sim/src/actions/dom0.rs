@@ -4,47 +4,10 @@
 use core::fmt::Write as _;
 use std::collections::VecDeque;
 
-use super::life::End;
-use super::oracle::Side;
-use super::store::wire::{Errno, Kind};
-use super::world::{Happening, World};
-
-/// The toolstack's own things.
-#[derive(Debug, Default)]
-pub struct Dom0 {
-    /// The last number that was given to a domain.
-    pub last_domid: u16,
-    /// Domains that end or have ended.
-    pub ends: Vec<End>,
-    jobs: Vec<VecDeque<Request>>,
-    /// Introductions begun.
-    pub introductions: u64,
-}
-
-impl Dom0 {
-    /// Whether it has nothing to do.
-    pub fn is_idle(&self) -> bool {
-        self.jobs.iter().all(VecDeque::is_empty)
-    }
-}
-
-/// A request of a job.
-#[derive(Clone, Debug)]
-enum Request {
-    /// Writes "" if the node is absent.
-    Ensure(String),
-    /// Sets permissions.
-    Permit(String, String),
-    /// Takes the peer out of the permissions again: one set for a domain that Xen does not know yet,
-    /// or no longer, is void, and the owner has to set it again.
-    Void(usize, String),
-    /// Writes.
-    Write(String, String),
-    /// Reads the numbers of both introductions and puts the next one into the writes to come.
-    Number([String; 2]),
-    /// Ends a transaction.
-    End(u32),
-}
+use crate::store::wire::{Errno, Kind};
+use crate::world::oracle::Side;
+use crate::world::toolstack::Request;
+use crate::world::{SimEvent, World};
 
 /// The home of a link: `data/tether/<digit>/<link>` below the domain's.
 pub fn link_home(domid: u16, link: &str) -> String {
@@ -115,12 +78,12 @@ impl World {
         }
         let _ = self.store.request(Kind::Write, id, b"/tool/busy\0x", now_ns);
         self.dom0.jobs.push(VecDeque::from([Request::End(id)]));
-        self.plan(now_ns + hold_ns, Happening::Dom0(self.dom0.jobs.len() - 1));
+        self.plan(now_ns + hold_ns, SimEvent::Dom0(self.dom0.jobs.len() - 1));
     }
 
     fn begin_job(&mut self, job: VecDeque<Request>) {
         self.dom0.jobs.push(job);
-        self.plan_in(self.params.dom0_ns, Happening::Dom0(self.dom0.jobs.len() - 1));
+        self.plan_in(self.params.dom0_ns, SimEvent::Dom0(self.dom0.jobs.len() - 1));
     }
 
     /// The next request of a job. A refused one ends the job, as `set -e` does.
@@ -131,7 +94,7 @@ impl World {
         if done.is_err() {
             self.dom0.jobs[number].clear();
         } else if !self.dom0.jobs[number].is_empty() {
-            self.plan_in(self.params.dom0_ns, Happening::Dom0(number));
+            self.plan_in(self.params.dom0_ns, SimEvent::Dom0(number));
         }
     }
 

@@ -4,10 +4,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 use std::thread;
 
-use super::faults::{Mask, Matrix};
-use super::oracle::Tally;
-use super::run::{Hard, Outcome, run};
-use super::trace::Trace;
+use crate::base::trace::Trace;
+use crate::runs::run::{Hard, Outcome, run};
+use crate::world::faults::{Mask, Matrix};
+use crate::world::oracle::Tally;
 
 /// Which seeds.
 #[derive(Clone, Copy, Debug)]

@@ -6,11 +6,11 @@
 
 use core::fmt::Write as _;
 
-use super::dom0::link_home;
-use super::store::wire::Kind;
-use super::world::World;
+use crate::actions::dom0::link_home;
+use crate::store::wire::Kind;
+use crate::world::World;
 use grant::layout::ring_bytes;
-use prng::Chance;
+use prng::Prng;
 
 /// Nodes that it makes at once below a mailbox: enough to stall a writer behind a slow reader.
 const LITTER: u32 = 25;
@@ -100,7 +100,7 @@ fn with_path(path: &str, value: &[u8]) -> Vec<u8> {
 }
 
 /// A few bytes changed, doubled, or cut off.
-fn mutate(chance: &mut Chance, mut value: Vec<u8>) -> Vec<u8> {
+fn mutate(chance: &mut Prng, mut value: Vec<u8>) -> Vec<u8> {
     for _ in 0..chance.between(1, 4) {
         if value.is_empty() {
             value.push(b'T');
@@ -122,7 +122,7 @@ fn mutate(chance: &mut Chance, mut value: Vec<u8>) -> Vec<u8> {
 }
 
 /// A register in good form with numbers and messages that are not.
-fn register(chance: &mut Chance, said: &[u8], heard: &[u8]) -> Vec<u8> {
+fn register(chance: &mut Prng, said: &[u8], heard: &[u8]) -> Vec<u8> {
     let word = |value: &[u8], number: usize| {
         let text = String::from_utf8_lossy(value).into_owned();
         text.split(' ').nth(number).map(str::to_owned)
@@ -148,7 +148,7 @@ fn register(chance: &mut Chance, said: &[u8], heard: &[u8]) -> Vec<u8> {
 }
 
 /// A message that somebody might choke on.
-fn message(chance: &mut Chance) -> String {
+fn message(chance: &mut Prng) -> String {
     let number = *chance.pick(&[0, 1, 2, 3, u32::MAX]);
     let word = *chance.pick(&["CONNECTED", "DISCONNECT", "CLOSING", "DISCONNECTED", "RESET", "M"]);
     match chance.below(6) {

@@ -3,9 +3,15 @@
 //! Time is virtual and jumps to the next thing. Things at the same time happen in the order in
 //! which they were planned. A domain's turn runs the shipped driver; in the middle of it, as a step
 //! of the protocol is reached, the world may go on without that domain, or end it there. The
-//! neighbours: `dom0` is the toolstack, `strike` does the faults, `life` brings domains up and
-//! down, [`super::run`] says what a whole run is.
+//! neighbours: `dom0` is the toolstack, `inject` does the faults, `life` brings domains up and
+//! down, [`crate::runs::run`] says what a whole run is.
 
+pub mod faults;
+pub mod oracle;
+pub mod params;
+pub mod toolstack;
+
+use core::any::Any;
 use core::cmp::Ordering;
 use core::panic::AssertUnwindSafe;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -13,23 +19,21 @@ use std::panic::{catch_unwind, resume_unwind};
 
 use channel::{Epoch, LinkId, Step};
 
-use super::clock::MS;
-use super::dom0::Dom0;
-use super::faults::{Company, Fault, Faults, Mask};
-use super::guest::Guest;
-use super::life::Place;
-use super::machine::Machine;
-use super::oracle::{Oracle, Side};
-use super::params::{Params, Span};
-use super::store::Daemon;
-use super::store::wire::Kind;
-use super::trace::Trace;
-use super::xen::{Life, Xen};
-use prng::{Chance, Choices, Stream};
+use crate::base::clock::MS;
+use crate::base::trace::Trace;
+use crate::machine::Machine;
+use crate::store::Daemon;
+use crate::store::wire::Kind;
+use crate::world::faults::{Company, Fault, Faults, Mask};
+use crate::world::oracle::{Oracle, Side};
+use crate::world::params::{Params, Span};
+use crate::world::toolstack::Dom0;
+use crate::xen::{Life, Xen};
+use prng::{Choices, Prng, Stream};
 
 /// Something that is going to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum SimEvent {
     /// The toolstack does the next step of a job.
     Dom0(usize),
     /// The toolstack begins to introduce a link.
@@ -46,7 +50,7 @@ pub enum Happening {
 struct Planned {
     at_ns: u64,
     order: u64,
-    what: Happening,
+    what: SimEvent,
 }
 
 impl Ord for Planned {
@@ -64,13 +68,79 @@ impl PartialOrd for Planned {
 
 /// Streams of choices, by purpose.
 #[derive(Clone, Debug)]
-pub struct Chances {
+pub struct Prngs {
     /// Latencies and orders.
-    pub timing: Chance,
+    pub timing: Prng,
     /// What users do.
-    pub users: Chance,
+    pub users: Prng,
     /// Epochs.
-    pub epochs: Chance,
+    pub epochs: Prng,
+}
+
+/// What runs in a domain. The world gives it its turns, and knows no more of it.
+pub trait Program: Any + core::fmt::Debug {
+    /// One turn: until there is nothing to do. The world's time at which the next one is due.
+    fn turn(&mut self, world: &mut World, place: usize, woken: bool) -> u64;
+
+    /// What the domain has.
+    fn machine(&mut self) -> &mut Machine;
+}
+
+/// A place where one domain lives after the other.
+#[derive(Debug)]
+pub struct Place {
+    /// The present domain's program, unless it is in the middle of a turn.
+    pub guest: Option<Box<dyn Program>>,
+    /// The present life.
+    pub life: Option<Life>,
+    /// The present number, or the last one.
+    pub domid: u16,
+    /// When its next turn is planned.
+    pub turn_at_ns: u64,
+    /// It stands still until then.
+    pub paused_until_ns: u64,
+    /// Xenstored has rung since its last turn.
+    pub store_rang: bool,
+    /// A link whose endpoint is to be restarted in place.
+    pub restart_due: Option<usize>,
+    /// It is to be suspended at the end of its turn.
+    pub suspend_due: Option<Suspension>,
+    /// Programs, put away, that are to be started at this place instead of fresh domains.
+    pub snapshots: Vec<Box<dyn Any>>,
+    /// World links by the link number in the domain's driver.
+    pub links: Vec<usize>,
+    /// How often a creation has waited for a number to be free.
+    pub(crate) waits: u32,
+    /// How many domains have lived here.
+    pub lives: u32,
+}
+
+/// How a domain comes back from being suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspension {
+    /// Once.
+    Once,
+    /// Twice, one after the other, out of the same snapshot.
+    Twice,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Place {
+            guest: None,
+            life: None,
+            domid: 0,
+            turn_at_ns: u64::MAX,
+            paused_until_ns: 0,
+            store_rang: false,
+            restart_due: None,
+            suspend_due: None,
+            snapshots: Vec::new(),
+            links: Vec::new(),
+            waits: 0,
+            lives: 0,
+        }
+    }
 }
 
 /// What unwinds out of a domain's turn when it dies in the middle of it.
@@ -91,7 +161,7 @@ pub struct World {
     /// What the seed decided.
     pub params: Params,
     /// Choices.
-    pub chances: Chances,
+    pub chances: Prngs,
     /// Grants, events, domains.
     pub xen: Xen,
     /// Xenstored.
@@ -134,7 +204,7 @@ impl World {
 
     /// A world whose parameters were not drawn.
     pub fn of(params: Params, choices: Choices<'_>, mask: Mask, trace: Trace) -> Self {
-        let chances = Chances {
+        let chances = Prngs {
             timing: choices.stream(Stream::Timing),
             users: choices.stream(Stream::Users),
             epochs: choices.stream(Stream::Epochs),
@@ -181,13 +251,13 @@ impl World {
     }
 
     /// Plans something.
-    pub fn plan(&mut self, at_ns: u64, what: Happening) {
+    pub fn plan(&mut self, at_ns: u64, what: SimEvent) {
         self.order += 1;
         self.planned.push(Planned { at_ns, order: self.order, what });
     }
 
     /// Plans something after a time drawn from a span.
-    pub fn plan_in(&mut self, span: Span, what: Happening) {
+    pub fn plan_in(&mut self, span: Span, what: SimEvent) {
         let wait_ns = self.chances.timing.between(span.0, span.1);
         self.plan(self.now_ns + wait_ns, what);
     }
@@ -300,11 +370,11 @@ impl World {
     /// The next thing of the heap.
     fn happen(&mut self) {
         match self.planned.pop().expect("just peeked").what {
-            Happening::Dom0(job) => self.dom0_step(job),
-            Happening::Introduce(link) => self.introduce(link),
-            Happening::Create(place) => self.create(place),
-            Happening::Ending(number) => self.ending(number),
-            Happening::Stray => self.stray(),
+            SimEvent::Dom0(job) => self.dom0_step(job),
+            SimEvent::Introduce(link) => self.introduce(link),
+            SimEvent::Create(place) => self.create(place),
+            SimEvent::Ending(number) => self.ending(number),
+            SimEvent::Stray => self.stray(),
         }
     }
 
@@ -401,7 +471,7 @@ impl World {
         }
         self.doom(link);
         if let Some(fault) = self.faults.at_step(step) {
-            self.strike(fault, place, link, Some(machine));
+            self.inject(fault, place, link, Some(machine));
         }
         if self.places[place].life != Some(machine.life) {
             resume_unwind(Box::new(Died));
@@ -450,7 +520,7 @@ impl World {
             let link = self.faults.chance().below(self.params.links.len() as u32) as usize;
             let end = self.faults.chance().below(2) as usize;
             let place = self.ends(link)[end];
-            self.strike(fault, place, link, None);
+            self.inject(fault, place, link, None);
         }
         self.plan_stray();
     }
@@ -459,7 +529,7 @@ impl World {
     pub fn plan_stray(&mut self) {
         let (low, high) = self.params.stray_ns;
         let wait_ns = self.faults.chance().between(low, high);
-        self.plan(self.now_ns + wait_ns, Happening::Stray);
+        self.plan(self.now_ns + wait_ns, SimEvent::Stray);
     }
 
     /// Notes a fault in the trace.
@@ -484,7 +554,7 @@ impl World {
             }
         }
         for place in 0..self.places.len() {
-            self.plan_in(self.params.vacant_ns, Happening::Create(place));
+            self.plan_in(self.params.vacant_ns, SimEvent::Create(place));
         }
     }
 
@@ -505,10 +575,5 @@ impl World {
             home.suspend_due = None;
             self.turn_by(place, self.now_ns + 1);
         }
-    }
-
-    /// A guest at a place, if it has one and is not in the middle of a turn.
-    pub fn guest(&self, place: usize) -> Option<&Guest> {
-        self.places[place].guest.as_deref()
     }
 }

@@ -6,7 +6,7 @@
 
 use channel::Step;
 
-use prng::Chance;
+use prng::Prng;
 
 /// A kind of fault. The order is that of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,7 +207,7 @@ impl Mask {
 /// Decides when what goes wrong.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    chance: Chance,
+    chance: Prng,
     /// Kinds that this seed has at all, weighted.
     weights: [u32; KINDS],
     /// How often a step is struck.
@@ -220,7 +220,7 @@ pub struct Faults {
 
 impl Faults {
     /// Draws from `chance` which kinds this run has and how many.
-    pub fn new(mut chance: Chance, mask: Mask, company: Company) -> Self {
+    pub fn new(mut chance: Prng, mask: Mask, company: Company) -> Self {
         let mut weights = [0; KINDS];
         for weight in &mut weights {
             // About half of the kinds in each run, so that rare combinations are not drowned.
@@ -296,7 +296,7 @@ impl Faults {
     }
 
     /// Choices about the details of a fault.
-    pub fn chance(&mut self) -> &mut Chance {
+    pub fn chance(&mut self) -> &mut Prng {
         &mut self.chance
     }
 }
@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn faults_that_are_left_out_do_not_change_the_others() {
         let draw = |mask: Mask| {
-            let mut faults = Faults::new(Chance::seeded(3, 1), mask, Company::Honest);
+            let mut faults = Faults::new(Prng::seeded(3, 1), mask, Company::Honest);
             faults.set_enabled(true);
             (0..6).map(|_| faults.stray()).collect::<Vec<_>>()
         };

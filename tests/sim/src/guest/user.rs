@@ -11,8 +11,8 @@ use channel::register::Seq;
 use channel::{Driver, Instant, LinkId, Step};
 use grant::{Readiness, TransferError, WakeWhen};
 
-use super::oracle::Side;
-use super::platform::SimPlatform;
+use crate::guest::platform::SimPlatform;
+use crate::world::oracle::Side;
 
 /// Bytes moved at once.
 const UNIT_BYTES: usize = 700;

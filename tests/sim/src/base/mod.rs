@@ -1,0 +1,5 @@
+//! What everything else stands on.
+
+pub mod clock;
+pub mod page;
+pub mod trace;
