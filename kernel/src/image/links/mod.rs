@@ -353,9 +353,10 @@ impl Links {
         }
     }
 
-    /// Whether all links are being given up, for the domain's end or a restart in place.
+    /// Whether all links are being given up, for the domain's end or a restart in place, or have been
+    /// for the end.
     pub const fn is_leaving(&self) -> bool {
-        self.unload.is_under_way()
+        self.unload.is_under_way() || self.ordered.is_some()
     }
 
     /// Front: asks for a connection. What comes of it is an event.
