@@ -28,8 +28,8 @@ enum Stage {
     Serving { token: FenceToken },
 }
 
-/// One connection whose pages are mapped. End it with [`Self::unmap`]: dropping it leaves the mapping
-/// behind, and the peer's pages in quarantine for ever.
+/// One connection whose pages are mapped. End it with [`Self::unmap`]: dropping it leaves the
+/// mapping behind, and the peer's pages in quarantine for ever.
 #[must_use = "a connection must be unmapped, or the peer's pages stay pinned"]
 #[derive(Debug)]
 pub struct BackConnection<P> {
@@ -182,9 +182,9 @@ impl<P: SharedPages> BackConnection<P> {
         BackView { fence: self.fence(), words, closing }
     }
 
-    /// Reads as many bytes as there are, at most `into.len()`, and returns their number: one unit of
-    /// work. Checks the fence before and after copying. If the front closed it in between, the bytes
-    /// must be discarded.
+    /// Reads as many bytes as there are, at most `into.len()`, and returns their number: one unit
+    /// of work. Checks the fence before and after copying. If the front closed it in between, the
+    /// bytes must be discarded.
     ///
     /// # Errors
     /// [`TransferError`].

@@ -1,10 +1,11 @@
-//! Constants of Xen's grant tables: reserved references, entry flags and status codes, as defined by
-//! `xen/include/public/grant_table.h`.
+//! Constants of Xen's grant tables: reserved references, entry flags and status codes, as defined
+//! by `xen/include/public/grant_table.h`.
 
 use core::fmt;
 
 /// The first entries belong to the toolstack: 0 is the console page, 1 the xenstore page
-/// (`xen/include/public/grant_table.h`, `GNTTAB_NR_RESERVED_ENTRIES`). This crate never changes them.
+/// (`xen/include/public/grant_table.h`, `GNTTAB_NR_RESERVED_ENTRIES`). This crate never changes
+/// them.
 pub const RESERVED_REFS: u32 = 8;
 
 /// Flags of a version-1 entry (`xen/include/public/grant_table.h`, `GTF_*`).
@@ -32,8 +33,8 @@ impl GrantFlags {
     }
 }
 
-/// Status of one map or unmap operation. The hypercall may succeed although every operation in it was
-/// refused (`xen/include/public/grant_table.h`, `GNTST_*`).
+/// Status of one map or unmap operation. The hypercall may succeed although every operation in it
+/// was refused (`xen/include/public/grant_table.h`, `GNTST_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GrantStatus(pub i16);
 

@@ -42,7 +42,8 @@ impl Epoch {
         digits
     }
 
-    /// Parses the register form: exactly 32 lower-case hexadecimal digits. `None` for anything else.
+    /// Parses the register form: exactly 32 lower-case hexadecimal digits. `None` for anything
+    /// else.
     pub fn parse(digits: &[u8]) -> Option<Self> {
         if digits.len() != EPOCH_DIGITS {
             return None;

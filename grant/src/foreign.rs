@@ -1,7 +1,7 @@
 //! The foreign window, and which of its frames hold a mapping of a peer's page. Xen crashes our
-//! domain if it maps at a frame that already holds a mapping, and a lost handle pins the peer's page
-//! for ever. Slots and handles therefore belong to the domain, not to a connection, and outlive any
-//! endpoint (docs/protocol.md §8, §11).
+//! domain if it maps at a frame that already holds a mapping, and a lost handle pins the peer's
+//! page for ever. Slots and handles therefore belong to the domain, not to a connection, and
+//! outlive any endpoint (docs/protocol.md §8, §11).
 
 use alloc::boxed::Box;
 use alloc::vec;

@@ -115,8 +115,8 @@ impl<P: SharedPages> FrontConnection<P> {
         self.stream.size()
     }
 
-    /// Closes the fence: the back stops after its current unit of work at the latest. The caller must
-    /// notify it.
+    /// Closes the fence: the back stops after its current unit of work at the latest. The caller
+    /// must notify it.
     pub fn fence(&self) {
         header::close_fence(self.set.pages());
     }

@@ -170,8 +170,8 @@ impl embedded_io::Error for TransferError {
 /// A blocking stream over a connection. Its buffer holds up to `AHEAD` bytes (at least 1) that were
 /// read ahead, because [`BufRead`] must lend out memory that the peer cannot change.
 ///
-/// Dropping it loses the bytes read ahead. Bytes that were written and not flushed reach the peer at
-/// the next flush, or when either side next blocks.
+/// Dropping it loses the bytes read ahead. Bytes that were written and not flushed reach the peer
+/// at the next flush, or when either side next blocks.
 #[derive(Debug)]
 pub struct Blocking<'a, C, W, const AHEAD: usize = 512> {
     connection: &'a mut C,
@@ -219,8 +219,8 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> ErrorType for Blocking<'_, C, W, 
 }
 
 impl<C: Duplex, W: Waiter, const AHEAD: usize> Read for Blocking<'_, C, W, AHEAD> {
-    /// Blocks until at least one byte is read. Returns 0 at the end of the connection, and if `into`
-    /// is empty.
+    /// Blocks until at least one byte is read. Returns 0 at the end of the connection, and if
+    /// `into` is empty.
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> {
         if into.is_empty() {
             return Ok(0);
@@ -267,8 +267,8 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> BufRead for Blocking<'_, C, W, AH
 }
 
 impl<C: Duplex, W: Waiter, const AHEAD: usize> Write for Blocking<'_, C, W, AHEAD> {
-    /// Blocks until at least one byte is written. If the ring is full it waits for an empty ring, so
-    /// that a stream costs one notification per ring of data.
+    /// Blocks until at least one byte is written. If the ring is full it waits for an empty ring,
+    /// so that a stream costs one notification per ring of data.
     fn write(&mut self, from: &[u8]) -> Result<usize, Self::Error> {
         if from.is_empty() {
             return Ok(0);

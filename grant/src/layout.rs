@@ -1,6 +1,6 @@
-//! Layout of a connection's pages (docs/protocol.md §9, §10): a 512-byte header of eight 64-byte lines
-//! in the first page, then the data of two byte rings. Only one side writes each line, so the sides
-//! never contend for the ownership of a cache line.
+//! Layout of a connection's pages (docs/protocol.md §9, §10): a 512-byte header of eight 64-byte
+//! lines in the first page, then the data of two byte rings. Only one side writes each line, so the
+//! sides never contend for the ownership of a cache line.
 
 /// Bytes of a page (`xen/include/public/arch-x86/xen.h`, a guest frame is 4 KiB).
 pub const PAGE_BYTES: usize = 4096;

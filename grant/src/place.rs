@@ -35,8 +35,9 @@ impl<'a, P: SharedPages, const WRITABLE: bool> InPlace<'a, P, WRITABLE> {
 }
 
 impl<P: SharedPages> Readable<'_, P> {
-    /// Copies bytes out, starting at byte `at` of the range. Two reads of the same bytes may differ,
-    /// because a hostile peer can write at any time: copy once, then check and use the copy.
+    /// Copies bytes out, starting at byte `at` of the range. Two reads of the same bytes may
+    /// differ, because a hostile peer can write at any time: copy once, then check and use the
+    /// copy.
     ///
     /// # Panics
     /// If `at + into.len()` exceeds the range.

@@ -1,6 +1,6 @@
-//! The operations of Xen that this crate needs, as traits: the own grant table and the map operation
-//! (shared memory is [`SharedPages`]). The images implement them with hypercalls; the feature `fake`
-//! implements them in safe Rust, stricter than Xen.
+//! The operations of Xen that this crate needs, as traits: the own grant table and the map
+//! operation (shared memory is [`SharedPages`]). The images implement them with hypercalls; the
+//! feature `fake` implements them in safe Rust, stricter than Xen.
 
 use core::fmt;
 
@@ -119,9 +119,9 @@ pub trait Mapper {
         }
     }
 
-    /// Removes 1 to [`PAGES_MAX`](crate::PAGES_MAX) mappings. Writes to `outcomes`, which has the same
-    /// length, the result that [`Self::unmap`] returns for each. Implementations should batch these
-    /// into one hypercall.
+    /// Removes 1 to [`PAGES_MAX`](crate::PAGES_MAX) mappings. Writes to `outcomes`, which has the
+    /// same length, the result that [`Self::unmap`] returns for each. Implementations should batch
+    /// these into one hypercall.
     fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
         for (mapping, outcome) in mappings.iter().zip(outcomes) {
             *outcome = self.unmap(mapping.handle, mapping.window_slot);

@@ -3,8 +3,8 @@
 //! retries the compare-exchange that ends the grant. Only its success frees them; nothing the peer
 //! says does.
 //!
-//! The quarantine is bounded. A connection reserves a slot when it opens, so that giving it up cannot
-//! fail for lack of space. When no slot is left, new connections are refused.
+//! The quarantine is bounded. A connection reserves a slot when it opens, so that giving it up
+//! cannot fail for lack of space. When no slot is left, new connections are refused.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -35,8 +35,8 @@ struct Held<P> {
     granted: Granted,
 }
 
-/// A bounded number of slots for page sets. A slot is reserved by an open connection, or holds a set
-/// that a peer still maps.
+/// A bounded number of slots for page sets. A slot is reserved by an open connection, or holds a
+/// set that a peer still maps.
 #[derive(Debug)]
 pub struct Quarantine<P> {
     held: Vec<Held<P>>,
@@ -109,8 +109,8 @@ impl<P: SharedPages> Quarantine<P> {
         Some(())
     }
 
-    /// Ends every grant that can be ended. Returns the zeroed page set if that was all of them, else
-    /// keeps the set. Uses up one reservation made by [`Self::reserve`].
+    /// Ends every grant that can be ended. Returns the zeroed page set if that was all of them,
+    /// else keeps the set. Uses up one reservation made by [`Self::reserve`].
     pub(crate) fn give_up(
         &mut self,
         set: PageSet<P>,

@@ -9,7 +9,8 @@
 //! index and then reads the peer's index, the other publishes its index and then reads the event
 //! index. Both need a full barrier between the store and the load. Without it each load may miss
 //! the other side's store, and a side sleeps although the ring is ready. The barrier is paid once
-//! per burst, in [`crate::Stream::flush`] and [`crate::Stream::before_sleep`], not once per message.
+//! per burst, in [`crate::Stream::flush`] and [`crate::Stream::before_sleep`], not once per
+//! message.
 
 use core::fmt;
 
@@ -238,7 +239,8 @@ impl<const PRODUCER: bool> RingEnd<PRODUCER> {
 
 impl Producer {
     /// Writes as many bytes as there is space for, publishes them and returns their number.
-    /// Executes no barrier and sends no notification; [`crate::Stream::flush`] does, once per burst.
+    /// Executes no barrier and sends no notification; [`crate::Stream::flush`] does, once per
+    /// burst.
     ///
     /// # Errors
     /// [`RingError`] if the peer's index is invalid.

@@ -37,8 +37,9 @@ pub enum Readiness {
     MaySleep,
 }
 
-/// Most polls of [`Stream::spin_until_ready`]. They take about as long as sleeping and waking up, so
-/// a fruitless spin at most doubles the cost (docs/decisions/0015-look-before-sleeping-on-data.md).
+/// Most polls of [`Stream::spin_until_ready`]. They take about as long as sleeping and waking up,
+/// so a fruitless spin at most doubles the cost
+/// (docs/decisions/0015-look-before-sleeping-on-data.md).
 pub const SPIN_LIMIT: u32 = 500;
 
 /// Outcome of [`Stream::before_sleep`].

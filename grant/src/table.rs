@@ -1,5 +1,5 @@
-//! Makes and ends grants in the own grant table. Only the table records which entries are free, so a
-//! restart loses nothing: an entry that a domain may still map has non-zero flags and is skipped
+//! Makes and ends grants in the own grant table. Only the table records which entries are free, so
+//! a restart loses nothing: an entry that a domain may still map has non-zero flags and is skipped
 //! until the grant is ended (docs/protocol.md §11).
 
 use core::fmt;
@@ -11,9 +11,9 @@ use crate::page_set::{Granted, PageSet};
 use crate::ports::{GrantEntries, GrantError, Granter};
 use crate::shared_pages::SharedPages;
 
-/// Most tries of the compare-exchange that ends a grant. It fails when Xen changes the flags, because
-/// the peer maps or unmaps the page, and a hostile peer can do that for ever. After this many tries
-/// the grant counts as in use, and the caller retries later.
+/// Most tries of the compare-exchange that ends a grant. It fails when Xen changes the flags,
+/// because the peer maps or unmaps the page, and a hostile peer can do that for ever. After this
+/// many tries the grant counts as in use, and the caller retries later.
 const END_TRIES_MAX: u32 = 4;
 
 /// The own domain's grant table.
@@ -34,8 +34,8 @@ pub enum EndError {
         /// The entry's flags, as last seen.
         flags: GrantFlags,
     },
-    /// The entry is free. After a restore the table is empty: the grants from before no longer exist,
-    /// and no domain maps them.
+    /// The entry is free. After a restore the table is empty: the grants from before no longer
+    /// exist, and no domain maps them.
     NotGranted,
 }
 
@@ -84,8 +84,8 @@ impl<E: GrantEntries> GrantTable<E> {
 
     /// Ends a grant if no domain maps the page. After `Ok` no domain can map it.
     ///
-    /// This is one compare-exchange, not a read and a store: the peer could map the page in between,
-    /// and would see the data of its next use (XSA-396).
+    /// This is one compare-exchange, not a read and a store: the peer could map the page in
+    /// between, and would see the data of its next use (XSA-396).
     ///
     /// # Errors
     /// [`EndError`]; the entry is unchanged. The page must not be reused after [`EndError::InUse`].

@@ -1,5 +1,5 @@
-//! State of the fakes: frames, domains, grant entries and mappings, and Xen's rules for them. Domains
-//! are identified by their incarnation, because domids are reused.
+//! State of the fakes: frames, domains, grant entries and mappings, and Xen's rules for them.
+//! Domains are identified by their incarnation, because domids are reused.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

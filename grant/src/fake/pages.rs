@@ -1,5 +1,5 @@
-//! Views of the fake machine's memory, own or mapped. Each access looks up the current mapping, so a
-//! view that outlives its mapping panics on first use.
+//! Views of the fake machine's memory, own or mapped. Each access looks up the current mapping, so
+//! a view that outlives its mapping panics on first use.
 
 use alloc::vec::Vec;
 
