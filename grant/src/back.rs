@@ -1,6 +1,6 @@
 //! The mapping side of one connection (docs/protocol.md §8): the peer's pages in the foreign
-//! window and its end of the rings. It writes nothing before the header has been verified, looks
-//! at the fence around each unit of work, and cannot be used once unmapped.
+//! window, and this side's ends of the rings. It writes nothing before the header is verified,
+//! checks the fence around each unit of work, and cannot be used after unmapping.
 
 use core::fmt;
 
@@ -17,19 +17,19 @@ use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, Stream, WakeWhen};
 use xen_types::{DomId, GrantRef};
 
-/// How far a connection has come.
+/// Progress of setting up a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Mapped; nothing known of the pages, nothing may be written.
+    /// Mapped. The contents are unknown and nothing may be written.
     Mapped,
-    /// The header is the announced one.
+    /// The header matches the CONNECT.
     Verified { number: ConnectionId, token: FenceToken },
     /// Stamped; data may flow.
     Serving { token: FenceToken },
 }
 
-/// One connection, from the mapping on. Given up by [`Self::unmap`]; merely dropping it would leave
-/// the mapping behind, and the peer's pages in quarantine for ever.
+/// One connection whose pages are mapped. End it with [`Self::unmap`]: dropping it leaves the
+/// mapping behind, and the peer's pages in quarantine for ever.
 #[must_use = "a connection must be unmapped, or the peer's pages stay pinned"]
 #[derive(Debug)]
 pub struct BackConnection<P> {
@@ -39,25 +39,26 @@ pub struct BackConnection<P> {
     stream: Stream,
 }
 
-/// What the back sees in the header, copied.
+/// A copy of the header fields that the front writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackView {
-    /// Whether the front still stands by this connection.
+    /// Whether the front keeps this connection open.
     pub fence: Fence,
     /// The front's words.
     pub words: PageWords,
-    /// Whether the front asks for a disconnect.
+    /// Whether the front requests a disconnect.
     pub closing: Closing,
 }
 
-/// Data cannot be moved any more.
+/// Reason why no more data can be moved.
 ///
 /// Exhaustive on purpose: a closed fence is a normal end, a broken ring is the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferError {
-    /// The front has given the connection up. What was copied out since the last unit is dropped.
+    /// The front has given up the connection. Bytes copied in the current unit of work must be
+    /// discarded.
     Fenced,
-    /// The front broke the ring.
+    /// The front violated the ring protocol.
     Ring(RingError),
 }
 
@@ -77,13 +78,13 @@ impl fmt::Display for TransferError {
 }
 
 impl<P: SharedPages> BackConnection<P> {
-    /// Maps all pages that the peer offers, or none. `view` makes the view of the slots.
+    /// Maps all pages that the peer offers, or none. `view` creates the view of the mapped slots.
     ///
     /// # Errors
     /// [`MapError`].
     ///
     /// # Panics
-    /// If the view has another number of pages than the run.
+    /// If the view and the run have different numbers of pages.
     pub fn map(
         window: &mut Window,
         mapper: &mut impl Mapper,
@@ -99,17 +100,20 @@ impl<P: SharedPages> BackConnection<P> {
     /// A connection over pages that were just mapped.
     ///
     /// # Panics
-    /// If the view has another number of pages than the run.
+    /// If the view and the run have different numbers of pages.
     pub fn new(run: SlotRun, pages: P) -> Self {
-        assert!(pages.pages() == run.count(), "the view shows exactly the mapped pages");
+        assert!(
+            pages.pages() == run.count(),
+            "the view and the run differ in their number of pages"
+        );
         let stream = Stream::back(&Layout::of(run.count()));
         Self { pages, run, stage: Stage::Mapped, stream }
     }
 
-    /// Checks that these are the pages that the CONNECT announced. Writes nothing.
+    /// Checks that the header matches the CONNECT. Writes nothing.
     ///
     /// # Errors
-    /// [`VerifyError`]: unmap and refuse.
+    /// [`VerifyError`]; unmap the pages and refuse the connection.
     ///
     /// # Panics
     /// If called twice.
@@ -120,10 +124,11 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(())
     }
 
-    /// Tells the front, in the page, that it is served. Everything that can fail has been done.
+    /// Writes the stamp, by which the front learns that this side serves the connection. Every step
+    /// that can fail must be done before.
     ///
     /// # Panics
-    /// If the header was not verified: that would write into a page of unknown purpose.
+    /// If the header was not verified, since the page may then serve another purpose.
     pub fn stamp(&mut self, epoch: Epoch) {
         let Stage::Verified { number, token } = self.stage else {
             panic!("the stamp comes once, after the header was verified");
@@ -132,7 +137,7 @@ impl<P: SharedPages> BackConnection<P> {
         self.stage = Stage::Serving { token };
     }
 
-    /// Unmaps the pages. They cannot be touched any more, whatever the outcome.
+    /// Unmaps the pages. They must not be accessed afterwards, not even after an error.
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused; [`Window::sweep`] tries again.
@@ -140,7 +145,7 @@ impl<P: SharedPages> BackConnection<P> {
         window.unmap(mapper, self.run)
     }
 
-    /// As [`Self::unmap`], by `undo`, see [`Window::unmap_with`].
+    /// Like [`Self::unmap`], but unmaps by calling `undo`, see [`Window::unmap_with`].
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused; [`Window::sweep`] tries again.
@@ -152,7 +157,7 @@ impl<P: SharedPages> BackConnection<P> {
         window.unmap_with(self.run, undo)
     }
 
-    /// Writes the own words.
+    /// Writes this side's words into the page.
     ///
     /// # Panics
     /// If the header was not verified.
@@ -161,7 +166,7 @@ impl<P: SharedPages> BackConnection<P> {
         header::publish(&self.pages, Side::Back, words);
     }
 
-    /// Asks for a disconnect in the page; then notify.
+    /// Requests a disconnect in the page. The caller must notify the peer.
     ///
     /// # Panics
     /// If the header was not verified.
@@ -170,15 +175,16 @@ impl<P: SharedPages> BackConnection<P> {
         header::say_closing(&self.pages, Side::Back);
     }
 
-    /// What the front wrote, copied. Before the header is verified the fence counts as closed.
+    /// Copies the fields that the front writes. The fence counts as closed until the header is
+    /// verified.
     pub fn observe(&self) -> BackView {
         let (words, closing) = header::observe(&self.pages, Side::Front);
         BackView { fence: self.fence(), words, closing }
     }
 
-    /// Reads from the front as much as there is, at most `into.len()` bytes: one unit of work. The
-    /// fence is looked at before, and again after the bytes were copied: when it was closed in
-    /// between, they are not to be acted on.
+    /// Reads as many bytes as there are, at most `into.len()`, and returns their number: one unit
+    /// of work. Checks the fence before and after copying. If the front closed it in between, the
+    /// bytes must be discarded.
     ///
     /// # Errors
     /// [`TransferError`].
@@ -194,7 +200,7 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(bytes)
     }
 
-    /// Writes to the front as much as there is room for, after a look at the fence.
+    /// Checks the fence, writes as many bytes as there is space for and returns their number.
     ///
     /// # Errors
     /// [`TransferError`].
@@ -206,8 +212,8 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(self.stream.outgoing().write(&self.pages, from)?)
     }
 
-    /// Up to `wanted` bytes from the front, where they lie: one unit of work, which
-    /// [`Self::consume`] ends.
+    /// Up to `wanted` bytes from the front, in place. Begins a unit of work that [`Self::consume`]
+    /// ends.
     ///
     /// # Errors
     /// [`TransferError`].
@@ -220,21 +226,21 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(Readable::new(&self.pages, spans))
     }
 
-    /// Gives the room of the next `bytes` bytes back, after a look at the fence.
+    /// Checks the fence and returns the space of the next `bytes` bytes to the front.
     ///
     /// # Errors
-    /// [`TransferError::Fenced`]: what was copied is not to be acted on.
+    /// [`TransferError::Fenced`]: the copied bytes must be discarded.
     ///
     /// # Panics
-    /// If they are more than [`Self::data`] showed, or if not stamped.
+    /// If that exceeds the length that [`Self::data`] returned, or if not stamped.
     pub fn consume(&mut self, bytes: usize) -> Result<(), TransferError> {
         self.check_fence(self.token())?;
         self.stream.incoming().consume(&self.pages, bytes);
         Ok(())
     }
 
-    /// Room for up to `wanted` bytes to the front, after a look at the fence. [`Self::commit`] makes
-    /// what was put there visible.
+    /// Checks the fence and returns space for up to `wanted` bytes. [`Self::commit`] publishes the
+    /// bytes put there.
     ///
     /// # Errors
     /// [`TransferError`].
@@ -247,61 +253,60 @@ impl<P: SharedPages> BackConnection<P> {
         Ok(Writable::new(&self.pages, spans))
     }
 
-    /// Makes the next `bytes` bytes visible to the front.
+    /// Publishes the next `bytes` bytes to the front.
     ///
     /// # Panics
-    /// If they are more than [`Self::space`] gave.
+    /// If that exceeds the length that [`Self::space`] returned.
     pub fn commit(&mut self, bytes: usize) {
         self.stream.outgoing().publish(&self.pages, bytes);
     }
 
-    /// How far the peer has moved the two rings, see [`Stream::accepted`].
+    /// The peer's progress on both rings, see [`Stream::accepted`].
     pub const fn accepted(&self) -> [u32; 2] {
         self.stream.accepted()
     }
 
-    /// The pages themselves. Who writes what this crate keeps there breaks the connection: for an
-    /// image that puts its peer to the test.
+    /// The shared pages, for an image that tests its peer. Writing to them breaks the connection.
     pub const fn pages(&self) -> &P {
         &self.pages
     }
 
-    /// Ends a burst of reads and writes.
+    /// Ends a burst of reads and writes, see [`Stream::flush`].
     pub fn flush(&mut self) -> Notify {
         self.stream.flush(&self.pages)
     }
 
-    /// Bytes that can be written now, after a look at the peer's index.
+    /// Bytes that can be written now. Reads the peer's index.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
-    pub fn room(&mut self) -> Result<usize, RingError> {
+    /// [`TransferError::Ring`] if the peer's index is invalid.
+    pub fn room(&mut self) -> Result<usize, TransferError> {
         let all = self.stream.size() as usize;
         Ok(self.stream.outgoing().writable(&self.pages, all)?.bytes())
     }
 
-    /// Looks for a moment whether a wish is fulfilled, see [`Stream::spin_until_ready`].
+    /// Polls for a bounded time, see [`Stream::spin_until_ready`].
     ///
     /// # Errors
     /// [`TransferError`].
     ///
     /// # Panics
     /// If not stamped.
-    pub fn spin_until_ready(&mut self, wish: WakeWhen) -> Result<Readiness, TransferError> {
+    pub fn spin_until_ready(&mut self, wake: WakeWhen) -> Result<Readiness, TransferError> {
         self.check_fence(self.token())?;
-        Ok(self.stream.spin_until_ready(&self.pages, wish)?)
+        Ok(self.stream.spin_until_ready(&self.pages, wake)?)
     }
 
-    /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
+    /// Flushes, requests a notification and checks again, see [`Stream::before_sleep`].
     ///
     /// # Errors
     /// [`TransferError`].
     ///
     /// # Panics
     /// If not stamped.
-    pub fn before_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, TransferError> {
+    pub fn before_sleep(&mut self, wake: WakeWhen) -> Result<Sleep, TransferError> {
         self.check_fence(self.token())?;
-        Ok(self.stream.before_sleep(&self.pages, wish)?)
+        Ok(self.stream.before_sleep(&self.pages, wake)?)
     }
 
     fn fence(&self) -> Fence {

@@ -1,11 +1,11 @@
-//! The names and numbers of Xen's grant tables: domain ids, grant references, entry flags, status
-//! codes. Everything here is fixed by `xen/include/public/grant_table.h`; the neighbours
-//! [`crate::table`] and [`crate::foreign`] give it behaviour.
+//! Constants of Xen's grant tables: reserved references, entry flags and status codes, as defined
+//! by `xen/include/public/grant_table.h`.
 
 use core::fmt;
 
-/// The first entries belong to the tools: 0 is the console page, 1 the xenstore page
-/// (`xen/include/public/grant_table.h`, `GNTTAB_NR_RESERVED_ENTRIES`). They are never touched.
+/// The first entries belong to the toolstack: 0 is the console page, 1 the xenstore page
+/// (`xen/include/public/grant_table.h`, `GNTTAB_NR_RESERVED_ENTRIES`). This crate never changes
+/// them.
 pub const RESERVED_REFS: u32 = 8;
 
 /// Flags of a version-1 entry (`xen/include/public/grant_table.h`, `GTF_*`).
@@ -13,7 +13,7 @@ pub const RESERVED_REFS: u32 = 8;
 pub struct GrantFlags(pub u16);
 
 impl GrantFlags {
-    /// `GTF_invalid`: the entry grants nothing; to us it means that the entry is free.
+    /// `GTF_invalid`: the entry grants nothing and is free.
     pub const INVALID: Self = Self(0);
     /// `GTF_permit_access`: the domain may map the frame, for reading and writing.
     pub const PERMIT_ACCESS: Self = Self(1);
@@ -22,19 +22,19 @@ impl GrantFlags {
     /// `GTF_writing`: set by Xen while the frame is mapped for writing.
     pub const WRITING: Self = Self(1 << 4);
 
-    /// True while Xen counts at least one mapping of the entry.
+    /// True while at least one mapping of the entry exists.
     pub const fn in_use(self) -> bool {
         self.0 & (Self::READING.0 | Self::WRITING.0) != 0
     }
 
-    /// True if the entry may be given away: nothing granted, nothing mapped.
+    /// True if the entry is unused: not granted and not mapped.
     pub const fn is_free(self) -> bool {
         self.0 == Self::INVALID.0
     }
 }
 
-/// Status of one map or unmap operation. It is per operation: the hypercall itself may succeed
-/// while each operation in it was refused (`xen/include/public/grant_table.h`, `GNTST_*`).
+/// Status of one map or unmap operation. The hypercall may succeed although every operation in it
+/// was refused (`xen/include/public/grant_table.h`, `GNTST_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GrantStatus(pub i16);
 
@@ -53,10 +53,10 @@ impl GrantStatus {
     pub const BAD_ADDRESS: Self = Self(-5);
     /// `GNTST_permission_denied`: a security module (SILO, Flask) forbids it.
     pub const PERMISSION_DENIED: Self = Self(-8);
-    /// `GNTST_bad_page`: what was granted is no page of memory.
+    /// `GNTST_bad_page`: the granted frame is not a page of memory.
     pub const BAD_PAGE: Self = Self(-9);
 
-    /// What the code means, for people.
+    /// A description of the code.
     pub const fn meaning(self) -> &'static str {
         match self.0 {
             0 => "okay",

@@ -1,7 +1,8 @@
-//! Epochs: 128 random bits that name one life of an endpoint, for all time (docs/protocol.md §1).
-//! They tell a stale message or page from a fresh one, and nothing else does.
+//! Epochs: 128 random bits that identify one incarnation of an endpoint (docs/protocol.md §1). Only
+//! the epoch distinguishes a stale message or page from a current one.
 
-/// One life of an endpoint. Drawn anew when an endpoint starts or goes down, and at no other time.
+/// Identifies one incarnation of an endpoint. A new one is drawn when the endpoint starts or goes
+/// down, and at no other time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Epoch(u128);
 
@@ -29,20 +30,20 @@ impl Epoch {
         self.0
     }
 
-    /// The 32 lower-case digits of the register's form, most significant first.
+    /// The register form: 32 lower-case hexadecimal digits, most significant first.
     pub fn digits(self) -> [u8; EPOCH_DIGITS] {
         let mut digits = [b'0'; EPOCH_DIGITS];
         let mut rest = self.0;
         for digit in digits.iter_mut().rev() {
-            // A value below 16: the digit table has 16 entries, so it is always found.
+            // The index is below 16, the length of the table.
             *digit = b"0123456789abcdef"[(rest & 0xf) as usize];
             rest >>= 4;
         }
         digits
     }
 
-    /// Reads the register's form: exactly 32 lower-case hexadecimal digits; anything else is no
-    /// epoch.
+    /// Parses the register form: exactly 32 lower-case hexadecimal digits. `None` for anything
+    /// else.
     pub fn parse(digits: &[u8]) -> Option<Self> {
         if digits.len() != EPOCH_DIGITS {
             return None;

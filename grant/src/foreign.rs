@@ -1,7 +1,7 @@
-//! Which frames of the foreign window hold a mapping of a peer's page. Mapping at a frame that
-//! already holds one makes Xen crash our domain, and a handle that is forgotten pins the peer's
-//! page for ever; so slots and handles are kept here, by domain and not by connection, and outlive
-//! any endpoint (docs/protocol.md §8, §11).
+//! The foreign window, and which of its frames hold a mapping of a peer's page. Xen crashes our
+//! domain if it maps at a frame that already holds a mapping, and a lost handle pins the peer's
+//! page for ever. Slots and handles therefore belong to the domain, not to a connection, and
+//! outlive any endpoint (docs/protocol.md §8, §11).
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -11,23 +11,23 @@ use crate::layout::PAGES_MAX;
 use crate::ports::{MapHandle, MapRefused, Mapper, Mapping, UnmapRefused};
 use xen_types::{DomId, GrantRef};
 
-/// What a slot of the window holds.
+/// State of one slot of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Free,
-    /// Part of a run that is being mapped or was handed out.
+    /// Part of a run.
     Mapped(MapHandle),
-    /// Its owner has let go of it, but Xen refused to unmap: out of use, tried again.
+    /// The run was unmapped, but Xen refused this slot. Retried by [`Window::sweep`].
     Stuck(MapHandle),
 }
 
-/// The window: guest frames without memory, where foreign pages can be mapped.
+/// Guest frames without memory, at which foreign pages can be mapped.
 #[derive(Debug)]
 pub struct Window {
     slots: Box<[Slot]>,
 }
 
-/// Consecutive slots that hold one connection's pages. Not `Clone`: whoever has it may unmap.
+/// Consecutive slots that hold one connection's pages. Not `Clone`, because its owner may unmap it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SlotRun {
     first: usize,
@@ -46,35 +46,35 @@ impl SlotRun {
     }
 }
 
-/// A peer's pages could not be mapped; none of them is.
+/// Why a peer's pages could not be mapped. None of them is mapped.
 ///
 /// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MapError {
     /// The peer offered no page, or more than [`PAGES_MAX`].
     PageCount {
-        /// How many it offered.
+        /// Number of pages offered.
         offered: usize,
     },
     /// The peer offered the same reference twice.
     RepeatedRef(GrantRef),
     /// The peer's ring size does not follow from its number of pages.
     RingBytes {
-        /// Bytes of each ring as offered.
+        /// Size of each ring in bytes, as offered.
         offered: u32,
-        /// Bytes of each ring with so many pages.
+        /// Size of each ring in bytes that follows from the number of pages.
         expected: u32,
     },
-    /// Our window has no run of free slots long enough.
+    /// The window has no long enough run of free slots.
     WindowFull {
-        /// Slots needed in a row.
+        /// Number of consecutive slots needed.
         wanted: usize,
     },
     /// Xen refused one of the pages.
     Refused {
-        /// Which one.
+        /// The reference that Xen refused.
         r: GrantRef,
-        /// What Xen said.
+        /// Xen's answer.
         why: MapRefused,
     },
 }
@@ -83,7 +83,7 @@ impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PageCount { offered } => {
-                write!(f, "the peer offers {offered} pages, 1 to {PAGES_MAX} are possible")
+                write!(f, "the peer offers {offered} pages; 1 to {PAGES_MAX} are allowed")
             }
             Self::RepeatedRef(r) => write!(f, "the peer offers reference {} twice", r.0),
             Self::RingBytes { offered, expected } => {
@@ -97,12 +97,12 @@ impl fmt::Display for MapError {
 
 impl core::error::Error for MapError {}
 
-/// Some pages could not be unmapped; their slots stay out of use until [`Window::sweep`] succeeds.
+/// Some pages could not be unmapped. Their slots stay out of use until [`Window::sweep`] succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmapError {
-    /// How many.
+    /// Number of pages that stay mapped.
     pub stuck: usize,
-    /// What Xen said to the last of them.
+    /// Xen's answer for the last of them.
     pub why: UnmapRefused,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for UnmapError {
 impl core::error::Error for UnmapError {}
 
 impl Window {
-    /// A window of `slots` frames without a mapping. This is the only allocation.
+    /// A window of `slots` frames without mappings. Only this call allocates.
     pub fn new(slots: usize) -> Self {
         Self { slots: vec![Slot::Free; slots].into_boxed_slice() }
     }
@@ -123,7 +123,7 @@ impl Window {
     /// Maps all of a peer's pages into consecutive slots, or none.
     ///
     /// # Errors
-    /// [`MapError`]: the offer is absurd, the window is full, or Xen refused.
+    /// [`MapError`]: the offer is invalid, the window is full, or Xen refused.
     pub fn map(
         &mut self,
         mapper: &mut impl Mapper,
@@ -149,15 +149,15 @@ impl Window {
         }
         let run = SlotRun { first, count: refs.len() };
         if let Err(refused) = refused {
-            // What was mapped is undone. A refusal there leaves stuck slots, which are counted and
-            // retried; the answer to the peer is the same.
+            // If Xen refuses to unmap as well, stuck slots remain, which are counted and retried.
+            // The result is the same.
             let _ = self.unmap(mapper, run);
             return Err(refused);
         }
         Ok(run)
     }
 
-    /// Unmaps a run. Afterwards none of its pages may be touched, even if some are stuck.
+    /// Unmaps a run. Its pages must not be accessed afterwards, even if some are stuck.
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused any; the others are unmapped.
@@ -165,8 +165,8 @@ impl Window {
         self.unmap_with(run, |mappings, outcomes| mapper.unmap_run(mappings, outcomes))
     }
 
-    /// As [`Self::unmap`], by `undo`: as [`Mapper::unmap_run`], it undoes the mappings and leaves
-    /// what came of each in the outcomes. It is called once, or not at all if nothing is mapped.
+    /// Like [`Self::unmap`], but unmaps by calling `undo`, which has the contract of
+    /// [`Mapper::unmap_run`]. Calls it once, or not at all if nothing is mapped.
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused any; the others are unmapped.
@@ -181,7 +181,7 @@ impl Window {
         })
     }
 
-    /// Tries again to unmap what is stuck.
+    /// Tries again to unmap the stuck slots.
     ///
     /// # Errors
     /// [`UnmapError`] if some still are.
@@ -193,7 +193,7 @@ impl Window {
         })
     }
 
-    /// Unmaps everything, whoever had it: for an image whose endpoints all start anew.
+    /// Unmaps every slot, for an image that restarts all its endpoints.
     ///
     /// # Errors
     /// [`UnmapError`] if Xen refused any.
@@ -205,19 +205,18 @@ impl Window {
         })
     }
 
-    /// Forgets everything without a word to Xen: after a resume the mappings are gone with the
-    /// domain's former life, and their handles may be others' by now. Runs that were handed out
-    /// are unmapped as if they were empty.
+    /// Frees every slot without unmapping. After a resume the old mappings no longer exist, and Xen
+    /// may have reused their handles. Unmapping a run from before does nothing.
     pub fn forget(&mut self) {
         self.slots.fill(Slot::Free);
     }
 
-    /// Slots that hold a mapping, stuck ones included.
+    /// Number of slots that hold a mapping, including stuck ones.
     pub fn mapped(&self) -> usize {
         self.slots.iter().filter(|slot| **slot != Slot::Free).count()
     }
 
-    /// Slots whose mapping Xen refused to undo.
+    /// Number of slots that Xen refused to unmap.
     pub fn stuck(&self) -> usize {
         self.slots.iter().filter(|slot| matches!(slot, Slot::Stuck(_))).count()
     }
@@ -231,7 +230,7 @@ impl Window {
     ) -> Result<(), UnmapError> {
         let mut result = Ok(());
         let mut stuck = 0;
-        // As many at once as a connection has pages.
+        // A batch fits the arrays below.
         for (batch, slots) in self.slots[first..first + count].chunks_mut(PAGES_MAX).enumerate() {
             let base = first + batch * PAGES_MAX;
             let mut mappings = [Mapping { window_slot: 0, handle: MapHandle(0) }; PAGES_MAX];

@@ -1,5 +1,5 @@
-//! The granting side of one connection (docs/protocol.md §7): its pages, its grants and its end of
-//! the rings. Everything that it ever granted is either ended or in quarantine when it is gone.
+//! The granting side of one connection (docs/protocol.md §7): its pages, its grants and its ends of
+//! the rings. Once it is released, each of its grants is either ended or in quarantine.
 
 use core::fmt;
 
@@ -15,9 +15,9 @@ use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, Stream, WakeWhen};
 use xen_types::{DomId, GrantRef};
 
-/// One connection, from the grants on. Given up by [`Self::release`]; merely dropping it would
-/// leave the grants behind, and lose the pages: a view gives no memory back when it is dropped (see
-/// [`SharedPages`]), and only [`Self::release`] and [`Quarantine::sweep`] hand the set out again.
+/// One connection whose pages are granted. End it with [`Self::release`]: dropping it leaves the
+/// grants behind and leaks the pages. A dropped view frees no memory (see [`SharedPages`]); only
+/// [`Self::release`] and [`Quarantine::sweep`] return the page set.
 #[must_use = "a connection must be released, or its grants stay"]
 #[derive(Debug)]
 pub struct FrontConnection<P> {
@@ -26,33 +26,33 @@ pub struct FrontConnection<P> {
     stream: Stream,
 }
 
-/// What the front sees in the header, copied.
+/// A copy of the header fields that the back writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrontView {
-    /// What the back has stamped so far.
+    /// The back's stamp.
     pub stamp: Stamp,
     /// The back's words.
     pub words: PageWords,
-    /// Whether the back asks for a disconnect.
+    /// Whether the back requests a disconnect.
     pub closing: Closing,
 }
 
 /// A connection could not be opened.
 #[derive(Debug)]
 pub struct OpenError<P> {
-    /// Why.
+    /// The reason.
     pub why: OpenRefusal,
-    /// The pages; `None` if a peer that guessed a reference has mapped one already, so that they
-    /// went into quarantine.
+    /// The pages. `None` if they are in quarantine, because a peer guessed a reference and has
+    /// already mapped a page.
     pub set: Option<PageSet<P>>,
 }
 
-/// Why a connection could not be opened. All of these are our own domain's limits.
+/// Why a connection could not be opened: always a limit of the own domain.
 ///
 /// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenRefusal {
-    /// Too many page sets are in use or still mapped by peers.
+    /// All slots are reserved or hold pages that peers still map.
     QuarantineFull,
     /// The grant table is full.
     Grant(GrantError),
@@ -78,10 +78,11 @@ impl<P> fmt::Display for OpenError<P> {
 impl<P: fmt::Debug> core::error::Error for OpenError<P> {}
 
 impl<P: SharedPages> FrontConnection<P> {
-    /// Zeroes the pages, writes the header and grants them to `peer`. The CONNECT may go out.
+    /// Zeroes the pages, writes the header and grants them to `peer`. Afterwards the CONNECT may be
+    /// sent.
     ///
     /// # Errors
-    /// [`OpenError`]; what had been granted is ended, or in quarantine.
+    /// [`OpenError`]; grants made so far are ended or in quarantine.
     pub fn open(
         set: PageSet<P>,
         peer: DomId,
@@ -104,27 +105,28 @@ impl<P: SharedPages> FrontConnection<P> {
         Ok(Self { set, granted, stream })
     }
 
-    /// The references to tell the peer, in the order of the pages.
+    /// The references to send to the peer, in the order of the pages.
     pub fn refs(&self) -> impl Iterator<Item = GrantRef> + '_ {
         self.granted.iter()
     }
 
-    /// Bytes of each ring, to tell the peer.
+    /// Size of each ring in bytes, to send to the peer.
     pub const fn ring_bytes(&self) -> u32 {
         self.stream.size()
     }
 
-    /// Closes the fence: the back stops at the latest after the unit of work that it is in. Then
-    /// notify it.
+    /// Closes the fence: the back stops after its current unit of work at the latest. The caller
+    /// must notify it.
     pub fn fence(&self) {
         header::close_fence(self.set.pages());
     }
 
-    /// Fences, ends every grant that can be ended, and lets go of the pages: zeroed, if all grants
-    /// are ended. Close the event channel before, so that a reused domain cannot take it up.
+    /// Closes the fence and ends every grant that can be ended. Returns the zeroed pages if all
+    /// grants are ended. Close the event channel first, so that a domain that reuses the domid
+    /// cannot bind it.
     ///
     /// # Errors
-    /// [`StillMapped`]: the pages went into the quarantine.
+    /// [`StillMapped`]: the pages are now in the quarantine.
     pub fn release(
         self,
         granter: &mut impl Granter<P>,
@@ -134,110 +136,109 @@ impl<P: SharedPages> FrontConnection<P> {
         quarantine.give_up(self.set, self.granted, granter)
     }
 
-    /// Writes the own words.
+    /// Writes this side's words into the page.
     pub fn publish(&self, words: PageWords) {
         header::publish(self.set.pages(), Side::Front, words);
     }
 
-    /// Asks for a disconnect in the page; then notify.
+    /// Requests a disconnect in the page. The caller must notify the peer.
     pub fn say_closing(&self) {
         header::say_closing(self.set.pages(), Side::Front);
     }
 
-    /// What the back wrote, copied.
+    /// Copies the fields that the back writes.
     pub fn observe(&self) -> FrontView {
         let (words, closing) = header::observe(self.set.pages(), Side::Back);
         FrontView { stamp: header::read_stamp(self.set.pages()), words, closing }
     }
 
-    /// Reads from the back as much as there is, at most `into.len()` bytes.
+    /// Reads as many bytes as there are, at most `into.len()`, and returns their number.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, RingError> {
         self.stream.incoming().read(self.set.pages(), into)
     }
 
-    /// Writes to the back as much as there is room for.
+    /// Writes as many bytes as there is space for and returns their number.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     pub fn write(&mut self, from: &[u8]) -> Result<usize, RingError> {
         self.stream.outgoing().write(self.set.pages(), from)
     }
 
-    /// Up to `wanted` bytes from the back, where they lie. [`Self::consume`] gives their room back.
+    /// Up to `wanted` bytes from the back, in place. [`Self::consume`] returns their space.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     pub fn data(&mut self, wanted: usize) -> Result<Readable<'_, P>, RingError> {
         let spans = self.stream.incoming().readable(self.set.pages(), wanted)?;
         Ok(Readable::new(self.set.pages(), spans))
     }
 
-    /// Gives the room of the next `bytes` bytes back.
+    /// Returns the space of the next `bytes` bytes to the back.
     ///
     /// # Panics
-    /// If they are more than [`Self::data`] showed.
+    /// If that exceeds the length that [`Self::data`] returned.
     pub fn consume(&mut self, bytes: usize) {
         self.stream.incoming().consume(self.set.pages(), bytes);
     }
 
-    /// Room for up to `wanted` bytes to the back. [`Self::commit`] makes what was put there visible.
+    /// Space for up to `wanted` bytes. [`Self::commit`] publishes the bytes put there.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     pub fn space(&mut self, wanted: usize) -> Result<Writable<'_, P>, RingError> {
         let spans = self.stream.outgoing().writable(self.set.pages(), wanted)?;
         Ok(Writable::new(self.set.pages(), spans))
     }
 
-    /// Makes the next `bytes` bytes visible to the back.
+    /// Publishes the next `bytes` bytes to the back.
     ///
     /// # Panics
-    /// If they are more than [`Self::space`] gave.
+    /// If that exceeds the length that [`Self::space`] returned.
     pub fn commit(&mut self, bytes: usize) {
         self.stream.outgoing().publish(self.set.pages(), bytes);
     }
 
-    /// How far the peer has moved the two rings, see [`Stream::accepted`].
+    /// The peer's progress on both rings, see [`Stream::accepted`].
     pub const fn accepted(&self) -> [u32; 2] {
         self.stream.accepted()
     }
 
-    /// The pages themselves. Who writes what this crate keeps there breaks the connection: for an
-    /// image that puts its peer to the test.
+    /// The shared pages, for an image that tests its peer. Writing to them breaks the connection.
     pub const fn pages(&self) -> &P {
         self.set.pages()
     }
 
-    /// Ends a burst of reads and writes.
+    /// Ends a burst of reads and writes, see [`Stream::flush`].
     pub fn flush(&mut self) -> Notify {
         self.stream.flush(self.set.pages())
     }
 
-    /// Bytes that can be written now, after a look at the peer's index.
+    /// Bytes that can be written now. Reads the peer's index.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     pub fn room(&mut self) -> Result<usize, RingError> {
         let all = self.ring_bytes() as usize;
         Ok(self.stream.outgoing().writable(self.set.pages(), all)?.bytes())
     }
 
-    /// Looks for a moment whether a wish is fulfilled, see [`Stream::spin_until_ready`].
+    /// Polls for a bounded time, see [`Stream::spin_until_ready`].
     ///
     /// # Errors
-    /// [`RingError`] if a peer's index lies.
-    pub fn spin_until_ready(&mut self, wish: WakeWhen) -> Result<Readiness, RingError> {
-        self.stream.spin_until_ready(self.set.pages(), wish)
+    /// [`RingError`] if an index of the peer is invalid.
+    pub fn spin_until_ready(&mut self, wake: WakeWhen) -> Result<Readiness, RingError> {
+        self.stream.spin_until_ready(self.set.pages(), wake)
     }
 
-    /// Flushes, asks to be woken and looks again, see [`Stream::before_sleep`].
+    /// Flushes, requests a notification and checks again, see [`Stream::before_sleep`].
     ///
     /// # Errors
-    /// [`RingError`] if a peer's index lies.
-    pub fn before_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, RingError> {
-        self.stream.before_sleep(self.set.pages(), wish)
+    /// [`RingError`] if an index of the peer is invalid.
+    pub fn before_sleep(&mut self, wake: WakeWhen) -> Result<Sleep, RingError> {
+        self.stream.before_sleep(self.set.pages(), wake)
     }
 }

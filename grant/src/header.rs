@@ -1,9 +1,9 @@
-//! The page header: who made these pages, for which connection, whether it is still open, and a few
-//! words by which each side shows life (docs/protocol.md §9, §11).
+//! The page header: the front's epoch, the connection, the fence, and each side's heartbeat and
+//! progress (docs/protocol.md §9, §11).
 //!
-//! The front writes line 0 before it grants the pages. The back copies the line out, checks the
-//! copy, and only then writes anything at all: its mapping may show a page that has long been given
-//! to another purpose. Its stamp comes last, when nothing can fail any more.
+//! The front writes line 0 before it grants the pages. The back copies the line and checks the copy
+//! before it writes anything, because the mapped page may already serve another purpose. The back
+//! writes its stamp last, when nothing can fail any more.
 
 use core::fmt;
 
@@ -47,7 +47,7 @@ impl LinkTag {
     }
 }
 
-/// What a connection is: both sides must agree on every part.
+/// The identity of a connection. Both sides must agree on every field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
     /// The front's epoch.
@@ -59,7 +59,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// What the fence holds while this connection is open; anything else is closed.
+    /// Value of the fence while this connection is open. Any other value means closed.
     pub fn fence_token(&self) -> FenceToken {
         let token = self.fence_word();
         FenceToken { low: token as u32, high: (token >> 32) as u32 }
@@ -67,8 +67,8 @@ impl Terms {
 
     /// The token as one u64.
     ///
-    /// Both halves are odd, so a zeroed page is closed, and clearing either half closes. It need
-    /// not resist an attacker: the front, who alone it guards, writes it.
+    /// Both halves are odd, so a zeroed page is closed, and clearing either half closes the fence.
+    /// It need not resist an attacker: it protects only the front, which writes it.
     pub fn fence_word(&self) -> u64 {
         const HALVES_ODD: u64 = 0x1_0000_0001;
         /// 2^64 divided by the golden ratio, odd: spreads small numbers over all bits.
@@ -87,10 +87,10 @@ pub struct FenceToken {
     high: u32,
 }
 
-/// The words by which one side shows life and progress.
+/// One side's heartbeat and progress.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageWords {
-    /// Changes at each beat.
+    /// Changes at each heartbeat.
     pub beat: u32,
     /// Sequence number of the last message sent.
     pub sent: u32,
@@ -98,30 +98,30 @@ pub struct PageWords {
     pub delivered: u32,
 }
 
-/// Whether a side has asked, in the page, for a disconnect.
+/// Whether a side has requested a disconnect in the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closing {
-    /// It has not.
+    /// Not requested.
     NotAsked,
-    /// It has.
+    /// Requested.
     Asked,
 }
 
-/// What the fence says.
+/// State of the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fence {
-    /// Open for exactly this connection.
+    /// Open for this connection.
     Open,
-    /// Closed, or open for something else.
+    /// Closed, or open for another connection.
     Closed,
 }
 
-/// What the back has stamped, as found; zero everywhere before it has.
+/// The back's stamp, unchecked. All fields are zero before the back has written it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The back's epoch.
     pub epoch: Epoch,
-    /// Number of the CONNECT that it serves.
+    /// Number of the CONNECT that the back serves.
     pub number: ConnectionId,
 }
 
@@ -153,9 +153,9 @@ impl Side {
 /// Exhaustive on purpose: the channel maps each one to its own reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyError {
-    /// Not a page of ours at all.
+    /// The magic number is wrong.
     Magic {
-        /// What stands there.
+        /// The value in the page.
         found: u32,
     },
     /// The front speaks another version.
@@ -163,21 +163,21 @@ pub enum VerifyError {
         /// Its version.
         found: u32,
     },
-    /// Another link's page.
+    /// The page belongs to another link.
     Link,
-    /// Another incarnation's page.
+    /// The page belongs to another epoch.
     Epoch,
-    /// Another connection's page.
+    /// The page belongs to another connection.
     Number {
-        /// What stands there.
+        /// The value in the page.
         found: ConnectionId,
     },
-    /// The front thinks of rings of another size than its pages give.
+    /// The ring size does not follow from the number of pages.
     RingBytes {
-        /// What stands there.
+        /// The value in the page.
         found: u32,
     },
-    /// The front has given the connection up already.
+    /// The front has already given up the connection.
     Fenced,
 }
 
@@ -239,27 +239,28 @@ pub(crate) fn verify(pages: &impl SharedPages, terms: &Terms) -> Result<(), Veri
     }
 }
 
-/// Front: closes the fence for good.
+/// Front: closes the fence permanently.
 pub(crate) fn close_fence(pages: &impl SharedPages) {
     pages.store_u32(front_line::FENCE, 0);
     pages.store_u32(front_line::FENCE + 4, 0);
 }
 
-/// Back: looks at the fence. Two loads, in one line that the front writes only to close it.
+/// Back: reads the fence. Two loads suffice, because the front writes this line again only to close
+/// it.
 pub(crate) fn fence(pages: &impl SharedPages, token: FenceToken) -> Fence {
     let open = pages.load_u32(front_line::FENCE) == token.low
         && pages.load_u32(front_line::FENCE + 4) == token.high;
     if open { Fence::Open } else { Fence::Closed }
 }
 
-/// Back: says that it serves this connection. The number is stored last: who sees it sees the
-/// epoch, and everything that was done before.
+/// Back: writes the stamp. The number is stored last, so that a front that reads it also sees the
+/// epoch and all earlier stores.
 pub(crate) fn write_stamp(pages: &impl SharedPages, stamp: Stamp) {
     pages.copy_to(back_line::STAMP_EPOCH, &stamp.epoch.bytes());
     pages.store_u32(back_line::STAMP_NUMBER, stamp.number.0);
 }
 
-/// Front: what the back has stamped.
+/// Front: reads the back's stamp.
 pub(crate) fn read_stamp(pages: &impl SharedPages) -> Stamp {
     let number = ConnectionId(pages.load_u32(back_line::STAMP_NUMBER));
     let mut epoch = [0; 16];
@@ -267,21 +268,21 @@ pub(crate) fn read_stamp(pages: &impl SharedPages) -> Stamp {
     Stamp { epoch: Epoch::from_bytes(epoch), number }
 }
 
-/// Writes the own words.
+/// Writes one side's words.
 pub(crate) fn publish(pages: &impl SharedPages, own: Side, words: PageWords) {
     let line = own.words();
-    // The beat goes last: a peer that sees it move sees the counts that went with it.
+    // The beat is stored last, so that a peer that sees it change also sees its counts.
     pages.store_u32(line + WORDS_SENT, words.sent);
     pages.store_u32(line + WORDS_DELIVERED, words.delivered);
     pages.store_u32(line + WORDS_BEAT, words.beat);
 }
 
-/// Asks for a disconnect.
+/// Requests a disconnect.
 pub(crate) fn say_closing(pages: &impl SharedPages, own: Side) {
     pages.store_u32(own.words() + WORDS_CLOSING, 1);
 }
 
-/// Copies the other side's words. They are hints, whatever they are: the mailbox holds the truth.
+/// Copies the other side's words. They are only hints: the mailbox is authoritative.
 pub(crate) fn observe(pages: &impl SharedPages, peer: Side) -> (PageWords, Closing) {
     let line = peer.words();
     let words = PageWords {

@@ -1,8 +1,8 @@
-//! A connection's data as `embedded-io` streams: [`Blocking`], for code that wants to read and write
-//! and to sleep in between, and need not know what a ring is.
+//! A connection as a blocking `embedded-io` stream: [`Blocking`], for code that reads, writes and
+//! sleeps in between without dealing with rings.
 //!
-//! How to sleep is not known here: whoever has the event channel and the driver's loop says so by a
-//! [`Waiter`]. The notifications are one a burst all the same: a full ring, an empty one, or a flush.
+//! The caller owns the event channel and the driver's loop, and provides sleeping as a [`Waiter`].
+//! A burst still costs one notification: at a full ring, at an empty ring, or at a flush.
 
 use core::fmt;
 
@@ -14,135 +14,115 @@ use crate::ring::{Notify, RingError};
 use crate::shared_pages::SharedPages;
 use crate::stream::{Readiness, Sleep, WakeWhen};
 
-/// Either side's data, never blocking.
+/// The data of either side of a connection. No method blocks.
 pub trait Duplex {
-    /// Why data cannot be moved any more.
+    /// Reason why no more data can be moved.
     type Error: embedded_io::Error;
 
-    /// Reads as much as there is, at most `into.len()` bytes.
+    /// Reads as many bytes as there are, at most `into.len()`, and returns their number.
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, Self::Error>;
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error>;
 
-    /// Writes as much as there is room for.
+    /// Writes as many bytes as there is space for and returns their number.
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn write_some(&mut self, from: &[u8]) -> Result<usize, Self::Error>;
+    fn write(&mut self, from: &[u8]) -> Result<usize, Self::Error>;
 
     /// Bytes that can be written now.
     ///
     /// # Errors
     /// The peer broke the ring.
-    fn room_now(&mut self) -> Result<usize, Self::Error>;
+    fn room(&mut self) -> Result<usize, Self::Error>;
 
-    /// Ends a burst: whether the peer is to be notified.
-    fn end_burst(&mut self) -> Notify;
+    /// Ends a burst. Returns whether the peer must be notified.
+    fn flush(&mut self) -> Notify;
 
-    /// Looks for a moment whether a wish is fulfilled, and asks for nothing.
+    /// Polls for a bounded time and requests no notification.
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, Self::Error>;
+    fn spin_until_ready(&mut self, wake: WakeWhen) -> Result<Readiness, Self::Error>;
 
-    /// Ends a burst, says what to be woken for, and looks again.
+    /// Ends a burst, requests a notification, and checks the rings again.
     ///
     /// # Errors
     /// The peer broke the ring or gave the connection up.
-    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, Self::Error>;
+    fn before_sleep(&mut self, wake: WakeWhen) -> Result<Sleep, Self::Error>;
 }
 
-impl<P: SharedPages> Duplex for FrontConnection<P> {
-    type Error = RingError;
+/// Implements [`Duplex`] by the methods of the same names.
+macro_rules! duplex {
+    ($connection:ident, $error:ty) => {
+        impl<P: SharedPages> Duplex for $connection<P> {
+            type Error = $error;
 
-    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, RingError> {
-        self.read(into)
-    }
+            fn read(&mut self, into: &mut [u8]) -> Result<usize, $error> {
+                $connection::read(self, into)
+            }
 
-    fn write_some(&mut self, from: &[u8]) -> Result<usize, RingError> {
-        self.write(from)
-    }
+            fn write(&mut self, from: &[u8]) -> Result<usize, $error> {
+                $connection::write(self, from)
+            }
 
-    fn room_now(&mut self) -> Result<usize, RingError> {
-        self.room()
-    }
+            fn room(&mut self) -> Result<usize, $error> {
+                $connection::room(self)
+            }
 
-    fn end_burst(&mut self) -> Notify {
-        self.flush()
-    }
+            fn flush(&mut self) -> Notify {
+                $connection::flush(self)
+            }
 
-    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, RingError> {
-        self.spin_until_ready(wish)
-    }
+            fn spin_until_ready(&mut self, wake: WakeWhen) -> Result<Readiness, $error> {
+                $connection::spin_until_ready(self, wake)
+            }
 
-    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, RingError> {
-        self.before_sleep(wish)
-    }
+            fn before_sleep(&mut self, wake: WakeWhen) -> Result<Sleep, $error> {
+                $connection::before_sleep(self, wake)
+            }
+        }
+    };
 }
 
-impl<P: SharedPages> Duplex for BackConnection<P> {
-    type Error = TransferError;
+duplex!(FrontConnection, RingError);
+duplex!(BackConnection, TransferError);
 
-    fn read_some(&mut self, into: &mut [u8]) -> Result<usize, TransferError> {
-        self.read(into)
-    }
-
-    fn write_some(&mut self, from: &[u8]) -> Result<usize, TransferError> {
-        self.write(from)
-    }
-
-    fn room_now(&mut self) -> Result<usize, TransferError> {
-        Ok(self.room()?)
-    }
-
-    fn end_burst(&mut self) -> Notify {
-        self.flush()
-    }
-
-    fn spin_for(&mut self, wish: WakeWhen) -> Result<Readiness, TransferError> {
-        self.spin_until_ready(wish)
-    }
-
-    fn prepare_sleep(&mut self, wish: WakeWhen) -> Result<Sleep, TransferError> {
-        self.before_sleep(wish)
-    }
-}
-
-/// What a wait has come to.
+/// Result of [`Waiter::wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Something may have changed: look again.
+    /// Something may have changed: check again.
     Again,
-    /// The connection ends in order: reads give 0, as at the end of a file.
+    /// The connection ends in an orderly way: reads return 0, as at the end of a file.
     Ended,
 }
 
 /// How this side notifies and sleeps.
 pub trait Waiter {
-    /// Why it would not wait on: a deadline, or a session that went down.
+    /// Reason why a wait failed, for example a deadline or a session that went down.
     type Error: embedded_io::Error;
 
     /// Sends the connection's event.
     fn notify(&mut self);
 
-    /// Sleeps until the connection's event, or for as long as the caller wants to be patient. On the
-    /// way it does what else the image has to do: the driver's step, for one.
+    /// Sleeps until the connection's event or until a deadline of its own. Meanwhile it runs the
+    /// rest of the image, such as the driver's step.
     ///
     /// # Errors
-    /// It will not wait any longer.
+    /// The wait failed; the blocked call fails with it.
     fn wait(&mut self) -> Result<Wait, Self::Error>;
 }
 
-/// Why a blocking call could not go on.
+/// Why a blocking call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamError<D, W> {
-    /// Data cannot be moved any more: the peer's doing.
+    /// No more data can be moved, because of the peer.
     Data(D),
-    /// The waiter would not wait on.
+    /// The wait failed.
     Waiter(W),
-    /// The connection ended before all was written.
+    /// The connection ended before all data was written.
     Ended,
 }
 
@@ -187,37 +167,37 @@ impl embedded_io::Error for TransferError {
     }
 }
 
-/// A connection that blocks. `AHEAD` bytes are read ahead, for [`BufRead`], whose borrow must be of
-/// memory that the peer cannot change; at least 1.
+/// A blocking stream over a connection. Its buffer holds up to `AHEAD` bytes (at least 1) that were
+/// read ahead, because [`BufRead`] must lend out memory that the peer cannot change.
 ///
-/// Dropping it loses what was read ahead. What was written but not flushed reaches the peer no later
-/// than the next flush, or when either side next blocks.
+/// Dropping it loses the bytes read ahead. Bytes that were written and not flushed reach the peer
+/// at the next flush, or when either side next blocks.
 #[derive(Debug)]
 pub struct Blocking<'a, C, W, const AHEAD: usize = 512> {
     connection: &'a mut C,
     waiter: W,
     buffer: [u8; AHEAD],
-    /// What of the buffer was not consumed yet.
+    /// The part of the buffer that is not yet consumed: `from..to`.
     from: usize,
     to: usize,
 }
 
 impl<'a, C: Duplex, W: Waiter, const AHEAD: usize> Blocking<'a, C, W, AHEAD> {
-    /// A stream over a connection that is connected (front) or stamped (back).
+    /// A stream over a connection that the back has stamped.
     pub const fn new(connection: &'a mut C, waiter: W) -> Self {
-        const { assert!(AHEAD > 0, "BufRead needs a byte at least") };
+        const { assert!(AHEAD > 0, "BufRead needs at least one byte") };
         Self { connection, waiter, buffer: [0; AHEAD], from: 0, to: 0 }
     }
 
-    /// Notifies if need be, and sleeps unless what is wished for comes at once.
-    fn sleep(&mut self, wish: WakeWhen) -> Result<Wait, StreamError<C::Error, W::Error>> {
-        if self.connection.end_burst() == Notify::Due {
+    /// Notifies the peer if necessary, then polls, then sleeps.
+    fn sleep(&mut self, wake: WakeWhen) -> Result<Wait, StreamError<C::Error, W::Error>> {
+        if self.connection.flush() == Notify::Due {
             self.waiter.notify();
         }
-        if self.connection.spin_for(wish).map_err(StreamError::Data)? == Readiness::Ready {
+        if self.connection.spin_until_ready(wake).map_err(StreamError::Data)? == Readiness::Ready {
             return Ok(Wait::Again);
         }
-        let sleep = self.connection.prepare_sleep(wish).map_err(StreamError::Data)?;
+        let sleep = self.connection.before_sleep(wake).map_err(StreamError::Data)?;
         if sleep.notify == Notify::Due {
             self.waiter.notify();
         }
@@ -228,7 +208,7 @@ impl<'a, C: Duplex, W: Waiter, const AHEAD: usize> Blocking<'a, C, W, AHEAD> {
     }
 
     fn read_ahead(&mut self) -> Result<usize, StreamError<C::Error, W::Error>> {
-        let read = self.connection.read_some(&mut self.buffer).map_err(StreamError::Data)?;
+        let read = self.connection.read(&mut self.buffer).map_err(StreamError::Data)?;
         (self.from, self.to) = (0, read);
         Ok(read)
     }
@@ -239,7 +219,8 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> ErrorType for Blocking<'_, C, W, 
 }
 
 impl<C: Duplex, W: Waiter, const AHEAD: usize> Read for Blocking<'_, C, W, AHEAD> {
-    /// Waits for a byte at least. 0 at the connection's end, and for an empty `into`.
+    /// Blocks until at least one byte is read. Returns 0 at the end of the connection, and if
+    /// `into` is empty.
     fn read(&mut self, into: &mut [u8]) -> Result<usize, Self::Error> {
         if into.is_empty() {
             return Ok(0);
@@ -252,13 +233,13 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> Read for Blocking<'_, C, W, AHEAD
             return Ok(bytes);
         }
         loop {
-            let read = self.connection.read_some(into).map_err(StreamError::Data)?;
+            let read = self.connection.read(into).map_err(StreamError::Data)?;
             if read > 0 {
                 return Ok(read);
             }
             if self.sleep(WakeWhen { readable: 1, writable: 0 })? == Wait::Ended {
-                // What came just before the end is still there to be read.
-                return self.connection.read_some(into).map_err(StreamError::Data);
+                // Data that arrived just before the end can still be read.
+                return self.connection.read(into).map_err(StreamError::Data);
             }
         }
     }
@@ -278,22 +259,22 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> BufRead for Blocking<'_, C, W, AH
     }
 
     /// # Panics
-    /// If those are more bytes than `fill_buf` gave.
+    /// If `bytes` exceeds the length that `fill_buf` returned.
     fn consume(&mut self, bytes: usize) {
-        assert!(bytes <= self.to - self.from, "no more is consumed than was given");
+        assert!(bytes <= self.to - self.from, "more is consumed than was read");
         self.from += bytes;
     }
 }
 
 impl<C: Duplex, W: Waiter, const AHEAD: usize> Write for Blocking<'_, C, W, AHEAD> {
-    /// Waits for room for a byte at least; when it has to wait, for an empty ring, so that a stream
-    /// costs one notification a ring-full.
+    /// Blocks until at least one byte is written. If the ring is full it waits for an empty ring,
+    /// so that a stream costs one notification per ring of data.
     fn write(&mut self, from: &[u8]) -> Result<usize, Self::Error> {
         if from.is_empty() {
             return Ok(0);
         }
         loop {
-            let written = self.connection.write_some(from).map_err(StreamError::Data)?;
+            let written = self.connection.write(from).map_err(StreamError::Data)?;
             if written > 0 {
                 return Ok(written);
             }
@@ -303,9 +284,9 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> Write for Blocking<'_, C, W, AHEA
         }
     }
 
-    /// Tells the peer of everything that was written. It does not wait for it to be read.
+    /// Notifies the peer of all written data. Does not wait until the peer reads it.
     fn flush(&mut self) -> Result<(), Self::Error> {
-        if self.connection.end_burst() == Notify::Due {
+        if self.connection.flush() == Notify::Due {
             self.waiter.notify();
         }
         Ok(())
@@ -320,6 +301,6 @@ impl<C: Duplex, W: Waiter, const AHEAD: usize> ReadReady for Blocking<'_, C, W, 
 
 impl<C: Duplex, W: Waiter, const AHEAD: usize> WriteReady for Blocking<'_, C, W, AHEAD> {
     fn write_ready(&mut self) -> Result<bool, Self::Error> {
-        Ok(self.connection.room_now().map_err(StreamError::Data)? > 0)
+        Ok(self.connection.room().map_err(StreamError::Data)? > 0)
     }
 }

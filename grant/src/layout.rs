@@ -1,6 +1,6 @@
-//! Where everything lies in a connection's pages (docs/protocol.md §9, §10): a 768-byte header of
-//! twelve 64-byte lines in the first page, then the data of two byte rings. No line is written by
-//! both sides, so neither side's stores ever take a line away from the other's.
+//! Layout of a connection's pages (docs/protocol.md §9, §10): a 768-byte header of twelve 64-byte
+//! lines in the first page, then the data of two byte rings. Only one side writes each line, so the
+//! sides never contend for the ownership of a cache line.
 
 /// Bytes of a page (`xen/include/public/arch-x86/xen.h`, a guest frame is 4 KiB).
 pub const PAGE_BYTES: usize = 4096;
@@ -15,7 +15,7 @@ pub const HEADER_BYTES: usize = 768;
 /// Bytes of a cache line on every x86-64 processor.
 pub const LINE_BYTES: usize = 64;
 
-/// Line 0, written by the front before it grants the pages: what these pages are.
+/// Line 0, written by the front before it grants the pages.
 pub mod front_line {
     /// u32, see [`crate::header::MAGIC`].
     pub const MAGIC: usize = 0;
@@ -53,23 +53,24 @@ pub const WORDS_BEAT: usize = 0;
 pub const WORDS_SENT: usize = 4;
 /// Within one side's words, u32: sequence number of the last message delivered.
 pub const WORDS_DELIVERED: usize = 8;
-/// Within one side's words, u32: anything but zero asks for a disconnect.
+/// Within one side's words, u32: any value but zero requests a disconnect.
 pub const WORDS_CLOSING: usize = 12;
 
 /// Lines 4 to 11: of each ring the producer's two lines, then the consumer's. Line 3 is reserved:
 /// zero, and not read.
 const RING_LINES: usize = 256;
 
-/// Bytes that one side writes of one ring: a line for its index, and one for its wish. With both on
-/// one line each look at the wish would miss the cache, because the index has just been written.
+/// Bytes that one side writes of one ring: a line for its index, and one for its event index. On one
+/// line, each read of the event index would miss the cache, because the index has just been written.
 const RING_END_BYTES: usize = 2 * LINE_BYTES;
 
 /// From the start of one side's lines of a ring, u32: its free-running index.
 pub const LINE_INDEX: usize = 0;
-/// From there, u32: that side wants to be notified when the *other* index reaches this.
+/// From there, u32: the event index. That side requests a notification when the *other* index
+/// reaches it.
 pub const LINE_EVENT: usize = LINE_BYTES;
 
-/// Where one ring lies.
+/// Position of one ring in the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingPlace {
     /// Offset of the producer's two lines.
@@ -82,12 +83,12 @@ pub struct RingPlace {
     pub size: u32,
 }
 
-/// Where both rings lie.
+/// Positions of both rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// What the front writes and the back reads.
+    /// The ring that the front writes and the back reads.
     pub to_back: RingPlace,
-    /// What the back writes and the front reads.
+    /// The ring that the back writes and the front reads.
     pub to_front: RingPlace,
 }
 
@@ -95,7 +96,7 @@ impl Layout {
     /// The layout of a connection of `pages` pages.
     ///
     /// # Panics
-    /// If `pages` is not in `1..=PAGES_MAX`; whoever parses a count from a peer checks it before.
+    /// If `pages` is not in `1..=PAGES_MAX`. Check a count from a peer first.
     pub const fn of(pages: usize) -> Self {
         let size = ring_bytes(pages);
         Self {

@@ -1,24 +1,23 @@
 //! Memory shared between two Xen domains, from the grant entry up to a byte stream.
 //!
-//! The crate is sans-IO: it never calls the hypervisor. What it needs of Xen it declares as small
-//! traits ([`GrantEntries`], [`Granter`], [`Mapper`], [`SharedPages`]). `kernel/` implements them
-//! over hypercalls; the feature `fake` implements them for tests, stricter than Xen is.
+//! The crate is sans-IO: it never calls the hypervisor. It declares the operations that it needs as
+//! small traits ([`GrantEntries`], [`Granter`], [`Mapper`], [`SharedPages`]). `kernel/` implements
+//! them with hypercalls; the feature `fake` implements them for tests, stricter than Xen.
 //!
 //! From the bottom upwards:
 //!
 //! - [`GrantTable`] makes and ends version-1 grants; the table itself records which entries are
 //!   free.
-//! - [`Quarantine`] keeps pages out of use that a peer still maps (invariant I1).
-//! - [`Window`] records which guest frames hold a foreign mapping, so that none is used twice.
+//! - [`Quarantine`] holds pages that a peer still maps, so that they are not reused (invariant I1).
+//! - [`Window`] records which guest frames hold a foreign mapping, so that no frame is used twice.
 //! - [`header`] is the first 512 bytes of a connection's pages: owner, connection, fence, beats.
 //! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
 //! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Readable`] and
-//!   [`Writable`] give access to its bytes in place, [`io::Blocking`] is an `embedded-io` stream over
-//!   it.
+//!   [`Writable`] access its bytes in place; [`io::Blocking`] is an `embedded-io` stream over it.
 //!
-//! A hostile peer may write anything into a shared page at any moment. Every value is copied out
-//! and checked, and only the copy is used; a false value is an error, never a panic. Event channels
-//! are the caller's: a call returns [`Notify::Due`] when the peer must be notified.
+//! A hostile peer may write anything into a shared page at any moment. Every value is copied and
+//! checked, and only the copy is used; an invalid value is an error, never a panic. The caller owns
+//! the event channels: a call returns [`Notify::Due`] when the peer must be notified.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -53,12 +52,12 @@ pub use header::{
 };
 pub use layout::{PAGE_BYTES, PAGES_MAX, ring_bytes};
 pub use page_set::{Granted, PageSet};
-pub use place::{Readable, Writable};
+pub use place::{InPlace, Readable, Writable};
 pub use ports::{
     GrantEntries, GrantError, Granter, MapHandle, MapRefused, Mapper, Mapping, UnmapRefused,
 };
 pub use quarantine::{Quarantine, QuarantineState, StillMapped};
-pub use ring::{Consumer, Notify, Producer, RingError, Span, Spans};
+pub use ring::{Consumer, Notify, Producer, RingEnd, RingError, Span, Spans};
 pub use shared_pages::SharedPages;
 pub use stream::{Readiness, SPIN_LIMIT, Sleep, Stream, WakeWhen};
 pub use table::{EndError, GrantTable};

@@ -1,11 +1,11 @@
-//! The pages of one connection, and what is granted of them.
+//! The pages of one connection, and the references granted for them.
 
 use xen_types::GrantRef;
 
 use crate::layout::PAGES_MAX;
 use crate::shared_pages::SharedPages;
 
-/// The pages of one connection: the own view of them, and their guest frames in the same order.
+/// The pages of one connection: a view of their memory, and their guest frames in the same order.
 #[derive(Debug)]
 pub struct PageSet<P> {
     pages: P,
@@ -13,7 +13,7 @@ pub struct PageSet<P> {
 }
 
 impl<P: SharedPages> PageSet<P> {
-    /// Puts a view and the frames below it together; frames beyond `pages.pages()` are not used.
+    /// Combines a view with its frames. Frames beyond `pages.pages()` are ignored.
     ///
     /// # Panics
     /// If the view has no page, or more than [`PAGES_MAX`].
@@ -28,34 +28,34 @@ impl<P: SharedPages> PageSet<P> {
         &self.pages
     }
 
-    /// Takes the view out, to give its memory back. An owned set has no grant.
+    /// Returns the view, to free its memory. An owned set has no active grants.
     pub fn into_pages(self) -> P {
         self.pages
     }
 
-    /// The guest frames, one a page.
+    /// The guest frames, one per page.
     pub fn frames(&self) -> &[u32] {
         self.frames.get(..self.pages.pages()).unwrap_or(&self.frames)
     }
 }
 
-/// References granted for one page set and not yet ended, one a page.
+/// Active references of one page set, at most one per page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
     refs: [Option<GrantRef>; PAGES_MAX],
 }
 
 impl Granted {
-    /// Nothing is granted.
+    /// No references.
     pub const NONE: Self = Self { refs: [None; PAGES_MAX] };
 
-    /// Notes a reference.
+    /// Adds a reference.
     ///
     /// # Panics
-    /// If there are [`PAGES_MAX`] already: more than pages.
+    /// If there are already [`PAGES_MAX`] references.
     pub fn add(&mut self, r: GrantRef) {
         let slot = self.refs.iter_mut().find(|slot| slot.is_none());
-        *slot.expect("no more references than pages") = Some(r);
+        *slot.expect("more references than pages") = Some(r);
     }
 
     /// The references, in the order of the pages.
@@ -63,12 +63,12 @@ impl Granted {
         self.refs.iter().copied().flatten()
     }
 
-    /// How many there are.
+    /// Number of references.
     pub fn count(&self) -> usize {
         self.iter().count()
     }
 
-    /// Keeps those for which `keep` says so.
+    /// Keeps the references for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(GrantRef) -> bool) {
         for slot in &mut self.refs {
             if slot.is_some_and(|r| !keep(r)) {

@@ -1,44 +1,46 @@
-//! The ring's bytes where they lie, without a buffer in between: [`Data`] to read, [`Writable`] to
-//! write. Neither lends memory out, since the peer may change it at any moment: bytes are copied
-//! straight to or from wherever the caller has them, each once.
+//! Access to a ring's bytes in place, without a buffer in between: [`Readable`] and [`Writable`].
+//! Neither borrows the memory, because the peer may change it at any moment: bytes are copied
+//! directly between the ring and the caller's memory.
 
 use crate::ring::{Span, Spans};
 use crate::shared_pages::SharedPages;
 
-/// Bytes that the peer has written and that were not consumed yet.
+/// A range of a ring: [`Readable`] or [`Writable`].
 #[derive(Debug)]
-pub struct Readable<'a, P> {
+pub struct InPlace<'a, P, const WRITABLE: bool> {
     pages: &'a P,
     spans: Spans,
 }
 
-/// Room that the peer has given, not written or not committed yet.
-#[derive(Debug)]
-pub struct Writable<'a, P> {
-    pages: &'a P,
-    spans: Spans,
-}
+/// Bytes that the peer has written and that are not yet consumed.
+pub type Readable<'a, P> = InPlace<'a, P, false>;
 
-impl<'a, P: SharedPages> Readable<'a, P> {
+/// Free space in the ring, not yet committed.
+pub type Writable<'a, P> = InPlace<'a, P, true>;
+
+impl<'a, P: SharedPages, const WRITABLE: bool> InPlace<'a, P, WRITABLE> {
     pub(crate) const fn new(pages: &'a P, spans: Spans) -> Self {
         Self { pages, spans }
     }
 
-    /// How many bytes there are, at most as many as were wanted.
+    /// Length in bytes, at most the length that was requested.
     pub const fn len(&self) -> usize {
         self.spans.bytes()
     }
 
-    /// Whether there are none.
+    /// Whether the range is empty.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
-    /// Copies bytes out, from byte `at` of these on. Looked at twice, they may differ: a hostile
-    /// peer writes on. What is to be checked and then used is copied once.
+impl<P: SharedPages> Readable<'_, P> {
+    /// Copies bytes out, starting at byte `at` of the range. Two reads of the same bytes may
+    /// differ, because a hostile peer can write at any time: copy once, then check and use the
+    /// copy.
     ///
     /// # Panics
-    /// If that is more than there are.
+    /// If `at + into.len()` exceeds the range.
     pub fn get(&self, at: usize, into: &mut [u8]) {
         let [first, second] = self.spans.part(at, into.len());
         let (head, tail) = into.split_at_mut(first.bytes);
@@ -49,26 +51,12 @@ impl<'a, P: SharedPages> Readable<'a, P> {
     }
 }
 
-impl<'a, P: SharedPages> Writable<'a, P> {
-    pub(crate) const fn new(pages: &'a P, spans: Spans) -> Self {
-        Self { pages, spans }
-    }
-
-    /// How many bytes have room, at most as many as were wanted.
-    pub const fn len(&self) -> usize {
-        self.spans.bytes()
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Copies bytes in, at byte `at` of the room. In any order, and more than once if need be: the
-    /// peer is told of nothing before the commit.
+impl<P: SharedPages> Writable<'_, P> {
+    /// Copies bytes in, starting at byte `at` of the range. The order is free and bytes may be
+    /// overwritten: the peer does not see them before the commit.
     ///
     /// # Panics
-    /// If that is more than there is room for.
+    /// If `at + from.len()` exceeds the range.
     pub fn put(&self, at: usize, from: &[u8]) {
         let [first, second] = self.spans.part(at, from.len());
         let (head, tail) = from.split_at(first.bytes);
@@ -80,9 +68,9 @@ impl<'a, P: SharedPages> Writable<'a, P> {
 }
 
 impl Spans {
-    /// The part of so many bytes from byte `at` on.
+    /// The `bytes` bytes that start at byte `at` of the range.
     fn part(&self, at: usize, bytes: usize) -> [Span; 2] {
-        assert!(at <= self.bytes() && bytes <= self.bytes() - at, "a part of what there is");
+        assert!(at <= self.bytes() && bytes <= self.bytes() - at, "the part exceeds the range");
         let skipped = at.min(self.first.bytes);
         let first = bytes.min(self.first.bytes - skipped);
         [

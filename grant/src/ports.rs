@@ -1,6 +1,6 @@
-//! What this crate needs of Xen, as three traits: the own grant table, the map operation, and
-//! memory that two domains share. The images implement them over hypercalls and raw pages, the
-//! feature `fake` implements them in safe Rust and stricter than Xen is.
+//! The operations of Xen that this crate needs, as traits: the own grant table and the map
+//! operation (shared memory is [`SharedPages`]). The images implement them with hypercalls; the
+//! feature `fake` implements them in safe Rust, stricter than Xen.
 
 use core::fmt;
 
@@ -13,32 +13,32 @@ use crate::shared_pages::SharedPages;
 /// The own domain's version-1 grant entries (`xen/include/public/grant_table.h`,
 /// `grant_entry_v1`). A reference passed in is below [`Self::entries`].
 pub trait GrantEntries {
-    /// How many entries the mapped part of the table has.
+    /// Number of entries in the mapped part of the table.
     fn entries(&self) -> u32;
 
-    /// The entry's present flags. Xen changes two of them at any time.
+    /// The entry's current flags. Xen may change two of them at any time.
     fn flags(&self, r: GrantRef) -> u16;
 
-    /// Writes domain and frame of an entry whose flags are invalid, thus invisible to Xen.
+    /// Writes domain and frame of an entry whose flags are invalid, which Xen ignores.
     fn write(&mut self, r: GrantRef, domid: DomId, frame: u32);
 
-    /// Writes the flags with release order: whoever sees them sees domain and frame too.
+    /// Writes the flags with release order, so that they become visible after domain and frame.
     fn set_flags(&mut self, r: GrantRef, flags: u16);
 
     /// Atomically replaces the flags if they are `current`.
     ///
     /// # Errors
-    /// The flags found instead.
+    /// The current flags, if they differ.
     fn compare_exchange_flags(&mut self, r: GrantRef, current: u16, new: u16) -> Result<u16, u16>;
 }
 
-/// No grant could be made.
+/// Why a page could not be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GrantError {
-    /// Every entry is granted; our own domain holds too many.
+    /// No entry is free: the own domain holds too many grants.
     Exhausted {
-        /// Entries in the table, the reserved ones included.
+        /// Number of entries in the table, including the reserved ones.
         entries: u32,
     },
 }
@@ -53,8 +53,8 @@ impl fmt::Display for GrantError {
 
 impl core::error::Error for GrantError {}
 
-/// Shares own pages with another domain and takes them back: one level above the entries of a grant
-/// table, which not every program has (a user process grants through its kernel).
+/// Grants own pages to another domain and ends the grants. This is one level above grant table
+/// entries, because not every program has them: a user process grants through its kernel.
 ///
 /// [`GrantTable`](crate::GrantTable) implements it over [`GrantEntries`].
 pub trait Granter<P: SharedPages> {
@@ -62,7 +62,7 @@ pub trait Granter<P: SharedPages> {
     /// `granted` in the order of the pages.
     ///
     /// # Errors
-    /// No reference is left. What was granted until then stays in `granted`, to be ended.
+    /// No reference is left. `granted` holds the grants made so far, which the caller must end.
     fn grant(
         &mut self,
         peer: DomId,
@@ -70,8 +70,8 @@ pub trait Granter<P: SharedPages> {
         granted: &mut Granted,
     ) -> Result<(), GrantError>;
 
-    /// Tries to end each grant, and removes from `granted` what is ended: from then on nobody can
-    /// map the page. What stays is still mapped.
+    /// Tries to end each grant, and removes the ended ones from `granted`. No domain can map their
+    /// pages any more. The pages of the remaining grants are still mapped.
     fn end(&mut self, granted: &mut Granted);
 }
 
@@ -95,18 +95,18 @@ pub trait Mapper {
     /// Maps the peer's grant, readable and writable, at `window_slot` (a page index).
     ///
     /// # Errors
-    /// What Xen said; nothing is mapped then.
+    /// Xen's answer. Nothing is mapped.
     fn map(&mut self, peer: DomId, r: GrantRef, window_slot: u32) -> Result<MapHandle, MapRefused>;
 
-    /// Undoes a mapping. When it returns `Ok`, the page can no longer be reached.
+    /// Removes a mapping. After `Ok` the page can no longer be accessed.
     ///
     /// # Errors
-    /// What Xen said; the mapping must be taken to exist still.
+    /// Xen's answer. The mapping must be assumed to exist still.
     fn unmap(&mut self, handle: MapHandle, window_slot: u32) -> Result<(), UnmapRefused>;
 
-    /// Maps 1 to [`PAGES_MAX`](crate::PAGES_MAX) grants at consecutive slots from `first_slot` on, and
-    /// leaves in `outcomes`, of the same length, what [`Self::map`] would have given for each. Who can
-    /// asks Xen once for all of them.
+    /// Maps 1 to [`PAGES_MAX`](crate::PAGES_MAX) grants at consecutive slots from `first_slot` on.
+    /// Writes to `outcomes`, which has the same length, the result that [`Self::map`] returns for
+    /// each. Implementations should batch these into one hypercall.
     fn map_run(
         &mut self,
         peer: DomId,
@@ -119,8 +119,9 @@ pub trait Mapper {
         }
     }
 
-    /// Undoes 1 to [`PAGES_MAX`](crate::PAGES_MAX) mappings, and leaves in `outcomes`, of the same
-    /// length, what [`Self::unmap`] would have given for each. Who can asks Xen once for all of them.
+    /// Removes 1 to [`PAGES_MAX`](crate::PAGES_MAX) mappings. Writes to `outcomes`, which has the
+    /// same length, the result that [`Self::unmap`] returns for each. Implementations should batch
+    /// these into one hypercall.
     fn unmap_run(&mut self, mappings: &[Mapping], outcomes: &mut [Result<(), UnmapRefused>]) {
         for (mapping, outcome) in mappings.iter().zip(outcomes) {
             *outcome = self.unmap(mapping.handle, mapping.window_slot);
@@ -139,7 +140,7 @@ pub enum MapRefused {
 }
 
 impl MapRefused {
-    /// Whether Xen's security module said no (SILO forbids grants between two domUs):
+    /// Whether Xen's security module denied it (SILO forbids grants between two domUs):
     /// `GNTST_permission_denied`, or `-EPERM` of the whole hypercall.
     pub fn is_denied(self) -> bool {
         const EPERM: i32 = 1;

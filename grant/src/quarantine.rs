@@ -1,9 +1,10 @@
-//! Pages and grant references out of use because a peer may still map them (docs/protocol.md §11).
-//! A grant cannot be taken away by force, so the page waits here, retried by timer, until the
-//! compare-exchange succeeds; that and nothing else (no word of the peer) sets it free.
+//! Pages and grant references that are out of use because a peer may still map them
+//! (docs/protocol.md §11). Xen cannot revoke a mapped grant. The pages stay here, and a timer
+//! retries the compare-exchange that ends the grant. Only its success frees them; nothing the peer
+//! says does.
 //!
-//! The place is bounded. A connection reserves its slot when it opens, so that giving up can never
-//! fail for want of room; when none is left, new connections are refused by name.
+//! The quarantine is bounded. A connection reserves a slot when it opens, so that giving it up
+//! cannot fail for lack of space. When no slot is left, new connections are refused.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,11 +13,11 @@ use crate::page_set::{Granted, PageSet};
 use crate::ports::Granter;
 use crate::shared_pages::SharedPages;
 
-/// The peer still maps some pages of a connection that was given up. They stay in the quarantine;
-/// [`Quarantine::sweep`] hands the set back when nobody maps any.
+/// The peer still maps pages of a connection that was given up. The page set is in the quarantine
+/// until [`Quarantine::sweep`] has ended its last grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StillMapped {
-    /// How many are mapped, at least 1.
+    /// Number of mapped pages, at least 1.
     pub pages: usize,
 }
 
@@ -34,7 +35,8 @@ struct Held<P> {
     granted: Granted,
 }
 
-/// Page sets that are either in use (reserved) or held because a peer maps them; a bounded number.
+/// A bounded number of slots for page sets. A slot is reserved by an open connection, or holds a
+/// set that a peer still maps.
 #[derive(Debug)]
 pub struct Quarantine<P> {
     held: Vec<Held<P>>,
@@ -49,21 +51,21 @@ pub struct QuarantineState {
     pub sets: usize,
     /// Pages among them that a peer still maps.
     pub pages: usize,
-    /// Pages that the sweep which returned this has handed back.
+    /// Pages that the sweep has freed; 0 in [`Quarantine::state`].
     pub freed: usize,
-    /// Slots reserved by open connections.
+    /// Slots that open connections have reserved.
     pub reserved: usize,
-    /// All slots.
+    /// Number of all slots.
     pub capacity: usize,
 }
 
 impl<P: SharedPages> Quarantine<P> {
-    /// An empty quarantine for at most `capacity` page sets. This is the only allocation.
+    /// An empty quarantine with `capacity` slots. Only this call allocates.
     pub fn new(capacity: usize) -> Self {
         Self { held: Vec::with_capacity(capacity), reserved: 0, capacity }
     }
 
-    /// How full it is.
+    /// The current occupancy.
     pub fn state(&self) -> QuarantineState {
         QuarantineState {
             sets: self.held.len(),
@@ -74,13 +76,13 @@ impl<P: SharedPages> Quarantine<P> {
         }
     }
 
-    /// Whether one more connection can be opened.
+    /// Whether another connection can be opened.
     pub fn has_room(&self) -> bool {
         self.held.len() + self.reserved < self.capacity
     }
 
-    /// Tries again to end every grant that is held. A page set without any left is zeroed and
-    /// handed back.
+    /// Tries again to end every held grant. A page set whose last grant has ended is zeroed and
+    /// passed to `give_back`.
     pub fn sweep<G: Granter<P>>(
         &mut self,
         granter: &mut G,
@@ -98,7 +100,7 @@ impl<P: SharedPages> Quarantine<P> {
         QuarantineState { freed, ..self.state() }
     }
 
-    /// Makes sure that one more connection can be given up. `None`: the quarantine is full.
+    /// Reserves a slot for a connection, `None` if the quarantine is full.
     pub(crate) fn reserve(&mut self) -> Option<()> {
         if !self.has_room() {
             return None;
@@ -107,15 +109,15 @@ impl<P: SharedPages> Quarantine<P> {
         Some(())
     }
 
-    /// Ends what can be ended. Returns the page set if all was; else keeps it and says how many
-    /// pages are still mapped. Either way the reservation made by [`Self::reserve`] is used up.
+    /// Ends every grant that can be ended. Returns the zeroed page set if that was all of them,
+    /// else keeps the set. Uses up one reservation made by [`Self::reserve`].
     pub(crate) fn give_up(
         &mut self,
         set: PageSet<P>,
         mut granted: Granted,
         granter: &mut impl Granter<P>,
     ) -> Result<PageSet<P>, StillMapped> {
-        assert!(self.reserved > 0, "a connection was given up that had reserved no slot");
+        assert!(self.reserved > 0, "a connection without a reserved slot was given up");
         self.reserved -= 1;
         granter.end(&mut granted);
         let pages = granted.count();
@@ -123,7 +125,7 @@ impl<P: SharedPages> Quarantine<P> {
             set.pages().zero();
             return Ok(set);
         }
-        assert!(self.held.len() < self.capacity, "a slot was reserved when the connection opened");
+        assert!(self.held.len() < self.capacity, "a reserved slot is free");
         self.held.push(Held { set, granted });
         Err(StillMapped { pages })
     }

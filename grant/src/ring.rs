@@ -1,22 +1,23 @@
-//! A ring of bytes in shared pages, and its two ends (docs/protocol.md §10).
+//! A byte ring in shared pages and its two ends (docs/protocol.md §10).
 //!
-//! Indices are u32 and run free. Each end keeps its own index and its position in the data in
-//! private memory and only ever *writes* its line; of the peer's line it keeps a cached copy, read
-//! again only when the cached one promises too little. What is read is checked at once: the peer's
-//! index may move forward, and never past what we know to be possible.
+//! Indices are `u32` and free-running. Each end keeps its own index and its position in the data in
+//! private memory, and only ever *writes* its own line. It caches the peer's index and reads it
+//! again only when the cached value allows too little. Every index read is checked at once: the
+//! peer's index may only advance, and never beyond what the ring allows.
 //!
-//! Data go with acquire and release alone. A notification must not be missed, though: whoever
-//! asks for one stores its wish and then looks again, whoever moved its index then looks for a
-//! wish, and between the store and the look both need a full barrier (without it each may miss the
-//! other's store, and a side sleeps on a ring that is ready). That barrier is paid once a burst, in
-//! [`crate::Stream::flush`] and [`crate::Stream::before_sleep`], never once a message.
+//! Data needs acquire and release ordering only. Notifications need more: one side stores its event
+//! index and then reads the peer's index, the other publishes its index and then reads the event
+//! index. Both need a full barrier between the store and the load. Without it each load may miss
+//! the other side's store, and a side sleeps although the ring is ready. The barrier is paid once
+//! per burst, in [`crate::Stream::flush`] and [`crate::Stream::before_sleep`], not once per
+//! message.
 
 use core::fmt;
 
 use crate::layout::{LINE_EVENT, LINE_INDEX, RingPlace};
 use crate::shared_pages::SharedPages;
 
-/// Whether the peer must be notified over the event channel. The caller does it.
+/// Whether the caller must notify the peer over the event channel.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notify {
@@ -27,7 +28,7 @@ pub enum Notify {
 }
 
 impl Notify {
-    /// Due if either is.
+    /// [`Notify::Due`] if either is.
     pub const fn or(self, other: Self) -> Self {
         match self {
             Self::Due => Self::Due,
@@ -36,17 +37,17 @@ impl Notify {
     }
 }
 
-/// The peer broke the ring; nothing it says in it can be believed any more.
+/// The peer violated the ring protocol. Nothing in this ring can be trusted any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RingError {
-    /// Its index went backwards, or further than the ring allows.
+    /// The peer's index moved backwards, or further than the ring allows.
     PeerIndex {
-        /// The index found.
+        /// The index read from the page.
         found: u32,
-        /// The last one believed.
+        /// The index accepted last.
         believed: u32,
-        /// How far it could have moved at most.
+        /// The most bytes by which it could have advanced.
         reach: u32,
     },
 }
@@ -63,67 +64,115 @@ impl fmt::Display for RingError {
     }
 }
 
-/// A stretch of the view.
+/// A contiguous range of the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Offset in the view.
+    /// Offset in the pages, in bytes.
     pub at: usize,
     /// Length in bytes.
     pub bytes: usize,
 }
 
-/// A stretch of the ring: two of the view, the second one empty unless the ring's end is crossed.
+/// A range of the ring. The second span is empty unless the range wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spans {
-    /// Where it begins.
+    /// The range up to the end of the ring's data.
     pub first: Span,
-    /// Where it goes on.
+    /// The rest, from the start of the ring's data.
     pub second: Span,
 }
 
 impl Spans {
-    /// Length in bytes of both together.
+    /// Length in bytes of both spans together.
     pub const fn bytes(&self) -> usize {
         self.first.bytes + self.second.bytes
     }
 }
 
-/// What one end knows of its ring, all of it in private memory. What a message passes through is
-/// always inlined: a call costs as much as the work.
+/// One end of a ring: a [`Producer`] or a [`Consumer`]. Its state is in private memory.
+///
+/// The methods called for each message are always inlined: a call would cost as much as the work.
 #[derive(Debug)]
-struct End {
+pub struct RingEnd<const PRODUCER: bool> {
     place: RingPlace,
     /// Own free-running index, as published.
     own: u32,
-    /// How far it may move: to the producer's index for the consumer, to a ring's size behind the
-    /// consumer's index for the producer, as last believed.
+    /// Limit of the own index: the peer's index as last accepted, plus [`Self::lead`].
     bound: u32,
-    /// Own index when the peer's wish was last looked at.
+    /// Own index when the peer's event index was last read.
     notified_index: u32,
-    /// Where the own index points, as an offset in the view. Kept apart, because the size of the
+    /// Offset in the pages of the byte at the own index. Kept separately, because the size of the
     /// data need not divide 2^32.
     at: usize,
-    /// The offset behind the data.
+    /// Offset of the first byte after the data.
     end: usize,
 }
 
-impl End {
-    const fn new(place: RingPlace, index: u32, left: u32) -> Self {
+/// The end that writes.
+pub type Producer = RingEnd<true>;
+
+/// The end that reads.
+pub type Consumer = RingEnd<false>;
+
+impl<const PRODUCER: bool> RingEnd<PRODUCER> {
+    /// One end of a ring whose pages are zeroed.
+    pub const fn new(place: RingPlace) -> Self {
+        Self::at_index(place, 0)
+    }
+
+    /// One end of a ring whose indices start at `index`, to test wrapping. Both lines must hold
+    /// `index`.
+    #[cfg(any(test, feature = "fake"))]
+    pub const fn starting_at(place: RingPlace, index: u32) -> Self {
+        Self::at_index(place, index)
+    }
+
+    const fn at_index(place: RingPlace, index: u32) -> Self {
         let end = place.data + place.size as usize;
-        let bound = index.wrapping_add(left);
+        let bound = index.wrapping_add(Self::lead(&place));
         Self { place, own: index, bound, notified_index: index, at: place.data, end }
     }
 
-    /// Bytes that may be moved: room for the producer, data for the consumer.
+    /// Distance from the peer's index to the limit of the own index: the producer may be a whole
+    /// ring ahead of the consumer, the consumer never passes the producer.
+    #[inline(always)]
+    const fn lead(place: &RingPlace) -> u32 {
+        if PRODUCER { place.size } else { 0 }
+    }
+
+    #[inline(always)]
+    const fn own_line(&self) -> usize {
+        if PRODUCER { self.place.producer_line } else { self.place.consumer_line }
+    }
+
+    #[inline(always)]
+    const fn peer_line(&self) -> usize {
+        if PRODUCER { self.place.consumer_line } else { self.place.producer_line }
+    }
+
+    /// Capacity of the ring in bytes.
+    pub const fn size(&self) -> u32 {
+        self.place.size
+    }
+
+    /// Bytes that can be moved according to the cached index: space for the producer, data for the
+    /// consumer.
     #[inline(always)]
     const fn left(&self) -> u32 {
         self.bound.wrapping_sub(self.own)
     }
 
-    /// Takes over that the own index may move up to `bound`, as the peer's index `found` has it, if
-    /// that is forward, and no further than the ring allows.
+    /// The peer's index as last accepted, plus a constant.
+    pub(crate) const fn accepted(&self) -> u32 {
+        self.bound
+    }
+
+    /// Reads the peer's index again, and accepts it if it has not moved backwards and leaves no
+    /// more than a ring of bytes.
     #[inline(always)]
-    fn accept_index(&mut self, bound: u32, found: u32) -> Result<(), RingError> {
+    pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
+        let found = pages.load_u32(self.peer_line() + LINE_INDEX);
+        let bound = found.wrapping_add(Self::lead(&self.place));
         let (left, before) = (bound.wrapping_sub(self.own), self.left());
         if left < before || left > self.place.size {
             let believed = found.wrapping_sub(left.wrapping_sub(before));
@@ -133,70 +182,68 @@ impl End {
         Ok(())
     }
 
-    /// The next bytes from the own position on: `wanted`, or as many as may be moved.
+    /// The next bytes from the own index on, at most `wanted`. Reads the peer's index only if the
+    /// cached one allows fewer.
     #[inline(always)]
-    fn spans(&self, wanted: usize) -> Spans {
+    fn spans(&mut self, pages: &impl SharedPages, wanted: usize) -> Result<Spans, RingError> {
+        if (self.left() as usize) < wanted {
+            self.refresh(pages)?;
+        }
         let bytes = wanted.min(self.left() as usize);
         let first = bytes.min(self.end - self.at);
-        Spans {
+        Ok(Spans {
             first: Span { at: self.at, bytes: first },
             second: Span { at: self.place.data, bytes: bytes - first },
-        }
+        })
     }
 
-    /// Moves the own index on by what was copied, and publishes it in the own line.
+    /// Advances the own index by `bytes` and publishes it.
     #[inline(always)]
-    fn advance(&mut self, pages: &impl SharedPages, line: usize, bytes: usize) {
-        assert!(bytes <= self.left() as usize, "no more bytes are moved than may be");
+    fn advance(&mut self, pages: &impl SharedPages, bytes: usize) {
+        assert!(bytes <= self.left() as usize, "the own index passes its limit");
         self.own = self.own.wrapping_add(bytes as u32);
         self.at += bytes;
         if self.at >= self.end {
             self.at -= self.place.size as usize;
         }
-        pages.store_u32(line + LINE_INDEX, self.own);
+        pages.store_u32(self.own_line() + LINE_INDEX, self.own);
     }
 
-    /// Whether the own index has moved since the peer's wish was last looked at.
+    /// Whether the own index has moved since [`Self::due`] was last called.
     #[inline(always)]
-    const fn has_moved(&self) -> bool {
+    pub(crate) const fn has_moved(&self) -> bool {
         self.own != self.notified_index
     }
 
-    /// Looks whether the peer asked to be notified when the own index reaches a place that it has
-    /// passed since the last look. A full barrier must lie between publishing and this.
+    /// Whether the own index has reached the peer's event index since the last call. The caller
+    /// must execute a full barrier between publishing and this call.
     #[inline(always)]
-    fn due(&mut self, wish: u32) -> Notify {
+    pub(crate) fn due(&mut self, pages: &impl SharedPages) -> Notify {
+        let event_index = pages.load_u32(self.peer_line() + LINE_EVENT);
         let notified_index = core::mem::replace(&mut self.notified_index, self.own);
         let passed = self.own.wrapping_sub(notified_index);
-        if wish.wrapping_sub(notified_index).wrapping_sub(1) < passed {
+        if event_index.wrapping_sub(notified_index).wrapping_sub(1) < passed {
             Notify::Due
         } else {
             Notify::NotDue
         }
     }
+
+    /// Requests a notification once `bytes` bytes can be moved: stores the event index, which is
+    /// the peer's index at that moment.
+    pub(crate) fn request_event(&self, pages: &impl SharedPages, bytes: u32) {
+        let limit = self.own.wrapping_add(bytes.min(self.place.size));
+        pages.store_u32(self.own_line() + LINE_EVENT, limit.wrapping_sub(Self::lead(&self.place)));
+    }
 }
 
-/// The end that writes.
-#[derive(Debug)]
-pub struct Producer(End);
-
 impl Producer {
-    /// The producer of a ring whose pages were zeroed when the connection was made.
-    pub const fn new(place: RingPlace) -> Self {
-        Self(End::new(place, 0, place.size))
-    }
-
-    /// A producer whose indices begin elsewhere, to test the wrap; both lines must hold `index`.
-    #[cfg(any(test, feature = "fake"))]
-    pub const fn starting_at(place: RingPlace, index: u32) -> Self {
-        Self(End::new(place, index, place.size))
-    }
-
-    /// Copies in as much as there is room for, and publishes it. No barrier, no notification: that
-    /// is [`crate::Stream::flush`], once a burst.
+    /// Writes as many bytes as there is space for, publishes them and returns their number.
+    /// Executes no barrier and sends no notification; [`crate::Stream::flush`] does, once per
+    /// burst.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     #[inline(always)]
     pub fn write(&mut self, pages: &impl SharedPages, from: &[u8]) -> Result<usize, RingError> {
         let Spans { first, second } = self.writable(pages, from.len())?;
@@ -209,94 +256,40 @@ impl Producer {
         Ok(bytes)
     }
 
-    /// Where up to `wanted` bytes may be written in place; fewer if the ring has less room.
+    /// Space for up to `wanted` bytes, to write in place; less if the ring has less.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     #[inline(always)]
     pub fn writable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        if (self.0.left() as usize) < wanted {
-            self.refresh(pages)?;
-        }
-        Ok(self.0.spans(wanted))
+        self.spans(pages, wanted)
     }
 
-    /// Makes `bytes` bytes, written where [`Self::writable`] said, visible to the consumer.
+    /// Publishes the next `bytes` bytes, written to the range that [`Self::writable`] returned.
     ///
     /// # Panics
-    /// If they are more than there is room for.
+    /// If there is less space than that.
     #[inline(always)]
     pub fn publish(&mut self, pages: &impl SharedPages, bytes: usize) {
-        self.0.advance(pages, self.0.place.producer_line, bytes);
+        self.advance(pages, bytes);
     }
 
-    /// Bytes that the ring holds when full.
-    pub const fn size(&self) -> u32 {
-        self.0.place.size
-    }
-
-    /// Bytes that can be written, as far as known without a look.
+    /// Bytes that can be written, according to the cached index.
     pub const fn room(&self) -> u32 {
-        self.0.left()
-    }
-
-    /// How far the peer has let this end move: its index as last accepted, plus a constant.
-    pub(crate) const fn accepted(&self) -> u32 {
-        self.0.bound
-    }
-
-    /// Reads the consumer's index again: it may have moved up to our own.
-    #[inline(always)]
-    pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = pages.load_u32(self.0.place.consumer_line + LINE_INDEX);
-        self.0.accept_index(found.wrapping_add(self.0.place.size), found)
-    }
-
-    /// Whether anything was written since the last look at the consumer's wish.
-    #[inline(always)]
-    pub(crate) const fn has_moved(&self) -> bool {
-        self.0.has_moved()
-    }
-
-    /// Whether the consumer asked to be notified of what was written since the last look. The
-    /// caller has put a full barrier in between.
-    #[inline(always)]
-    pub(crate) fn due(&mut self, pages: &impl SharedPages) -> Notify {
-        self.0.due(pages.load_u32(self.0.place.consumer_line + LINE_EVENT))
-    }
-
-    /// Asks the consumer to notify once `room` bytes can be written.
-    pub(crate) fn ask(&self, pages: &impl SharedPages, room: u32) {
-        let used_at_most = self.0.place.size - room.min(self.0.place.size);
-        let wish = self.0.own.wrapping_sub(used_at_most);
-        pages.store_u32(self.0.place.producer_line + LINE_EVENT, wish);
+        self.left()
     }
 }
 
-/// The end that reads.
-#[derive(Debug)]
-pub struct Consumer(End);
-
 impl Consumer {
-    /// The consumer of a ring whose pages were zeroed when the connection was made.
-    pub const fn new(place: RingPlace) -> Self {
-        Self(End::new(place, 0, 0))
-    }
-
-    /// A consumer whose indices begin elsewhere, to test the wrap; both lines must hold `index`.
-    #[cfg(any(test, feature = "fake"))]
-    pub const fn starting_at(place: RingPlace, index: u32) -> Self {
-        Self(End::new(place, index, 0))
-    }
-
-    /// Copies out as much as there is, at most `into.len()`, and gives its room back.
+    /// Reads as many bytes as there are, at most `into.len()`, consumes them and returns their
+    /// number.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     #[inline(always)]
     pub fn read(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
         let bytes = self.peek(pages, into)?;
@@ -304,10 +297,10 @@ impl Consumer {
         Ok(bytes)
     }
 
-    /// Copies out as [`Self::read`] does, but gives no room back: the same bytes can be read again.
+    /// Reads as [`Self::read`] does, without consuming: the same bytes can be read again.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     #[inline(always)]
     pub fn peek(&mut self, pages: &impl SharedPages, into: &mut [u8]) -> Result<usize, RingError> {
         let Spans { first, second } = self.readable(pages, into.len())?;
@@ -319,70 +312,31 @@ impl Consumer {
         Ok(bytes)
     }
 
-    /// Where up to `wanted` bytes can be read in place; fewer if the ring holds less. The peer may
-    /// change them while they are looked at.
+    /// Up to `wanted` bytes to read in place; fewer if the ring holds fewer. The peer may change
+    /// them at any time.
     ///
     /// # Errors
-    /// [`RingError`] if the peer's index lies.
+    /// [`RingError`] if the peer's index is invalid.
     #[inline(always)]
     pub fn readable(
         &mut self,
         pages: &impl SharedPages,
         wanted: usize,
     ) -> Result<Spans, RingError> {
-        if (self.0.left() as usize) < wanted {
-            self.refresh(pages)?;
-        }
-        Ok(self.0.spans(wanted))
+        self.spans(pages, wanted)
     }
 
-    /// Gives the room of `bytes` bytes back to the producer.
+    /// Returns the space of the next `bytes` bytes to the producer.
     ///
     /// # Panics
-    /// If they are more than are there.
+    /// If the ring holds fewer.
     #[inline(always)]
     pub fn consume(&mut self, pages: &impl SharedPages, bytes: usize) {
-        self.0.advance(pages, self.0.place.consumer_line, bytes);
+        self.advance(pages, bytes);
     }
 
-    /// Bytes that the ring holds when full.
-    pub const fn size(&self) -> u32 {
-        self.0.place.size
-    }
-
-    /// Bytes that can be read, as far as known without a look.
+    /// Bytes that can be read, according to the cached index.
     pub const fn available(&self) -> u32 {
-        self.0.left()
-    }
-
-    /// See [`Producer::accepted`].
-    pub(crate) const fn accepted(&self) -> u32 {
-        self.0.bound
-    }
-
-    /// Reads the producer's index again: it may have moved until the ring is full.
-    #[inline(always)]
-    pub(crate) fn refresh(&mut self, pages: &impl SharedPages) -> Result<(), RingError> {
-        let found = pages.load_u32(self.0.place.producer_line + LINE_INDEX);
-        self.0.accept_index(found, found)
-    }
-
-    /// Whether any room was given back since the last look at the producer's wish.
-    #[inline(always)]
-    pub(crate) const fn has_moved(&self) -> bool {
-        self.0.has_moved()
-    }
-
-    /// Whether the producer asked to be notified of the room given back since the last look. The
-    /// caller has put a full barrier in between.
-    #[inline(always)]
-    pub(crate) fn due(&mut self, pages: &impl SharedPages) -> Notify {
-        self.0.due(pages.load_u32(self.0.place.producer_line + LINE_EVENT))
-    }
-
-    /// Asks the producer to notify once `bytes` bytes can be read.
-    pub(crate) fn ask(&self, pages: &impl SharedPages, bytes: u32) {
-        let wish = self.0.own.wrapping_add(bytes.min(self.0.place.size));
-        pages.store_u32(self.0.place.consumer_line + LINE_EVENT, wish);
+        self.left()
     }
 }

@@ -1,6 +1,6 @@
-//! Two rings as a duplex stream of bytes, and the discipline of sleeping on it (docs/protocol.md
-//! §10): publish freely, flush once a burst, and before sleeping say what to be woken for and look
-//! again. [`crate::FrontConnection`] and [`crate::BackConnection`] each own one.
+//! Two rings as a duplex byte stream, and the rules for sleeping on it (docs/protocol.md §10):
+//! publish at any time, flush once per burst, and before sleeping request a notification and check
+//! the rings again. [`crate::FrontConnection`] and [`crate::BackConnection`] each own one stream.
 
 use core::hint::spin_loop;
 
@@ -15,30 +15,31 @@ pub struct Stream {
     incoming: Consumer,
 }
 
-/// What a side wants to be woken for. Zero: not for that.
+/// When to wake a side. Zero disables a condition.
 ///
-/// A reader that wants more than one byte sleeps on when the peer stops short of it, so only who
-/// knows how much will come may ask for more. A writer may well wait for much room, since the peer
-/// reads everything in the end: to ask for the whole ring costs one notification a ring-full.
+/// A reader that requests more than one byte keeps sleeping if the peer stops short of it. Request
+/// more only if that much is certain to arrive. A writer may request much space, because the peer
+/// reads everything in the end: requesting the whole ring costs one notification per ring of data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WakeWhen {
-    /// Wake when this many bytes can be read; more than the ring holds means a full ring.
+    /// Wake when this many bytes can be read; more than the ring's size means a full ring.
     pub readable: u32,
-    /// Wake when this many bytes can be written; more than the ring holds means an empty ring.
+    /// Wake when this many bytes can be written; more than the ring's size means an empty ring.
     pub writable: u32,
 }
 
-/// Whether a wish is fulfilled already.
+/// Whether a wake condition holds already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// One of the wishes is: do not sleep.
+    /// At least one condition holds: do not sleep.
     Ready,
-    /// None is. The peer has been asked to notify.
+    /// No condition holds.
     MaySleep,
 }
 
-/// Most looks of [`Stream::spin_until_ready`]. They take about as long as sleeping and being woken: who looks for
-/// nothing loses as much again, and no more (docs/decisions/0015-look-before-sleeping-on-data.md).
+/// Most polls of [`Stream::spin_until_ready`]. They take about as long as sleeping and waking up,
+/// so a fruitless spin at most doubles the cost
+/// (docs/decisions/0015-look-before-sleeping-on-data.md).
 pub const SPIN_LIMIT: u32 = 500;
 
 /// Outcome of [`Stream::before_sleep`].
@@ -52,47 +53,47 @@ pub struct Sleep {
 }
 
 impl Stream {
-    /// The front's side of fresh pages.
+    /// The front's side, over zeroed pages.
     pub const fn front(layout: &Layout) -> Self {
         Self { outgoing: Producer::new(layout.to_back), incoming: Consumer::new(layout.to_front) }
     }
 
-    /// The back's side of fresh pages.
+    /// The back's side, over zeroed pages.
     pub const fn back(layout: &Layout) -> Self {
         Self { outgoing: Producer::new(layout.to_front), incoming: Consumer::new(layout.to_back) }
     }
 
-    /// A side made of two ends, to test rings whose indices do not begin at zero.
+    /// One side over the given ends, to test rings whose indices do not start at zero.
     #[cfg(any(test, feature = "fake"))]
     pub const fn of(outgoing: Producer, incoming: Consumer) -> Self {
         Self { outgoing, incoming }
     }
 
-    /// Bytes of each ring.
+    /// Size of each ring in bytes.
     pub const fn size(&self) -> u32 {
         self.outgoing.size()
     }
 
-    /// How far the peer has moved each ring, as this side has accepted it. Equal values mean that the
-    /// peer has neither written nor read since. What stands in the page counts for nothing until a
-    /// read, a write or a look has checked it.
+    /// The peer's progress on each ring, as last accepted. Two equal results mean that the peer has
+    /// neither written nor read in between. An index in the page counts only after a read, a write
+    /// or a poll has checked it.
     pub const fn accepted(&self) -> [u32; 2] {
         [self.outgoing.accepted(), self.incoming.accepted()]
     }
 
-    /// The ring that is written.
+    /// The ring that this side writes.
     pub const fn outgoing(&mut self) -> &mut Producer {
         &mut self.outgoing
     }
 
-    /// The ring that is read.
+    /// The ring that this side reads.
     pub const fn incoming(&mut self) -> &mut Consumer {
         &mut self.incoming
     }
 
-    /// Ends a burst of reads and writes: one full barrier, then one look at each of the peer's
-    /// wishes; nothing at all where nothing was moved since the last one. Must be called, or
-    /// [`Self::before_sleep`], after the last of them.
+    /// Ends a burst of reads and writes: executes one full barrier and reads the peer's event
+    /// indices. Does nothing if no index has moved since the last flush. After the last read or
+    /// write, the caller must call this or [`Self::before_sleep`].
     #[inline(always)]
     pub fn flush(&mut self, pages: &impl SharedPages) -> Notify {
         if !self.outgoing.has_moved() && !self.incoming.has_moved() {
@@ -102,56 +103,57 @@ impl Stream {
         self.due(pages)
     }
 
-    /// Looks up to [`SPIN_LIMIT`] times whether a wish is fulfilled, with a pause in between; asks for
-    /// nothing. For who has flushed and would rather wait a moment than sleep and be woken, which
-    /// takes both sides an exit or two.
+    /// Polls the rings up to [`SPIN_LIMIT`] times, with a pause in between, and requests no
+    /// notification. Sleeping and waking up cost both sides an exit or two; a short wait may avoid
+    /// them. Flush first.
     ///
     /// # Errors
-    /// [`RingError`] if a peer's index lies.
+    /// [`RingError`] if an index of the peer is invalid.
     pub fn spin_until_ready(
         &mut self,
         pages: &impl SharedPages,
-        wish: WakeWhen,
+        wake: WakeWhen,
     ) -> Result<Readiness, RingError> {
         for _ in 0..SPIN_LIMIT {
             self.incoming.refresh(pages)?;
             self.outgoing.refresh(pages)?;
-            if self.readiness(wish) == Readiness::Ready {
+            if self.readiness(wake) == Readiness::Ready {
                 return Ok(Readiness::Ready);
             }
-            // Gives way to the other thread of the core, and to whoever emulates this one.
+            // Yields to the core's other thread, and to an emulator of this processor.
             spin_loop();
         }
         Ok(Readiness::MaySleep)
     }
 
-    /// Asks the peer to notify, then looks whether that came too late; flushes on the way. One
-    /// full barrier serves both.
+    /// Requests a notification, flushes, and checks whether the request came too late. One full
+    /// barrier serves both.
     ///
     /// # Errors
-    /// [`RingError`] if a peer's index lies.
+    /// [`RingError`] if an index of the peer is invalid.
     pub fn before_sleep(
         &mut self,
         pages: &impl SharedPages,
-        wish: WakeWhen,
+        wake: WakeWhen,
     ) -> Result<Sleep, RingError> {
-        if wish.readable > 0 {
-            self.incoming.ask(pages, wish.readable);
+        if wake.readable > 0 {
+            self.incoming.request_event(pages, wake.readable);
         }
-        if wish.writable > 0 {
-            self.outgoing.ask(pages, wish.writable);
+        if wake.writable > 0 {
+            self.outgoing.request_event(pages, wake.writable);
         }
-        // Stores before it: our indices and wishes. Loads after it: the peer's wishes and indices.
+        // Orders the stores of our indices and event indices before the loads of the peer's.
         pages.full_barrier();
         let notify = self.due(pages);
         self.incoming.refresh(pages)?;
         self.outgoing.refresh(pages)?;
-        Ok(Sleep { notify, readiness: self.readiness(wish) })
+        Ok(Sleep { notify, readiness: self.readiness(wake) })
     }
 
     #[inline(always)]
     fn due(&mut self, pages: &impl SharedPages) -> Notify {
-        // Who has not moved cannot owe anything: one look less for a side that only reads or writes.
+        // An end that moved nothing owes no notification. Skipping it saves a load on a side that
+        // only reads or only writes.
         let mut notify = Notify::NotDue;
         if self.outgoing.has_moved() {
             notify = self.outgoing.due(pages);
@@ -162,9 +164,9 @@ impl Stream {
         notify
     }
 
-    fn readiness(&self, wish: WakeWhen) -> Readiness {
-        let readable = wish.readable.min(self.incoming.size());
-        let writable = wish.writable.min(self.outgoing.size());
+    fn readiness(&self, wake: WakeWhen) -> Readiness {
+        let readable = wake.readable.min(self.incoming.size());
+        let writable = wake.writable.min(self.outgoing.size());
         let can_read = readable > 0 && self.incoming.available() >= readable;
         let can_write = writable > 0 && self.outgoing.room() >= writable;
         if can_read || can_write { Readiness::Ready } else { Readiness::MaySleep }

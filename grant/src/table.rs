@@ -1,6 +1,6 @@
-//! Makes and ends grants in the own table. The table itself is the truth about which entries are
-//! free, so a restarted endpoint forgets nothing: an entry that some domain may still map has flags
-//! that are not zero, and is passed over until it has been ended (docs/protocol.md §11).
+//! Makes and ends grants in the own grant table. Only the table records which entries are free, so
+//! a restart loses nothing: an entry that a domain may still map has non-zero flags and is skipped
+//! until the grant is ended (docs/protocol.md §11).
 
 use core::fmt;
 
@@ -11,17 +11,17 @@ use crate::page_set::{Granted, PageSet};
 use crate::ports::{GrantEntries, GrantError, Granter};
 use crate::shared_pages::SharedPages;
 
-/// How often ending a grant is tried when the flags change under the compare-exchange. Only Xen
-/// changes them, by mapping and unmapping: a peer that does so on purpose could go on for ever, so
-/// after this many tries the grant counts as in use and is tried again later.
+/// Most tries of the compare-exchange that ends a grant. It fails when Xen changes the flags,
+/// because the peer maps or unmaps the page, and a hostile peer can do that for ever. After this
+/// many tries the grant counts as in use, and the caller retries later.
 const END_TRIES_MAX: u32 = 4;
 
 /// The own domain's grant table.
 #[derive(Debug)]
 pub struct GrantTable<E> {
     entries: E,
-    /// Where the search for a free entry begins. It only moves forward, so a reference that a late
-    /// peer may still remember is reused as late as possible.
+    /// First candidate of the next search for a free entry. It only advances, so that a reference
+    /// that a slow peer may still hold is reused as late as possible.
     next: u32,
 }
 
@@ -29,13 +29,13 @@ pub struct GrantTable<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndError {
-    /// The peer maps the page, or mapped and unmapped it during every try.
+    /// The peer maps the page, or its mapping changed during every try.
     InUse {
         /// The entry's flags, as last seen.
         flags: GrantFlags,
     },
-    /// The entry grants nothing. After a restore the new domain's table is empty: what was granted
-    /// in the old life is gone, and nobody maps it.
+    /// The entry is free. After a restore the table is empty: the grants from before no longer
+    /// exist, and no domain maps them.
     NotGranted,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for EndError {
 impl core::error::Error for EndError {}
 
 impl<E: GrantEntries> GrantTable<E> {
-    /// Takes the table as it is: entries that are not free are left alone until ended.
+    /// Uses the table as it is: entries in use stay untouched until they are ended.
     ///
     /// # Panics
     /// If the table has no entry besides the reserved ones.
@@ -82,16 +82,16 @@ impl<E: GrantEntries> GrantTable<E> {
         Err(GrantError::Exhausted { entries })
     }
 
-    /// Ends a grant, if nobody maps the page. From `Ok` on nobody can.
+    /// Ends a grant if no domain maps the page. After `Ok` no domain can map it.
     ///
-    /// One compare-exchange decides, never a read followed by a store: in between the peer could
-    /// map the page, and we would reuse it under its eyes (XSA-396).
+    /// This is one compare-exchange, not a read and a store: the peer could map the page in
+    /// between, and would see the data of its next use (XSA-396).
     ///
     /// # Errors
-    /// [`EndError`]; the entry is unchanged and must stay out of use if it is in use.
+    /// [`EndError`]; the entry is unchanged. The page must not be reused after [`EndError::InUse`].
     ///
     /// # Panics
-    /// If the reference is a reserved one or outside the table: we never granted that.
+    /// If the reference is reserved or outside the table: this table never granted it.
     pub fn end_grant(&mut self, r: GrantRef) -> Result<(), EndError> {
         assert!(r.0 >= RESERVED_REFS, "a reserved grant is not ours to end");
         assert!(r.0 < self.entries.entries(), "the reference is outside the table");
@@ -111,20 +111,20 @@ impl<E: GrantEntries> GrantTable<E> {
         Err(EndError::InUse { flags })
     }
 
-    /// The references that grant something now, mapped or not. An endpoint that restarted without
-    /// its own records finds here what its earlier life left behind; a leak check counts them.
+    /// All active grants, mapped or not. A restarted endpoint finds its earlier grants here, and a
+    /// leak check counts them.
     pub fn active(&self) -> impl Iterator<Item = (GrantRef, GrantFlags)> + '_ {
         (RESERVED_REFS..self.entries.entries())
             .map(|r| (GrantRef(r), GrantFlags(self.entries.flags(GrantRef(r)))))
             .filter(|(_, flags)| !flags.is_free())
     }
 
-    /// The entries themselves, for self-tests and figures.
+    /// The entries, for self-tests and statistics.
     pub const fn entries(&self) -> &E {
         &self.entries
     }
 
-    /// The same, to change them past all rules: for an image that puts its peer to the test.
+    /// The entries without any checks, for an image that tests its peer.
     pub const fn entries_mut(&mut self) -> &mut E {
         &mut self.entries
     }

@@ -204,7 +204,7 @@ fn a_unit_copied_while_the_fence_fell_is_not_acted_on() {
 }
 
 #[test]
-#[should_panic(expected = "reused while somebody maps it")]
+#[should_panic(expected = "reused while a domain maps it")]
 fn the_fake_catches_a_page_that_is_reused_while_mapped() {
     let mut world = World::new();
     let set = world.pages(0x100, 1);

@@ -330,7 +330,7 @@ fn a_fence_that_falls_while_bytes_are_looked_at_is_seen() {
 }
 
 #[test]
-#[should_panic(expected = "a part of what there is")]
+#[should_panic(expected = "the part exceeds the range")]
 fn more_than_there_is_cannot_be_looked_at() {
     let mut world = World::new();
     let mut pair = world.connect(0x100, 1);

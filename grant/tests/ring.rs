@@ -114,14 +114,14 @@ fn a_peer_that_lies_is_reported_again_and_nothing_moves() {
 }
 
 #[test]
-#[should_panic(expected = "no more bytes are moved than may be")]
+#[should_panic(expected = "the own index passes its limit")]
 fn publishing_beyond_the_room_is_our_bug() {
     let (pages, layout) = ring_at(0);
     Producer::new(layout.to_back).publish(&pages, SIZE as usize + 1);
 }
 
 #[test]
-#[should_panic(expected = "no more bytes are moved than may be")]
+#[should_panic(expected = "the own index passes its limit")]
 fn consuming_what_is_not_there_is_our_bug() {
     let (pages, layout) = ring_at(0);
     Consumer::new(layout.to_back).consume(&pages, 1);

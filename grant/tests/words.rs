@@ -62,7 +62,7 @@ fn an_offer_that_cannot_be_mapped_is_said() {
     let refused =
         MapError::Refused { r: GrantRef(9), why: MapRefused::Status(GrantStatus::BAD_REF) };
     let errors = [
-        (MapError::PageCount { offered: 9 }, "the peer offers 9 pages, 1 to 8 are possible"),
+        (MapError::PageCount { offered: 9 }, "the peer offers 9 pages; 1 to 8 are allowed"),
         (MapError::RepeatedRef(GrantRef(8)), "the peer offers reference 8 twice"),
         (MapError::WindowFull { wanted: 3 }, "no 3 free slots in the window"),
         (refused, "reference 9: map refused: the reference grants us nothing (-3)"),

@@ -1,6 +1,6 @@
-//! The client proper: requests in, packets out, any number up to [`IN_FLIGHT_MAX`] under way at
-//! once. It owns the buffers and matches replies by request id, in whatever order they come;
-//! it never waits, never allocates and never touches the page but inside [`Client::advance`].
+//! The client: it accepts requests and returns packets, with up to [`IN_FLIGHT_MAX`] requests in
+//! flight. It owns the buffers and matches replies by request id, in any order. It never waits and
+//! never allocates, and only [`Client::advance`] and [`Client::reconnect`] access the page.
 
 use crate::counts::{Counts, count};
 use crate::decoder::{Decoder, Progress};
@@ -15,34 +15,34 @@ use crate::wire::{Header, op};
 
 pub use crate::slots::{IN_FLIGHT_MAX, RequestId};
 
-/// How many packets that nobody waits for one call of [`Client::advance`] drops before it gives
-/// the daemon up. Four times what oxenstored keeps outstanding for a domain.
+/// Most unsolicited packets that one call of [`Client::advance`] drops before it ends the
+/// connection. Four times the number that oxenstored keeps outstanding for a domain.
 const DROPPED_PER_TURN_MAX: u32 = 4096;
 
 /// A packet from the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Incoming<'a> {
-    /// The answer to a request.
+    /// The reply to a request.
     Reply {
-        /// Which request.
+        /// The request's id.
         id: RequestId,
-        /// What kind of request it was.
+        /// The request's kind.
         kind: RequestKind,
-        /// What came of it.
+        /// The reply, or the reason why the daemon refused.
         result: Result<Reply<'a>, Refusal>,
     },
     /// Something may have changed below a watched path.
     Event(WatchEvent<'a>),
 }
 
-/// Where the connection stands. `repr(u32)` keeps `Idle` zero: a client starts as nothing but zeros
-/// and so takes no room in an image.
+/// State of the connection. `repr(u32)` keeps `Idle` zero: a new client is all zeros and takes no
+/// space in an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 enum Phase {
     /// Not started.
     Idle,
-    /// The indices have not been read yet: the daemon may still be resetting the ring.
+    /// The indices are not yet read: the daemon may still be resetting the ring.
     Opening,
     /// In use.
     Running,
@@ -50,15 +50,15 @@ enum Phase {
     Ended(Ended),
 }
 
-/// What a complete packet turned out to be.
+/// Classification of a complete packet.
 enum Packet {
     Reply { id: RequestId, kind: RequestKind },
     Event,
     Dropped,
 }
 
-/// The client of one ring page. It can be cloned together with a page in memory, so that a
-/// simulation can branch; two clients of one real page would break each other's indices.
+/// The client of one ring page. A simulation can clone it together with a page in memory. Two
+/// clients of one real page would corrupt each other's indices.
 ///
 /// ```
 /// use xenbus::fake::{FakeDaemon, FakePage};
@@ -84,10 +84,10 @@ pub struct Client {
     replies: ReplyRing,
     outgoing: Outgoing,
     decoder: Decoder,
-    /// The packet in the decoder has been handed up and is to be forgotten.
+    /// The packet in the decoder was returned and must be discarded.
     handed_up: bool,
     doorbell: bool,
-    /// A wake-up was reported and has brought nothing yet.
+    /// A wake-up was reported and has not yet yielded a packet.
     waking: bool,
     next_id: u32,
     slots: Slots,
@@ -95,8 +95,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has not been started; all zero.
-    #[inline(always)] // Made in its place, not copied there: it is 13 KB.
+    /// A client that is not started; all zeros.
+    #[inline(always)] // Constructed in place: a copy would be 13 KB.
     pub const fn new() -> Client {
         Client {
             phase: Phase::Idle,
@@ -113,24 +113,24 @@ impl Client {
         }
     }
 
-    /// Begins with the ring as the page has it at the next [`Client::advance`], and forgets all
-    /// that was under way. Also the way on after the domain was restored or introduced anew. The
-    /// ring must stand between two packets: where it was in use before, [`Client::is_quiet`] was
-    /// true of its client.
+    /// Starts with the indices that the page holds at the next [`Client::advance`], and forgets all
+    /// requests in flight. Call it again after the domain was restored or introduced again. The
+    /// ring must be between two packets: [`Client::is_quiet`] must have been true for its earlier
+    /// client.
     ///
-    /// Ids count up from `first_request_id`. Choose it at random: replies to requests of an
-    /// earlier owner of the ring are told by their unknown ids, dropped and counted.
+    /// Request ids count up from `first_request_id`. Choose it at random: replies to requests of an
+    /// earlier owner of the ring then have unknown ids, and are dropped and counted.
     pub fn start(&mut self, first_request_id: u32) {
         self.forget_all();
         self.next_id = first_request_id;
         self.phase = Phase::Opening;
     }
 
-    /// Accepts a request: checks and copies it. It goes out with the next [`Client::advance`],
-    /// together with all others that were accepted before.
+    /// Checks a request and copies it. The next [`Client::advance`] sends it, together with all
+    /// other submitted requests.
     ///
     /// # Errors
-    /// [`SubmitError::Full`] is back-pressure; everything else says what is wrong for good.
+    /// [`SubmitError::Full`] is back-pressure: submit again later. All other errors are permanent.
     pub fn submit(
         &mut self,
         transaction: TransactionId,
@@ -169,7 +169,7 @@ impl Client {
     }
 
     /// Moves bytes both ways and returns the next packet. Call it after submitting and after each
-    /// wake-up, until it returns `None`; then ask [`Client::doorbell_due`].
+    /// wake-up, until it returns `None`; then call [`Client::doorbell_due`].
     pub fn advance(&mut self, page: &mut impl RingPage) -> Option<Incoming<'_>> {
         match self.turn(page) {
             Ok(packet) => self.hand_up(packet?),
@@ -180,8 +180,8 @@ impl Client {
         }
     }
 
-    /// Whether a notification must be sent on the store's event channel now. True once: asking
-    /// takes it off.
+    /// Whether the caller must now send a notification on the store's event channel. The call
+    /// clears the flag.
     pub fn doorbell_due(&mut self) -> bool {
         let due = core::mem::take(&mut self.doorbell);
         if due {
@@ -190,41 +190,41 @@ impl Client {
         due
     }
 
-    /// Has the doorbell rung once more. For a caller that has waited long for an answer: if a
-    /// notification was lost, for instance across a restart of the daemon, this makes up for it.
+    /// Makes the doorbell due once more. Call it after a long wait for a reply, in case a
+    /// notification was lost, for instance across a restart of the daemon.
     pub fn ring_again(&mut self) {
         self.doorbell = matches!(self.phase, Phase::Opening | Phase::Running);
     }
 
-    /// Tells that the store's event channel woke the caller, for the counts.
+    /// Counts a wake-up by the store's event channel.
     pub fn woke(&mut self) {
         self.waking = true;
         count(&mut self.counts.wake_ups);
     }
 
-    /// How many requests wait for their replies.
+    /// Number of requests in flight.
     pub fn in_flight(&self) -> usize {
         self.slots.in_flight()
     }
 
-    /// Whether the ring can be given to another client: no reply is owed, and the daemon's last
-    /// packet was taken whole. [`Client::start`] at any other moment takes the rest of a reply or of
-    /// an event for the head of the next packet.
+    /// Whether another client can take over the ring: no request is in flight, and the daemon's
+    /// last packet is complete. At any other time [`Client::start`] would take the rest of a packet
+    /// for the header of the next one.
     pub fn is_quiet(&self) -> bool {
         self.slots.in_flight() == 0 && (self.handed_up || self.decoder.is_empty())
     }
 
-    /// Whether the ring is in use: started, and not waiting for the daemon to reset it.
+    /// Whether the ring is in use: the client is started and does not wait for a reset of the ring.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
     }
 
-    /// Everything counted so far.
+    /// The counters.
     pub const fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Why the connection is over, if it is.
+    /// The reason why the connection ended, if it did.
     pub const fn ended(&self) -> Option<Ended> {
         match self.phase {
             Phase::Ended(ended) => Some(ended),
@@ -232,12 +232,12 @@ impl Client {
         }
     }
 
-    /// Asks the daemon to reset the ring. Everything under way is forgotten, and so are, at the
-    /// daemon, all watches and transactions of this domain. Submitting may begin at once; nothing
-    /// is sent before the daemon is done.
+    /// Requests a reset of the ring. The client forgets all requests in flight, and the daemon all
+    /// watches and transactions of this domain. Requests can be submitted at once; they are sent
+    /// after the reset.
     ///
     /// # Errors
-    /// If the daemon does not offer it.
+    /// [`ReconnectError`] if the client is not started or the daemon does not support a reset.
     pub fn reconnect(&mut self, page: &mut impl RingPage) -> Result<(), ReconnectError> {
         if self.phase == Phase::Idle {
             return Err(ReconnectError::NotStarted);
@@ -261,7 +261,7 @@ impl Client {
         self.slots = Slots::new();
     }
 
-    /// One round: what the page says about itself, then out, then in.
+    /// One round: checks the page, sends, then receives.
     fn turn(&mut self, page: &mut impl RingPage) -> Result<Option<Packet>, Ended> {
         if core::mem::take(&mut self.handed_up) {
             self.decoder.reset();
@@ -281,7 +281,7 @@ impl Client {
         self.receive(page)
     }
 
-    /// Looks for what the daemon says about the connection as a whole.
+    /// Checks the page for an error of the daemon and for a reset of the indices.
     fn check_page(&self, page: &impl RingPage) -> Result<(), Ended> {
         let code = page.load(RingWord::Error);
         if let Some(reported) = Reported::of_code(code)
@@ -289,15 +289,15 @@ impl Client {
         {
             return Err(Ended::Reported(reported));
         }
-        // C xenstored zeroes all four indices when a domain is introduced anew.
+        // C xenstored zeroes all four indices when a domain is introduced again.
         if !self.requests.undisturbed(page) || !self.replies.undisturbed(page) {
             return Err(Ended::RingReset);
         }
         Ok(())
     }
 
-    /// Puts into the ring what it has room for. Whatever is left goes out after the daemon has
-    /// taken some, which it always announces.
+    /// Moves bytes into the ring while there is space. The rest is sent after the daemon has
+    /// consumed some, of which it always notifies us.
     fn send(&mut self, page: &mut impl RingPage) -> Result<(), Ended> {
         if self.outgoing.waiting() == 0 {
             return Ok(());
@@ -312,17 +312,17 @@ impl Client {
         Ok(())
     }
 
-    /// Takes bytes until a packet is whole that somebody waits for, or none are left.
+    /// Consumes bytes until a packet for the caller is complete, or no bytes are left.
     fn receive(&mut self, page: &mut impl RingPage) -> Result<Option<Packet>, Ended> {
-        self.replies.look(page)?;
+        self.replies.refresh(page)?;
         let mut dropped = 0;
         loop {
             let taken = self.replies.take(page, self.decoder.room());
             if taken == 0 {
-                if !self.replies.has_untold() {
+                if !self.replies.has_unpublished() {
                     return Ok(None);
                 }
-                // Publishing looks again: what came meanwhile is taken in the next round.
+                // Publishing reads the producer index again; the next round takes new bytes.
                 self.publish_taken(page)?;
                 continue;
             }
@@ -358,7 +358,7 @@ impl Client {
         }
     }
 
-    /// Says what the complete packet is, and frees its slot if it is a reply.
+    /// Classifies the complete packet, and frees its slot if it is a reply.
     fn classify(&mut self) -> Packet {
         let header = self.decoder.header();
         if header.op == op::WATCH_EVENT {
@@ -377,7 +377,7 @@ impl Client {
         }
     }
 
-    /// Makes a value of the packet in the decoder.
+    /// Parses the packet in the decoder.
     fn hand_up(&mut self, packet: Packet) -> Option<Incoming<'_>> {
         assert!(!self.handed_up);
         self.handed_up = true;
@@ -408,7 +408,7 @@ impl Default for Client {
     }
 }
 
-/// Reads the complete packet in `decoder` as the answer to a request of `kind`.
+/// Parses the complete packet in `decoder` as the reply to a request of `kind`.
 fn reply_of(kind: RequestKind, decoder: &Decoder) -> Result<Reply<'_>, Refusal> {
     let answered = decoder.header().op;
     if answered == op::ERROR {

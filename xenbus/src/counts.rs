@@ -1,40 +1,39 @@
-//! What a client has done, in numbers: the budgets of a small guest are kept by counting, not by
-//! guessing. The client counts by itself; only of wake-ups it has to be told.
+//! Counters of a client, with which a small guest checks its budgets. The client maintains them;
+//! the caller reports wake-ups.
 
 use crate::request::RequestKind;
 
-/// Everything counted since [`crate::Client::new`]; a later [`crate::Client::start`] goes on
-/// counting.
+/// Counters since [`crate::Client::new`]. [`crate::Client::start`] does not reset them.
 #[derive(Clone, Debug)]
 pub struct Counts {
     /// Requests submitted, by kind.
     pub requests: [u64; RequestKind::COUNT],
-    /// Requests not accepted because too much was in flight.
+    /// Requests refused because too much was in flight.
     pub back_pressure: u64,
-    /// Replies handed up, refusals included.
+    /// Replies returned, including refusals.
     pub replies: u64,
     /// Replies that were refusals.
     pub refusals: u64,
-    /// Events handed up.
+    /// Events returned.
     pub events: u64,
-    /// Replies that nobody waited for, dropped.
+    /// Replies with an unknown request id, dropped.
     pub unknown_replies: u64,
-    /// Packets that made no sense, dropped.
+    /// Malformed packets, dropped.
     pub malformed_packets: u64,
-    /// Notifications that the caller was told to send.
+    /// Notifications requested from the caller.
     pub doorbells: u64,
-    /// Times that something was published and no notification was needed.
+    /// Number of times that publishing needed no notification.
     pub doorbells_saved: u64,
     /// Wake-ups that the caller reported.
     pub wake_ups: u64,
-    /// Those of them that brought at least one packet.
+    /// Wake-ups that yielded at least one packet.
     pub wake_ups_useful: u64,
     /// Resets of the ring, by [`crate::Client::reconnect`].
     pub reconnects: u64,
 }
 
 impl Counts {
-    /// All zero.
+    /// All counters at zero.
     pub const fn new() -> Counts {
         Counts {
             requests: [0; RequestKind::COUNT],
@@ -62,13 +61,13 @@ impl Counts {
         self.requests.iter().sum()
     }
 
-    /// Wake-ups that brought no packet.
+    /// Wake-ups that yielded no packet.
     pub const fn wake_ups_empty(&self) -> u64 {
         self.wake_ups - self.wake_ups_useful
     }
 }
 
-/// Counts one more. A function, because each place would bring an overflow check of its own.
+/// Increments a counter. Not inlined, so that the overflow check exists once.
 #[inline(never)]
 pub(crate) fn count(counter: &mut u64) {
     *counter += 1;

@@ -1,19 +1,19 @@
-//! Packets out of a stream of bytes that may be cut anywhere. The [`Decoder`] says where the next
-//! bytes belong, so that they are copied once, from the ring to their place.
+//! Assembles packets from a byte stream that may be split anywhere. The [`Decoder`] returns the
+//! buffer for the next bytes, so that bytes are copied once, from the ring into the packet.
 
 use crate::error::Ended;
 use crate::wire::{HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 
-/// How far a packet has come.
+/// Whether a packet is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
     /// More bytes are needed.
     Partial,
-    /// The packet is whole: see [`Decoder::header`] and [`Decoder::payload`].
+    /// The packet is complete: see [`Decoder::header`] and [`Decoder::payload`].
     Complete,
 }
 
-/// One packet in the making.
+/// One packet that is being received.
 ///
 /// ```
 /// use xenbus::decoder::{Decoder, Progress};
@@ -27,27 +27,27 @@ pub enum Progress {
 pub struct Decoder {
     header: [u8; HEADER_BYTES],
     payload: [u8; PAYLOAD_BYTES_MAX],
-    /// Bytes of the packet that are there, header included.
+    /// Bytes received, including the header.
     filled: usize,
 }
 
 impl Decoder {
-    /// A decoder before the first byte of a packet; all zero.
+    /// An empty decoder; all zeros.
     pub const fn new() -> Decoder {
         Decoder { header: [0; HEADER_BYTES], payload: [0; PAYLOAD_BYTES_MAX], filled: 0 }
     }
 
-    /// Forgets the packet; the next byte is the first of a header.
+    /// Discards the packet. The next byte is the first of a header.
     pub fn reset(&mut self) {
         self.filled = 0;
     }
 
-    /// Whether nothing of a packet is there.
+    /// Whether no byte of a packet was received.
     pub const fn is_empty(&self) -> bool {
         self.filled == 0
     }
 
-    /// Where the next bytes of the packet belong; empty if it is complete.
+    /// The buffer for the next bytes of the packet; empty if it is complete.
     pub fn room(&mut self) -> &mut [u8] {
         if self.filled < HEADER_BYTES {
             return self.header.get_mut(self.filled..).unwrap_or(&mut []);
@@ -58,10 +58,13 @@ impl Decoder {
         self.payload.get_mut(there..length).unwrap_or(&mut [])
     }
 
-    /// Says that `bytes` more bytes are in [`Decoder::room`].
+    /// Records that `bytes` bytes were written to the front of [`Decoder::room`].
     ///
     /// # Errors
-    /// [`Ended::PacketTooLong`] if the header, now complete, announces too much.
+    /// [`Ended::PacketTooLong`] if the header is now complete and announces too long a payload.
+    ///
+    /// # Panics
+    /// If `bytes` exceeds the length of [`Decoder::room`].
     pub fn filled(&mut self, bytes: usize) -> Result<Progress, Ended> {
         assert!(bytes <= self.room().len());
         let had_header = self.filled >= HEADER_BYTES;
@@ -71,7 +74,7 @@ impl Decoder {
         }
         let announced = self.header().length;
         if announced as usize > PAYLOAD_BYTES_MAX {
-            // Only a header that has just been completed can do that.
+            // An earlier call has checked a header that was complete before.
             assert!(!had_header);
             self.filled = 0;
             return Err(Ended::PacketTooLong { bytes: announced });
@@ -83,7 +86,7 @@ impl Decoder {
         }
     }
 
-    /// Takes from the front of `bytes` what belongs to this packet; returns how many that were.
+    /// Consumes the bytes of this packet from the front of `bytes` and returns their number.
     /// A complete packet stays until [`Decoder::reset`].
     pub fn feed(&mut self, bytes: &[u8]) -> (usize, Result<Progress, Ended>) {
         let mut taken = 0;
@@ -102,12 +105,12 @@ impl Decoder {
         }
     }
 
-    /// The header; meaningful once it is complete.
+    /// The header. Valid once all of its bytes were received.
     pub const fn header(&self) -> Header {
         Header::parse(&self.header)
     }
 
-    /// The payload; all of it once the packet is complete.
+    /// The payload. Valid once the packet is complete.
     pub fn payload(&self) -> &[u8] {
         self.payload.get(..self.payload_length()).unwrap_or(&[])
     }

@@ -1,6 +1,6 @@
-//! The children of a node, however many there are. A short list comes in one DIRECTORY; a list
-//! longer than a packet is refused (E2BIG) and is then fetched with DIRECTORY_PART, part by part,
-//! and begun anew if the node changed meanwhile. oxenstored of Xen 4.17 lacks DIRECTORY_PART.
+//! Lists the children of a node, regardless of their number. DIRECTORY returns a short list. The
+//! daemon refuses a list longer than a packet (E2BIG); DIRECTORY_PART then fetches it part by part,
+//! and restarts if the node changes in between. oxenstored of Xen 4.17 lacks DIRECTORY_PART.
 
 use core::fmt;
 
@@ -8,11 +8,11 @@ use crate::error::{Cause, Errno, Malformed, Refusal};
 use crate::reply::{Names, Part, Reply, Rest};
 use crate::request::Request;
 
-/// How often a list is begun anew because the node changed while it was read. A node that changes
-/// each time is not going to hold still.
+/// Most restarts of a list because the node changed. A node that changes every time is not going to
+/// stop.
 pub const RESTARTS_MAX: u32 = 8;
 
-/// Why there is no list.
+/// Why a list could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ListError {
@@ -22,15 +22,15 @@ pub enum ListError {
     TooLongForDaemon,
     /// The caller's buffer is too small.
     BufferTooSmall {
-        /// Bytes that would have been needed so far.
+        /// Number of bytes needed so far.
         needed: usize,
     },
-    /// The node changed each time while it was read.
+    /// The node changed during every attempt.
     Changing,
 }
 
 impl ListError {
-    /// What stands behind it.
+    /// The cause of the error.
     pub const fn cause(&self) -> Cause {
         match self {
             ListError::Refused(refusal) => refusal.cause(),
@@ -58,26 +58,27 @@ impl fmt::Display for ListError {
 
 impl core::error::Error for ListError {}
 
-/// Whether a list is there.
+/// Progress of a list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Submit [`Listing::request`] again.
     Ask,
-    /// It is complete: see [`Listing::names`].
+    /// The list is complete: see [`Listing::names`].
     Complete,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
-    /// With one DIRECTORY.
+    /// One DIRECTORY.
     Whole,
-    /// With DIRECTORY_PART, nothing there yet.
+    /// DIRECTORY_PART, before the first part.
     FirstPart,
-    /// With DIRECTORY_PART, the parts so far being of this generation.
+    /// DIRECTORY_PART, with parts of this generation so far.
     NextPart { generation: u64 },
 }
 
-/// A list in the making: ask, give it the answer, repeat until it is complete.
+/// A list that is being read: submit [`Self::request`], pass the reply to [`Self::answer`], and
+/// repeat until it is complete.
 ///
 /// ```
 /// use xenbus::directory::{Listing, Step};
@@ -93,25 +94,25 @@ enum Way {
 pub struct Listing<'p> {
     path: &'p str,
     way: Way,
-    /// Whether DIRECTORY was refused as too long, so that there is no way back to it.
+    /// Whether one of the two operations was refused, so that the other must not fall back to it.
     too_long: bool,
     filled: usize,
     restarts: u32,
 }
 
 impl<'p> Listing<'p> {
-    /// A list that begins with one DIRECTORY: under every daemon one request for a short list.
+    /// Starts with DIRECTORY: one request for a short list, with every daemon.
     pub const fn new(path: &'p str) -> Listing<'p> {
         Listing { path, way: Way::Whole, too_long: false, filled: 0, restarts: 0 }
     }
 
-    /// A list that begins with DIRECTORY_PART: one request less where it is known to be long.
-    /// Falls back to DIRECTORY where the daemon has no parts.
+    /// Starts with DIRECTORY_PART, which saves one request for a long list. Falls back to DIRECTORY
+    /// if the daemon lacks DIRECTORY_PART.
     pub const fn in_parts(path: &'p str) -> Listing<'p> {
         Listing { path, way: Way::FirstPart, too_long: false, filled: 0, restarts: 0 }
     }
 
-    /// What to ask.
+    /// The next request to submit.
     pub const fn request(&self) -> Request<'p> {
         match self.way {
             Way::Whole => Request::Directory { path: self.path },
@@ -121,11 +122,11 @@ impl<'p> Listing<'p> {
         }
     }
 
-    /// Takes the answer to [`Listing::request`]; the names go to `buffer`, which must be the same
-    /// one each time.
+    /// Handles the reply to [`Listing::request`]. Stores the names in `buffer`, which must be the
+    /// same one for each call.
     ///
     /// # Errors
-    /// Why there will be no list.
+    /// [`ListError`]; the list cannot be read.
     pub fn answer(
         &mut self,
         result: Result<Reply<'_>, Refusal>,
@@ -149,7 +150,7 @@ impl<'p> Listing<'p> {
                 if self.too_long {
                     return Err(ListError::TooLongForDaemon);
                 }
-                // From here there is no way back to parts.
+                // Do not fall back to parts again.
                 self.too_long = true;
                 self.way = Way::Whole;
                 Ok(Step::Ask)
@@ -166,9 +167,9 @@ impl<'p> Listing<'p> {
         }
     }
 
-    /// The names, once complete.
+    /// The names, once the list is complete.
     pub fn names<'b>(&self, buffer: &'b [u8]) -> Names<'b> {
-        // The bytes were valid names when they were copied here.
+        // `append` copies only valid names, so parsing succeeds.
         let list = buffer.get(..self.filled).unwrap_or(&[]);
         Names::parse(list).unwrap_or(Names::EMPTY)
     }

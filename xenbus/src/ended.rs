@@ -1,25 +1,25 @@
-//! Why a connection as a whole cannot be used any more. A daemon that lies about an index or a
-//! length is not believed in anything else either: the client stops, with the reason.
+//! Reasons why a connection ends. A daemon that sends an invalid index or length cannot be trusted
+//! in anything else: the client stops and reports the reason.
 
 use core::fmt;
 
 use crate::error::Cause;
 
-/// What the daemon left in the page's error word (xs_wire.h, XENSTORE_ERROR_*).
+/// Value of the page's error word (xs_wire.h, XENSTORE_ERROR_*).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reported {
     /// The event channel does not work.
     Communication,
-    /// Our indices could not be true.
+    /// Our indices were invalid.
     RingIndex,
     /// One of our packets was too long.
     Protocol,
-    /// A code that is not known yet; new ones may be added.
+    /// An unknown code.
     Other(u32),
 }
 
 impl Reported {
-    /// The meaning of a code; 0 means that all is well.
+    /// The meaning of a code. `None` for 0, which means no error.
     pub const fn of_code(code: u32) -> Option<Reported> {
         match code {
             0 => None,
@@ -31,37 +31,36 @@ impl Reported {
     }
 }
 
-/// Why the connection cannot be used any more. Nothing in flight is answered: whether it was
-/// carried out is not known. Only [`crate::Client::start`] or [`crate::Client::reconnect`] leads
-/// on.
+/// Why the connection ended. Requests in flight get no reply, and it is unknown whether the daemon
+/// executed them. Continue with [`crate::Client::start`] or [`crate::Client::reconnect`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// The daemon's producer index of replies claims more than a ring.
+    /// The daemon's reply producer index is invalid: too far ahead, or moved backwards.
     ReplyIndex {
-        /// How many bytes it claims.
+        /// Number of bytes in the ring according to it.
         used: u32,
     },
-    /// The daemon's consumer index of requests claims to have taken what we never sent.
+    /// The daemon's request consumer index is ahead of the bytes that we sent.
     RequestIndex {
-        /// How many bytes would be in the ring.
+        /// Number of bytes in the ring according to it.
         used: u32,
     },
-    /// The daemon announced a packet longer than any may be.
+    /// The daemon announced a packet longer than the protocol allows.
     PacketTooLong {
-        /// The length that it announced.
+        /// The announced length of the payload.
         bytes: u32,
     },
-    /// Somebody else changed our own indices: the domain was introduced anew, or restored.
+    /// Our own indices were changed: the domain was introduced again, or restored.
     RingReset,
-    /// The daemon reported that it gave up.
+    /// The daemon reported an error and gave up the connection.
     Reported(Reported),
-    /// The daemon sent nothing but packets that nobody asked for.
+    /// The daemon sent too many unsolicited packets.
     Flooded,
 }
 
 impl Ended {
-    /// What stands behind it.
+    /// The cause of the error.
     pub const fn cause(&self) -> Cause {
         match self {
             Ended::ReplyIndex { .. }

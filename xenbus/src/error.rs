@@ -1,7 +1,6 @@
-//! What can go wrong, what it means and whose fault it is. [`Errno`] is the table of the protocol,
-//! [`Refusal`] one request that was not carried out, [`Ended`] a connection that is over.
-//! [`Cause`] and [`Fault`] sort them, because the same cause has different names under different
-//! daemons: a quota is ENOSPC, E2BIG or EQUOTA.
+//! Errors, their causes and the party at fault. [`Errno`] is the protocol's table, [`Refusal`] one
+//! failed request, [`Ended`] the end of a connection. [`Cause`] and [`Fault`] classify them,
+//! because daemons use different names for the same cause: a quota is ENOSPC, E2BIG or EQUOTA.
 
 use core::fmt;
 
@@ -14,22 +13,22 @@ pub use crate::ended::{Ended, Reported};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Errno {
-    /// The request makes no sense.
+    /// The request is invalid.
     Einval,
-    /// The node's permissions forbid it. C xenstored also says so of an absent node below an
-    /// unreadable parent; oxenstored says [`Errno::Enoent`].
+    /// The node's permissions forbid it. C xenstored also returns this for an absent node below an
+    /// unreadable parent; oxenstored returns [`Errno::Enoent`].
     Eacces,
-    /// A watch with this path and token is there already.
+    /// A watch with this path and token exists already.
     Eexist,
-    /// It cannot be done to a directory.
+    /// The operation does not apply to a directory.
     Eisdir,
     /// No such node, watch or transaction.
     Enoent,
-    /// The daemon has no memory left, or the transaction was spoilt by an earlier failure.
+    /// The daemon is out of memory, or the transaction failed earlier.
     Enomem,
     /// A quota of the domain is used up, or the value is too large for a node.
     Enospc,
-    /// The daemon failed. oxenstored also says so of a transaction that it does not know.
+    /// The daemon failed. oxenstored also returns this for an unknown transaction.
     Eio,
     /// The directory is not empty.
     Enotempty,
@@ -37,15 +36,16 @@ pub enum Errno {
     Enosys,
     /// The store is read-only.
     Erofs,
-    /// Something is in the way, for instance a transaction inside a transaction.
+    /// The operation conflicts with the current state, for instance a transaction inside a
+    /// transaction.
     Ebusy,
-    /// The transaction met another one: throw away what was read and start again.
+    /// The transaction conflicts with another one: discard its reads and retry.
     Eagain,
     /// Connected already.
     Eisconn,
     /// Too large, or too many watches (C xenstored up to 4.21).
     E2big,
-    /// Only a privileged domain may do that.
+    /// The operation is restricted to privileged domains.
     Eperm,
     /// A quota of the domain is used up (oxenstored).
     Equota,
@@ -76,12 +76,12 @@ crate::words! {
 }
 
 impl Errno {
-    /// The errno that a name stands for.
+    /// The errno with this name.
     pub fn of_name(name: &[u8]) -> Option<Errno> {
         Errno::ALL.get(position(Errno::WORDS, name)?).copied()
     }
 
-    /// What it means for the caller, whichever daemon said it.
+    /// The cause, the same for every daemon.
     pub const fn cause(self) -> Cause {
         match self {
             Errno::Einval | Errno::Eisdir | Errno::Enotempty => Cause::Invalid,
@@ -104,39 +104,39 @@ impl fmt::Display for Errno {
     }
 }
 
-/// What stands behind an error, under whatever name it came.
+/// The cause of an error, independent of the daemon's name for it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The request makes no sense.
+    /// The request is invalid.
     Invalid,
     /// There is no such node, watch or transaction.
     Absent,
-    /// It is there already.
+    /// It exists already.
     Exists,
-    /// The node's owner has not given the permission. Under C xenstored a missing node below an
-    /// unreadable parent cannot be told from that.
+    /// The node's owner has not granted the permission. With C xenstored, a missing node below an
+    /// unreadable parent looks the same.
     Permission,
-    /// Only a privileged domain may do that.
+    /// The operation is restricted to privileged domains.
     Privilege,
-    /// The hypervisor keeps unprivileged domains apart (XSM in SILO mode). The store never says
-    /// that: it comes from a hypercall, see [`Cause::of_hypercall`].
+    /// The hypervisor isolates unprivileged domains (XSM in SILO mode). Only hypercalls report
+    /// this, see [`Cause::of_hypercall`]; the store never does.
     Isolation,
-    /// A quota of our domain is used up, or the value is too large for one node.
+    /// A quota of the own domain is used up, or the value is too large for one node.
     Quota,
-    /// A transaction met another one.
+    /// A transaction conflicts with another one.
     Conflict,
-    /// Something is in the way for the moment.
+    /// The operation conflicts with the current state; retry later.
     Busy,
     /// The daemon does not know the operation.
     Unsupported,
-    /// The daemon could not, through no fault of ours.
+    /// The daemon failed, through no fault of the client.
     DaemonFailed,
-    /// The daemon said something that the protocol does not allow.
+    /// The daemon violated the protocol.
     DaemonBrokeProtocol,
     /// The daemon does not answer, see [`crate::stall`].
     Stalled,
-    /// The daemon named an error that this crate does not know.
+    /// The daemon returned an error name that this crate does not know.
     Unknown,
 }
 
@@ -162,9 +162,8 @@ crate::words! {
 }
 
 impl Cause {
-    /// What a refused event-channel or grant hypercall means for a domain that tries to reach
-    /// another unprivileged one (xen/include/public/errno.h; xen/xsm/silo.c answers EPERM).
-    /// `errno` is positive.
+    /// The cause of a failed event-channel or grant hypercall towards another unprivileged domain
+    /// (xen/include/public/errno.h; xen/xsm/silo.c returns EPERM). `errno` is positive.
     pub const fn of_hypercall(errno: u32) -> Cause {
         match errno {
             1 => Cause::Isolation,
@@ -179,7 +178,7 @@ impl Cause {
         }
     }
 
-    /// Whose fault that is.
+    /// The party at fault.
     pub const fn fault(self) -> Fault {
         match self {
             Cause::Invalid => Fault::Caller,
@@ -201,26 +200,26 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Who has to change something before it can succeed.
+/// The party that must change something before the request can succeed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fault {
-    /// The program that made the request.
+    /// The program that submitted the request.
     Caller,
-    /// Nobody: the state of the store at that moment.
+    /// No party: the state of the store at that moment.
     Circumstance,
-    /// The owner of the node, who gave no permission.
+    /// The owner of the node, who did not grant the permission.
     Owner,
-    /// Whoever set up the host or this domain: privilege, quota, isolation, version.
+    /// The administrator of the host or of this domain: privilege, quota, isolation, version.
     Configuration,
     /// The xenstore daemon.
     Daemon,
 }
 
-/// The most bytes of an unknown error name that are kept.
+/// Most bytes of an unknown error name that are kept.
 pub const ERROR_NAME_BYTES_MAX: usize = 24;
 
-/// The name of an error that is not in the table, cut to [`ERROR_NAME_BYTES_MAX`] bytes and with
-/// everything unprintable replaced by `?`.
+/// The name of an error that is not in the table, cut to [`ERROR_NAME_BYTES_MAX`] bytes, with
+/// unprintable bytes replaced by `?`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ErrorName {
     bytes: [u8; ERROR_NAME_BYTES_MAX],
@@ -246,22 +245,22 @@ impl ErrorName {
     }
 }
 
-/// In which way a reply was not one.
+/// Why a reply is malformed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// Neither an error nor of the kind that was asked for.
+    /// Neither an error nor a reply of the requested kind.
     Kind {
-        /// The operation that it claims to answer.
+        /// The operation in its header.
         op: u32,
     },
-    /// An acknowledgement that does not say OK.
+    /// An acknowledgement other than OK.
     Acknowledgement,
     /// A list of names that is not ASCII or does not end with a NUL.
     Names,
-    /// A number that is not one.
+    /// An invalid number.
     Number,
-    /// An entry that is no permission, or no entry at all.
+    /// An invalid permission entry, or no entry at all.
     Permissions,
     /// A path that is not ASCII.
     Path,
@@ -269,14 +268,14 @@ pub enum Malformed {
     Answer,
 }
 
-/// Why one request was not carried out. The connection goes on.
+/// Why one request failed. The connection stays usable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The daemon named an error of the table.
+    /// The daemon returned an error of the table.
     Errno(Errno),
-    /// The daemon named an error that is not in the table.
+    /// The daemon returned an error that is not in the table.
     Unknown(ErrorName),
-    /// What the daemon sent is no reply to this request; whether it was carried out is not known.
+    /// The reply does not match the request. It is unknown whether the daemon executed it.
     Malformed(Malformed),
 }
 
@@ -290,7 +289,7 @@ impl Refusal {
         }
     }
 
-    /// What stands behind it.
+    /// The cause of the error.
     pub const fn cause(&self) -> Cause {
         match self {
             Refusal::Errno(errno) => errno.cause(),
@@ -299,12 +298,12 @@ impl Refusal {
         }
     }
 
-    /// Whose fault it is.
+    /// The party at fault.
     pub const fn fault(&self) -> Fault {
         self.cause().fault()
     }
 
-    /// The name that the daemon gave, or one for a reply that was none.
+    /// The daemon's error name, or `malformed-reply`.
     pub fn name(&self) -> &str {
         match self {
             Refusal::Errno(errno) => errno.name(),

@@ -1,16 +1,16 @@
-//! A xenstore client for Xen guests: `no_std`, no heap, no `unsafe`, and no input or output of its
-//! own. It moves whole requests and replies through the ring page that a guest shares with its
-//! xenstore daemon. Mapping that page, event channels and the clock are the caller's.
+//! A xenstore client for Xen guests: `no_std`, no heap, no `unsafe`, sans-IO. It moves whole
+//! requests and replies through the ring page that a guest shares with its xenstore daemon. The
+//! caller maps that page and provides the event channel and the clock.
 //!
 //! From the outside in:
-//! - [`blocking`]: one request at a time, as in a boot-time test or a small image;
+//! - [`blocking`]: one request at a time, for a boot-time test or a small image;
 //! - [`directory`], [`transaction`], [`watch`], [`stall`]: operations of more than one packet;
 //! - [`Client`]: up to [`IN_FLIGHT_MAX`] requests behind one doorbell, replies in any order;
 //! - [`request`], [`reply`], [`path`], [`permission`], [`error`]: the values of the protocol, and
 //!   its errors;
 //! - [`decoder`], [`ring`], [`wire`]: bytes.
 //!
-//! The caller's contract is short: after each [`Client::submit`] and after each wake-up, call
+//! The caller's contract: after each [`Client::submit`] and after each wake-up, call
 //! [`Client::advance`] until it returns `None`; then send an event-channel notification if
 //! [`Client::doorbell_due`] returns `true`.
 

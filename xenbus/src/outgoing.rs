@@ -1,11 +1,11 @@
-//! The bytes that wait for room in the request ring. A request is written in one go and either
-//! wholly kept or wholly forgotten; the ring takes the bytes in whatever pieces it has room for.
+//! Queue of the bytes that wait for space in the request ring. A request is queued as a whole or
+//! not at all; the ring takes the bytes in pieces of any size.
 
 use crate::ring::{PAGE_BYTES, RING_BYTES, RequestRing, RingPage};
 use crate::wire::{HEADER_BYTES, Header, PACKET_BYTES_MAX, PAYLOAD_BYTES_MAX};
 
-/// Bytes that can wait: one packet of the greatest length behind fifteen of ordinary length
-/// (a path and a value of 250 bytes together), in a power of two.
+/// Capacity in bytes: one packet of maximum length and fifteen of ordinary length (path and value
+/// together 250 bytes), rounded to a power of two.
 const CAPACITY: usize = 8192;
 
 // A packet of any permitted length must fit the empty buffer, or it could never be sent.
@@ -14,12 +14,12 @@ const _: () = assert!(CAPACITY.is_power_of_two());
 // `send` hands out pieces that the ring can hold whole.
 const _: () = assert!(RING_BYTES as usize <= PAGE_BYTES);
 
-/// Why a request was not kept.
+/// Why a request was not queued.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NotKept {
-    /// It is longer than any payload may be.
+    /// Its payload exceeds the protocol's limit.
     TooLong { bytes: usize },
-    /// It would fit if fewer bytes were waiting.
+    /// It does not fit while other bytes wait.
     NoRoom,
 }
 
@@ -27,10 +27,10 @@ pub(crate) enum NotKept {
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     bytes: [u8; CAPACITY],
-    /// Free-running positions; the place in `bytes` is the position modulo [`CAPACITY`].
+    /// Free-running positions; the index into `bytes` is the position modulo [`CAPACITY`].
     head: usize,
     tail: usize,
-    /// Bytes written behind `tail`, those without room included.
+    /// Bytes of the request behind `tail`, including those that did not fit.
     draft: usize,
 }
 
@@ -39,26 +39,27 @@ impl Outgoing {
         Outgoing { bytes: [0; CAPACITY], head: 0, tail: 0, draft: 0 }
     }
 
-    /// Forgets everything.
+    /// Discards all bytes.
     pub(crate) fn clear(&mut self) {
         self.head = 0;
         self.tail = 0;
         self.draft = 0;
     }
 
-    /// How many bytes wait to be sent.
+    /// Number of bytes that wait to be sent.
     pub(crate) fn waiting(&self) -> usize {
         let waiting = self.tail.wrapping_sub(self.head);
         assert!(waiting <= CAPACITY);
         waiting
     }
 
-    /// Starts a request: leaves room for its header.
+    /// Starts a request and leaves space for its header.
     pub(crate) fn begin(&mut self) {
         self.draft = HEADER_BYTES;
     }
 
-    /// Adds bytes to the request. What does not fit is only counted, for [`Outgoing::finish`].
+    /// Appends bytes to the request. Bytes that do not fit are only counted, for
+    /// [`Outgoing::finish`].
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         assert!(self.draft >= HEADER_BYTES);
         if self.draft.saturating_add(bytes.len()) <= CAPACITY - self.waiting() {
@@ -67,13 +68,13 @@ impl Outgoing {
         self.draft = self.draft.saturating_add(bytes.len());
     }
 
-    /// Adds bytes and the NUL that ends a string.
+    /// Appends a string and its NUL.
     pub(crate) fn put_string(&mut self, bytes: &[u8]) {
         self.put(bytes);
         self.put(&[0]);
     }
 
-    /// Ends the request: puts the header before it and keeps it, or forgets it.
+    /// Completes the request with its header and queues it, or discards it.
     pub(crate) fn finish(&mut self, mut header: Header) -> Result<(), NotKept> {
         let bytes = self.draft;
         self.draft = 0;

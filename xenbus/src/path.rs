@@ -1,5 +1,5 @@
-//! What a path and a token may look like. [`check_path`] and [`check_token`] are the one place
-//! where that is decided: a request that passed them is never refused for its form.
+//! Syntax of paths and tokens. Only [`check_path`] and [`check_token`] decide it: the daemon never
+//! refuses a request that passed them for its syntax.
 
 use core::fmt;
 
@@ -9,34 +9,34 @@ pub const ABSOLUTE_PATH_BYTES_MAX: usize = 3072;
 /// The longest relative path (xs_wire.h, XENSTORE_REL_PATH_MAX).
 pub const RELATIVE_PATH_BYTES_MAX: usize = 2048;
 
-/// The longest token. An event carries the longest path, a NUL, the token and a NUL; were it
-/// longer than a payload may be, the daemon would drop it without a word.
+/// The longest token. An event carries a path, a NUL, the token and a NUL; the daemon silently
+/// drops an event that exceeds the longest payload.
 pub const TOKEN_BYTES_MAX: usize = crate::wire::PAYLOAD_BYTES_MAX - ABSOLUTE_PATH_BYTES_MAX - 2;
 
-/// Why a path is not one. The fault is the caller's.
+/// Why a path is invalid. The caller is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PathError {
-    /// The empty path names nothing.
+    /// The path is empty.
     Empty,
-    /// More bytes than the kind of path may have.
+    /// The path exceeds the limit for its kind.
     TooLong {
-        /// How many it has.
+        /// Its length in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Only ASCII letters and digits and `-`, `/`, `_`, `@` are allowed.
+    /// A byte other than an ASCII letter, a digit, `-`, `/`, `_` or `@`.
     Character {
-        /// Where the first other byte stands.
+        /// Offset of the first such byte.
         at: usize,
     },
     /// Two slashes in a row.
     DoubleSlash {
-        /// Where the second of them stands.
+        /// Offset of the second slash.
         at: usize,
     },
-    /// A slash at the end of anything but the root. Some daemons crashed on it (XSA-481).
+    /// The path ends with a slash and is not the root. Some daemons crashed on it (XSA-481).
     TrailingSlash,
 }
 
@@ -48,9 +48,9 @@ impl fmt::Display for PathError {
                 write!(f, "the path has {bytes} bytes, at most {limit} are allowed")
             }
             PathError::Character { at } => {
-                write!(f, "byte {at} of the path is not allowed in one")
+                write!(f, "byte {at} of the path is not an allowed character")
             }
-            PathError::DoubleSlash { at } => write!(f, "byte {at} of the path doubles a slash"),
+            PathError::DoubleSlash { at } => write!(f, "byte {at} of the path repeats a slash"),
             PathError::TrailingSlash => f.write_str("the path ends with a slash"),
         }
     }
@@ -58,18 +58,18 @@ impl fmt::Display for PathError {
 
 impl core::error::Error for PathError {}
 
-/// Why a token is not one. The fault is the caller's.
+/// Why a token is invalid. The caller is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TokenError {
     /// A NUL would end the token on the wire.
     Nul {
-        /// Where it stands.
+        /// Offset of the NUL.
         at: usize,
     },
     /// More than [`TOKEN_BYTES_MAX`] bytes.
     TooLong {
-        /// How many it has.
+        /// Its length in bytes.
         bytes: usize,
     },
 }
@@ -87,8 +87,8 @@ impl fmt::Display for TokenError {
 
 impl core::error::Error for TokenError {}
 
-/// Says whether `path` is one (docs/misc/xenstore.txt: characters, slashes, lengths). A special
-/// path such as `@releaseDomain` passes as the relative path that it looks like.
+/// Checks the syntax of a path (docs/misc/xenstore.txt: characters, slashes, lengths). A special
+/// path such as `@releaseDomain` passes as a relative path.
 ///
 /// ```
 /// use xenbus::path::{PathError, check_path};
@@ -97,7 +97,7 @@ impl core::error::Error for TokenError {}
 /// ```
 ///
 /// # Errors
-/// The first thing that is wrong, see [`PathError`].
+/// [`PathError`]: the first violation found.
 pub fn check_path(path: &str) -> Result<(), PathError> {
     let bytes = path.as_bytes();
     let limit = match bytes.first() {
@@ -124,10 +124,10 @@ pub fn check_path(path: &str) -> Result<(), PathError> {
     Ok(())
 }
 
-/// Says whether `token` can be a watch's token.
+/// Checks the syntax of a watch's token.
 ///
 /// # Errors
-/// The first thing that is wrong, see [`TokenError`].
+/// [`TokenError`]: the first violation found.
 pub fn check_token(token: &str) -> Result<(), TokenError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenError::TooLong { bytes: token.len() });

@@ -1,21 +1,21 @@
-//! Who may do what with a node: [`Permission`] is one entry of a node's list, in the form in which
-//! it travels (`r3`: domain 3 may read). The first entry names the owner, who may do everything,
-//! and its letter is what everybody not named further on may do.
+//! Permissions of a node: [`Permission`] is one entry of a node's list, on the wire for instance
+//! `r3` (domain 3 may read). The first entry names the owner, which has full access, and its letter
+//! applies to all domains without an entry.
 
 use xen_types::DomId;
 
 use crate::wire::{Decimal, parse_decimal};
 
-/// What an entry allows.
+/// Access that an entry grants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// `n`: nothing.
+    /// `n`: no access.
     None,
-    /// `r`: to read.
+    /// `r`: read.
     Read,
-    /// `w`: to write.
+    /// `w`: write.
     Write,
-    /// `b`: to read and to write; on the node itself that includes removing it.
+    /// `b`: read and write, which includes removing the node.
     Both,
 }
 
@@ -30,7 +30,7 @@ impl Access {
         }
     }
 
-    /// The access that a letter stands for.
+    /// The access with this letter.
     pub const fn of_letter(letter: u8) -> Option<Access> {
         match letter {
             b'n' => Some(Access::None),
@@ -44,18 +44,18 @@ impl Access {
 
 /// One entry of a node's permissions.
 ///
-/// An entry for a domain that does not exist when it is set is void for ever, though a domain of
-/// that number may come later; and the entries of a domain that ends vanish with it.
+/// An entry for a domain that does not exist when the entry is set never takes effect, not even for
+/// a later domain with that domid. The entries of a domain vanish when it ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Permission {
-    /// Whom the entry is about; the owner, in the first entry.
+    /// The domain; in the first entry, the owner.
     pub domain: DomId,
-    /// What it allows: that domain, or, in the first entry, everybody not named further on.
+    /// Its access; in the first entry, the access of all domains without an entry.
     pub access: Access,
 }
 
 impl Permission {
-    /// Everything for the owner, nothing for anybody not named further on.
+    /// A first entry: full access for the owner, none for domains without an entry.
     pub const fn owner(domain: DomId) -> Permission {
         Permission { domain, access: Access::None }
     }
@@ -70,7 +70,7 @@ impl Permission {
         Permission { domain, access: Access::Both }
     }
 
-    /// Reads one entry as it travels, without its NUL.
+    /// Parses one entry in wire format, without its NUL.
     pub fn parse(text: &[u8]) -> Option<Permission> {
         let (&letter, number) = text.split_first()?;
         let access = Access::of_letter(letter)?;
@@ -78,7 +78,7 @@ impl Permission {
         Some(Permission { domain: DomId(domain), access })
     }
 
-    /// The digits of the domain as they travel behind the letter.
+    /// The digits of the domain that follow the letter on the wire.
     pub(crate) fn digits(&self) -> Decimal {
         Decimal::new(u32::from(self.domain.0))
     }

@@ -1,15 +1,15 @@
-//! What the daemon answers and what it reports by itself, as checked values that borrow from the
-//! packet. A payload is read once, here; whatever does not fit the request is [`Malformed`].
+//! Replies and watch events as checked values that borrow from the packet. A payload is parsed
+//! once, here; a payload that does not match the request is [`Malformed`].
 
 use crate::error::Malformed;
 use crate::permission::Permission;
 use crate::request::{RequestKind, TransactionId};
 use crate::wire::{parse_decimal, parse_decimal_u64};
 
-/// What a request was answered with.
+/// The reply to a request that succeeded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reply<'a> {
-    /// It is done: WRITE, MKDIR, RM, SET_PERMS, WATCH, UNWATCH, RESET_WATCHES, TRANSACTION_END.
+    /// Acknowledged: WRITE, MKDIR, RM, SET_PERMS, WATCH, UNWATCH, RESET_WATCHES, TRANSACTION_END.
     Done,
     /// READ: the value, any bytes.
     Value(&'a [u8]),
@@ -25,24 +25,24 @@ pub enum Reply<'a> {
     DomainPath(&'a str),
     /// IS_DOMAIN_INTRODUCED: the answer.
     Introduced(Introduced),
-    /// CONTROL: whatever the daemon said.
+    /// CONTROL: the daemon's output.
     Control(&'a [u8]),
 }
 
-/// Whether the daemon talks to a domain.
+/// Whether a domain is introduced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Introduced {
-    /// It does.
+    /// It is.
     Yes,
-    /// It does not.
+    /// It is not.
     No,
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the payload of a reply to a request of `kind`.
+    /// Parses the payload of a reply to a request of `kind`.
     ///
     /// # Errors
-    /// In which way it is none; the fault is the daemon's.
+    /// [`Malformed`]; the daemon is at fault.
     pub fn parse(kind: RequestKind, payload: &'a [u8]) -> Result<Reply<'a>, Malformed> {
         match kind {
             RequestKind::Read => Ok(Reply::Value(payload)),
@@ -77,17 +77,17 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// A report that something below a watched path may have changed.
+/// Reports that a node at or below a watched path may have changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WatchEvent<'a> {
-    /// What changed, or the watched path itself. Relative if the watch was.
+    /// The changed node or the watched path itself. Relative if the watched path was.
     pub path: &'a str,
-    /// The token of the watch, which may have been taken back meanwhile.
+    /// The token of the watch, which may have been removed since.
     pub token: &'a str,
 }
 
 impl<'a> WatchEvent<'a> {
-    /// Reads the payload of an event: path, NUL, token, NUL.
+    /// Parses the payload of an event: path, NUL, token, NUL.
     pub fn parse(payload: &'a [u8]) -> Option<WatchEvent<'a>> {
         let (path, rest) = split_at_nul(text(payload)?)?;
         let (token, _) = split_at_nul(rest)?;
@@ -103,18 +103,18 @@ impl<'a> WatchEvent<'a> {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Names<'a> {
-    /// Names, each with the NUL that ends it.
+    /// Remaining names, each with its NUL.
     rest: &'a str,
 }
 
 impl<'a> Names<'a> {
-    /// No names at all.
+    /// An empty list.
     pub const EMPTY: Names<'static> = Names { rest: "" };
 
-    /// Reads a list of names, each ended by a NUL.
+    /// Parses a list of names, each ended by a NUL.
     ///
     /// # Errors
-    /// [`Malformed::Names`] if it is none.
+    /// [`Malformed::Names`] if it is not ASCII or its last NUL is missing.
     pub fn parse(payload: &'a [u8]) -> Result<Names<'a>, Malformed> {
         let rest = text(payload).ok_or(Malformed::Names)?;
         if !rest.is_empty() && !rest.ends_with('\0') {
@@ -123,7 +123,7 @@ impl<'a> Names<'a> {
         Ok(Names { rest })
     }
 
-    /// The names as they travel, each with its NUL.
+    /// The names in wire format, each with its NUL.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.rest.as_bytes()
     }
@@ -146,29 +146,29 @@ impl<'a> Iterator for Names<'a> {
 /// A part of a node's list of children.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part<'a> {
-    /// Changes whenever the node does: parts of different generations do not belong together.
+    /// Changes with the node: parts of different generations must not be joined.
     pub generation: u64,
     /// The names in this part.
     pub names: Names<'a>,
-    /// Whether the list goes on.
+    /// Whether more parts follow.
     pub rest: Rest,
 }
 
-/// Whether there is more behind a part.
+/// Whether more parts follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rest {
-    /// There is more, from the offset behind this part.
+    /// More parts follow, from the offset behind this part.
     More,
-    /// That was the last part.
+    /// This is the last part.
     Nothing,
 }
 
 impl<'a> Part<'a> {
-    /// Reads a part: the generation, NUL, names each ended by a NUL, and one more NUL after the
+    /// Parses a part: the generation, NUL, names each ended by a NUL, and one more NUL after the
     /// last name of all (tools/xenstored/core.c, send_directory_part).
     ///
     /// # Errors
-    /// In which way it is none.
+    /// [`Malformed`] if it is not such a part.
     pub fn parse(payload: &'a [u8]) -> Result<Part<'a>, Malformed> {
         let digits = until_nul(payload);
         let generation = parse_decimal_u64(digits).ok_or(Malformed::Number)?;
@@ -178,7 +178,7 @@ impl<'a> Part<'a> {
         {
             return Ok(Part { generation, names: Names::parse(all)?, rest: Rest::Nothing });
         }
-        // Nothing at all would neither end the list nor bring it forward.
+        // An empty part would neither end nor extend the list.
         if list.is_empty() {
             return Err(Malformed::Names);
         }
@@ -189,15 +189,15 @@ impl<'a> Part<'a> {
 /// The entries of a node's permissions, the owner's first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Permissions<'a> {
-    /// Entries, each with the NUL that ends it; all of them valid.
+    /// Remaining entries, each with its NUL; all of them valid.
     rest: &'a [u8],
 }
 
 impl<'a> Permissions<'a> {
-    /// Reads a list of entries, each ended by a NUL.
+    /// Parses a list of entries, each ended by a NUL.
     ///
     /// # Errors
-    /// [`Malformed::Permissions`] if there is none or one is not valid.
+    /// [`Malformed::Permissions`] if the list is empty or an entry is invalid.
     pub fn parse(payload: &'a [u8]) -> Result<Permissions<'a>, Malformed> {
         let all = payload.strip_suffix(b"\0").ok_or(Malformed::Permissions)?;
         if all.split(|byte| *byte == 0).any(|entry| Permission::parse(entry).is_none()) {
@@ -217,8 +217,8 @@ impl Iterator for Permissions<'_> {
     }
 }
 
-/// What is before the first NUL, and what behind it. Looks at bytes: the search for a character that
-/// `str` has would cost a small image close to a kilobyte.
+/// The text before and after the first NUL. Searches bytes, because the character search of `str`
+/// costs a small image close to a kilobyte.
 fn split_at_nul(text: &str) -> Option<(&str, &str)> {
     let at = text.bytes().position(|byte| byte == 0)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
@@ -228,7 +228,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or(&[])
 }
 
-/// The bytes as text, if they are ASCII. The protocol knows no other text.
+/// The bytes as text, if they are ASCII, the only text in the protocol.
 fn text(bytes: &[u8]) -> Option<&str> {
     if bytes.is_ascii() { core::str::from_utf8(bytes).ok() } else { None }
 }

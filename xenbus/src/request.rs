@@ -1,6 +1,5 @@
-//! Every request that a guest may send. A [`Request`] is a value; putting it on the wire checks it
-//! once and writes its payload straight into the outgoing buffer. Neighbours: `outgoing` holds the
-//! bytes, [`crate::reply`] is what comes back.
+//! The requests that a guest may send. A [`Request`] is a value: submitting it checks it once and
+//! writes its payload into the outgoing queue.
 
 use crate::outgoing::Outgoing;
 use crate::path::{check_path, check_token};
@@ -10,15 +9,15 @@ use crate::permission::Permission;
 use crate::submit::SubmitError;
 use crate::wire::{Decimal, op};
 
-/// A transaction of the daemon, or none.
+/// A transaction of the daemon, or [`Self::NONE`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TransactionId(u32);
 
 impl TransactionId {
-    /// Outside of any transaction.
+    /// No transaction.
     pub const NONE: TransactionId = TransactionId(0);
 
-    /// The transaction of this number, as the daemon gave it; 0 is no transaction.
+    /// The transaction with the number that the daemon returned; `None` for 0.
     pub const fn of_number(number: u32) -> Option<TransactionId> {
         if number == 0 { None } else { Some(TransactionId(number)) }
     }
@@ -29,98 +28,98 @@ impl TransactionId {
     }
 }
 
-/// How a transaction is to end.
+/// How to end a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// Make it all happen at once, and say whether what was read was true at one moment.
+    /// Apply all changes at once. Succeeds only if no node that was read has changed.
     Commit,
-    /// Forget it. Says nothing about what was read.
+    /// Discard all changes. Does not check the nodes that were read.
     Abort,
 }
 
 /// A request. Paths that do not begin with a slash are relative to the domain's home.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request<'a> {
-    /// The value of a node.
+    /// Returns the value of a node.
     Read {
         /// The node.
         path: &'a str,
     },
-    /// Replaces the value of a node, and creates it and its parents where they are missing.
+    /// Replaces the value of a node. Creates the node and its parents if they are missing.
     Write {
         /// The node.
         path: &'a str,
-        /// Any bytes. Path, NUL and value are at most 4096 bytes; quotas allow less, as a rule
-        /// 2048 for the node.
+        /// Any bytes. Path, NUL and value together are at most 4096 bytes; quotas usually limit the
+        /// node to 2048.
         value: &'a [u8],
     },
-    /// Creates a node, and its parents, where they are missing; leaves values alone.
+    /// Creates a node and its parents if they are missing. Does not change values.
     MakeDirectory {
         /// The node.
         path: &'a str,
     },
-    /// Removes a node and all below it.
+    /// Removes a node and its descendants.
     Remove {
         /// The node.
         path: &'a str,
     },
-    /// The names of a node's children. Fails where the list is longer than a packet: then see
+    /// Returns the names of a node's children. Fails if the list is longer than a packet; see
     /// [`crate::directory`].
     Directory {
         /// The node.
         path: &'a str,
     },
-    /// A part of that list, see [`crate::directory`]. Not every daemon knows it (ENOSYS).
+    /// Returns a part of that list, see [`crate::directory`]. Some daemons lack it (ENOSYS).
     DirectoryPart {
         /// The node.
         path: &'a str,
-        /// How many bytes of the list to leave out.
+        /// Offset in the list, in bytes.
         offset: u32,
     },
-    /// The permissions of a node.
+    /// Returns the permissions of a node.
     GetPermissions {
         /// The node.
         path: &'a str,
     },
-    /// Replaces the permissions of a node, which only its owner may.
+    /// Replaces the permissions of a node. Only its owner may do so.
     SetPermissions {
         /// The node.
         path: &'a str,
-        /// At least one; the first names the owner.
+        /// At least one entry; the first names the owner.
         permissions: &'a [Permission],
     },
-    /// Asks for events about a node and all below it. There is one at once. Events may be lost,
-    /// merged, late or without reason: take each as a hint to read again.
+    /// Watches a node and its descendants. The first event arrives at once. Events may be lost,
+    /// merged, late or spurious: treat each as a hint to read again.
     Watch {
         /// The node, which need not exist, or a special path such as `@releaseDomain`.
         path: &'a str,
-        /// Comes back with each event.
+        /// Returned with each event.
         token: &'a str,
     },
-    /// Takes a watch back. Events that are under way still arrive.
+    /// Removes a watch. Events that were already sent still arrive.
     Unwatch {
-        /// As it was given to [`Request::Watch`].
+        /// As passed to [`Request::Watch`].
         path: &'a str,
-        /// As it was given to [`Request::Watch`].
+        /// As passed to [`Request::Watch`].
         token: &'a str,
     },
-    /// Takes back all watches and gives up all transactions of this domain: the first request of
-    /// a kernel that cannot know what ran before it.
+    /// Removes all watches and aborts all transactions of this domain. A kernel should send it
+    /// first, because a predecessor may have left some.
     ResetWatches,
-    /// Starts a transaction. A daemon under live update lets it wait for up to a minute.
+    /// Starts a transaction. A daemon under live update may delay the reply for up to a minute.
     TransactionStart,
     /// Ends the transaction in which it is submitted.
     TransactionEnd(Outcome),
-    /// The home of a domain.
+    /// Returns the home path of a domain.
     GetDomainPath(DomId),
-    /// Whether the daemon talks to a domain. Daemons refuse this to guests (EACCES).
+    /// Returns whether a domain is introduced. Daemons refuse this to guests (EACCES).
     IsDomainIntroduced(DomId),
-    /// A command to the daemon itself. C xenstored refuses it to guests (EACCES); oxenstored says
-    /// that it is done, and does nothing.
+    /// A command to the daemon itself. C xenstored refuses it to guests (EACCES); oxenstored
+    /// acknowledges it and does nothing.
     Control(&'a [&'a str]),
 }
 
-/// Which request it is, without what it is about.
+/// The kind of a request, without its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum RequestKind {
@@ -182,7 +181,7 @@ crate::words! {
 }
 
 impl RequestKind {
-    /// How many kinds there are.
+    /// Number of kinds.
     pub const COUNT: usize = 16;
 
     /// The operation's number on the wire.
@@ -207,8 +206,8 @@ impl RequestKind {
         }
     }
 
-    /// Whether it may, must or must not stand in a transaction.
-    const fn place(self) -> Place {
+    /// Whether it may, must or must not be in a transaction.
+    const fn scope(self) -> Scope {
         match self {
             RequestKind::Read
             | RequestKind::Write
@@ -217,8 +216,8 @@ impl RequestKind {
             | RequestKind::Directory
             | RequestKind::DirectoryPart
             | RequestKind::GetPermissions
-            | RequestKind::SetPermissions => Place::Anywhere,
-            RequestKind::TransactionEnd => Place::Inside,
+            | RequestKind::SetPermissions => Scope::Anywhere,
+            RequestKind::TransactionEnd => Scope::Inside,
             // RESET_WATCHES inside a transaction crashes an unpatched daemon (XSA-484).
             RequestKind::Watch
             | RequestKind::Unwatch
@@ -226,21 +225,21 @@ impl RequestKind {
             | RequestKind::TransactionStart
             | RequestKind::GetDomainPath
             | RequestKind::IsDomainIntroduced
-            | RequestKind::Control => Place::Outside,
+            | RequestKind::Control => Scope::Outside,
         }
     }
 }
 
-/// Where a kind of request may stand.
+/// Where a kind of request is allowed, relative to a transaction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Scope {
     Anywhere,
     Inside,
     Outside,
 }
 
 impl Request<'_> {
-    /// Which kind it is.
+    /// The kind of this request.
     pub const fn kind(&self) -> RequestKind {
         match self {
             Request::Read { .. } => RequestKind::Read,
@@ -262,14 +261,15 @@ impl Request<'_> {
         }
     }
 
-    /// Says whether the request may be sent in `transaction`.
+    /// Checks the request, and whether it may be sent in `transaction`. Does not check its length,
+    /// which is known only once it is written.
     ///
     /// # Errors
-    /// What is wrong with it; its length is known only once it is written.
+    /// [`SubmitError`]: the first violation found.
     pub fn check(&self, transaction: TransactionId) -> Result<(), SubmitError> {
-        match (self.kind().place(), transaction) {
-            (Place::Inside, TransactionId::NONE) => return Err(SubmitError::NoTransaction),
-            (Place::Outside, inside) if inside != TransactionId::NONE => {
+        match (self.kind().scope(), transaction) {
+            (Scope::Inside, TransactionId::NONE) => return Err(SubmitError::NoTransaction),
+            (Scope::Outside, inside) if inside != TransactionId::NONE => {
                 return Err(SubmitError::InTransaction);
             }
             _ => {}
@@ -303,7 +303,7 @@ impl Request<'_> {
         }
     }
 
-    /// Writes the payload (docs/misc/xenstore.txt gives it for each operation).
+    /// Writes the payload in the format that docs/misc/xenstore.txt defines for each operation.
     pub(crate) fn write_payload(&self, out: &mut Outgoing) {
         match self {
             Request::Read { path }
@@ -330,7 +330,7 @@ impl Request<'_> {
                 out.put_string(path.as_bytes());
                 out.put_string(token.as_bytes());
             }
-            // An operation without arguments still has one empty string.
+            // An operation without arguments still carries one empty string.
             Request::ResetWatches | Request::TransactionStart => out.put_string(b""),
             Request::TransactionEnd(Outcome::Commit) => out.put_string(b"T"),
             Request::TransactionEnd(Outcome::Abort) => out.put_string(b"F"),

@@ -1,7 +1,5 @@
-//! The page shared with the daemon and the arithmetic of its two byte rings. [`RingPage`] is what
-//! the caller supplies; [`RequestRing`] and [`ReplyRing`] stream bytes of any length through it and
-//! decide when a doorbell is needed. Neighbours: `outgoing` feeds the one, `decoder` is fed by the
-//! other, `client` owns both.
+//! The page shared with the daemon and its two byte rings. The caller implements [`RingPage`];
+//! [`RequestRing`] and [`ReplyRing`] stream bytes through it and decide when a doorbell is needed.
 
 use crate::error::Ended;
 
@@ -24,19 +22,19 @@ const _: () = assert!(RING_BYTES.is_power_of_two());
 /// xenstore_domain_interface).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RingWord {
-    /// How many request bytes the daemon has taken (`req_cons`).
+    /// The daemon's consumer index of requests (`req_cons`).
     RequestConsumer = 2048,
-    /// How many request bytes we have produced (`req_prod`).
+    /// Our producer index of requests (`req_prod`).
     RequestProducer = 2052,
-    /// How many reply bytes we have taken (`rsp_cons`).
+    /// Our consumer index of replies (`rsp_cons`).
     ReplyConsumer = 2056,
-    /// How many reply bytes the daemon has produced (`rsp_prod`).
+    /// The daemon's producer index of replies (`rsp_prod`).
     ReplyProducer = 2060,
-    /// What the daemon offers (`server_features`); see [`Features`].
+    /// The daemon's features (`server_features`); see [`Features`].
     ServerFeatures = 2064,
     /// [`CONNECTED`] or [`RECONNECT`] (`connection`).
     Connection = 2068,
-    /// Why the daemon gave this connection up, 0 for not at all (`error`).
+    /// Why the daemon gave up this connection, 0 if it did not (`error`).
     Error = 2072,
 }
 
@@ -50,30 +48,30 @@ impl RingWord {
 /// Value of [`RingWord::Connection`] in the steady state (xs_wire.h, XENSTORE_CONNECTED).
 pub const CONNECTED: u32 = 0;
 
-/// Value of [`RingWord::Connection`] while the daemon resets the ring, or has not yet taken it up
-/// (xs_wire.h, XENSTORE_RECONNECT).
+/// Value of [`RingWord::Connection`] while the daemon resets the ring, or has not yet connected to
+/// it (xs_wire.h, XENSTORE_RECONNECT).
 pub const RECONNECT: u32 = 1;
 
 /// The page shared with the daemon (xen/include/public/io/xs_wire.h, struct
-/// xenstore_domain_interface). The daemon writes it at any time, so nothing ever borrows from it:
-/// bytes and words are copied, checked, and only the copy is used.
+/// xenstore_domain_interface). The daemon may write it at any time, so nothing borrows from it:
+/// bytes and words are copied and checked, and only the copy is used.
 pub trait RingPage {
-    /// Reads a word, once and whole, with acquire ordering.
+    /// Reads a word in one access, with acquire ordering.
     fn load(&self, word: RingWord) -> u32;
-    /// Writes a word, once and whole, with release ordering.
+    /// Writes a word in one access, with release ordering.
     fn store(&mut self, word: RingWord, value: u32);
-    /// Copies out of the page, from the byte `offset` of the page. `offset + into.len()` never
+    /// Copies out of the page, starting at byte `offset`. `offset + into.len()` never
     /// exceeds [`PAGE_BYTES`].
     fn copy_from(&self, offset: usize, into: &mut [u8]);
-    /// Copies into the page, to the byte `offset` of the page. `offset + from.len()` never exceeds
+    /// Copies into the page, starting at byte `offset`. `offset + from.len()` never exceeds
     /// [`PAGE_BYTES`].
     fn copy_to(&mut self, offset: usize, from: &[u8]);
-    /// Orders all that went before against all that follows, a store against a later load too
-    /// (a sequentially consistent fence).
+    /// A sequentially consistent fence: orders all accesses before it against all after it,
+    /// including stores before loads.
     fn full_barrier(&self);
 }
 
-/// What the daemon says it can do (docs/misc/xenstore-ring.txt, "Server feature bitmap").
+/// Features of the daemon (docs/misc/xenstore-ring.txt, "Server feature bitmap").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Features(u32);
 
@@ -83,17 +81,17 @@ impl Features {
         Features(page.load(RingWord::ServerFeatures))
     }
 
-    /// The bitmap itself; unknown bits are to be ignored.
+    /// The bitmap. Ignore unknown bits.
     pub const fn bits(self) -> u32 {
         self.0
     }
 
-    /// The ring can be reset from our side (XENSTORE_SERVER_FEATURE_RECONNECTION).
+    /// The guest can reset the ring (XENSTORE_SERVER_FEATURE_RECONNECTION).
     pub const fn reconnection(self) -> bool {
         self.0 & 1 != 0
     }
 
-    /// The daemon tells why it gave up (XENSTORE_SERVER_FEATURE_ERROR).
+    /// The daemon reports why it gave up (XENSTORE_SERVER_FEATURE_ERROR).
     pub const fn error(self) -> bool {
         self.0 & 2 != 0
     }
@@ -104,12 +102,12 @@ impl Features {
     }
 }
 
-/// Whether an event-channel notification has to follow.
+/// Whether an event-channel notification must follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doorbell {
-    /// The daemon may be asleep without having seen what we published.
+    /// The daemon may be asleep and may not have seen the published index.
     Needed,
-    /// The daemon is bound to look again by itself.
+    /// The daemon will read the index again by itself.
     Suppressed,
 }
 
@@ -118,7 +116,7 @@ pub enum Doorbell {
 pub struct RingIndex(pub u32);
 
 impl RingIndex {
-    /// How far `self` is ahead of `earlier`.
+    /// Distance in bytes from `earlier` to `self`.
     pub const fn since(self, earlier: RingIndex) -> u32 {
         self.0.wrapping_sub(earlier.0)
     }
@@ -128,7 +126,7 @@ impl RingIndex {
         RingIndex(self.0.wrapping_add(bytes))
     }
 
-    /// The place of this byte in its ring, below [`RING_BYTES`].
+    /// Offset of this byte in its ring, below [`RING_BYTES`].
     pub const fn place(self) -> u32 {
         self.0 & (RING_BYTES - 1)
     }
@@ -137,9 +135,9 @@ impl RingIndex {
 /// Our end of the request ring: we produce, the daemon consumes.
 #[derive(Clone, Debug)]
 pub struct RequestRing {
-    /// What the daemon has been told; the page's copy must agree, for nobody else writes it.
+    /// Producer index as published. The page must hold the same value, because only we write it.
     published: RingIndex,
-    /// What has been copied into the ring, told or not.
+    /// Producer index including bytes not yet published.
     produced: RingIndex,
 }
 
@@ -149,7 +147,7 @@ impl RequestRing {
         RequestRing { published: RingIndex(0), produced: RingIndex(0) }
     }
 
-    /// Goes on from where the page stands: indices need not start at zero.
+    /// Continues at the page's indices, which need not start at zero.
     pub fn adopt(&mut self, page: &impl RingPage) {
         self.produced = RingIndex(page.load(RingWord::RequestProducer));
         self.published = self.produced;
@@ -160,16 +158,16 @@ impl RequestRing {
         page.load(RingWord::RequestProducer) == self.published.0
     }
 
-    /// How many bytes can be put now, 0..=[`RING_BYTES`].
+    /// Number of bytes that can be put now, 0..=[`RING_BYTES`].
     ///
     /// # Errors
-    /// [`Ended::RequestIndex`] if the daemon's index cannot be true.
+    /// [`Ended::RequestIndex`] if the daemon's index is invalid.
     pub fn space(&self, page: &impl RingPage) -> Result<u32, Ended> {
         let used = self.produced.since(RingIndex(page.load(RingWord::RequestConsumer)));
         RING_BYTES.checked_sub(used).ok_or(Ended::RequestIndex { used })
     }
 
-    /// Copies `bytes`, at most what [`RequestRing::space`] has granted, without telling the daemon.
+    /// Copies `bytes` into the ring without publishing them. At most [`RequestRing::space`] bytes.
     pub fn put(&mut self, page: &mut impl RingPage, bytes: &[u8]) {
         assert!(bytes.len() <= RING_BYTES as usize);
         let place = self.produced.place() as usize;
@@ -182,12 +180,12 @@ impl RequestRing {
         self.produced = self.produced.plus(bytes.len() as u32);
     }
 
-    /// Tells the daemon what has been put since the last time.
+    /// Publishes the bytes put since the last call.
     ///
-    /// The daemon goes to sleep only after a look that found its consumer index equal to the
-    /// producer index. If, *after the barrier*, it has not yet taken all that we published before,
-    /// that look is still to come and will see the new index: no doorbell. Without the barrier our
-    /// load could overtake our store, and both sides would rely on each other for ever.
+    /// The daemon sleeps only after it has read a producer index equal to its consumer index. If it
+    /// has not consumed all earlier bytes *after the barrier*, that read is still to come and will
+    /// see the new index: no doorbell is needed. Without the barrier our load could overtake our
+    /// store, and both sides would wait for each other for ever.
     pub fn publish(&mut self, page: &mut impl RingPage) -> Doorbell {
         let before = self.published;
         if self.produced == before {
@@ -210,11 +208,11 @@ impl Default for RequestRing {
 /// Our end of the reply ring: the daemon produces, we consume.
 #[derive(Clone, Debug)]
 pub struct ReplyRing {
-    /// What the daemon has been told that we took.
+    /// Consumer index as published.
     published: RingIndex,
-    /// What we have copied out, told or not.
+    /// Consumer index including bytes not yet published.
     consumed: RingIndex,
-    /// The daemon's producer index when we last looked, already checked.
+    /// The daemon's producer index as last read and checked.
     seen: RingIndex,
 }
 
@@ -224,8 +222,8 @@ impl ReplyRing {
         ReplyRing { published: RingIndex(0), consumed: RingIndex(0), seen: RingIndex(0) }
     }
 
-    /// Goes on from where the page stands: indices need not start at zero, and what an earlier
-    /// owner of the page has not read is read now.
+    /// Continues at the page's indices, which need not start at zero. Bytes that an earlier owner
+    /// of the page has not consumed are read now.
     pub fn adopt(&mut self, page: &impl RingPage) {
         self.consumed = RingIndex(page.load(RingWord::ReplyConsumer));
         self.published = self.consumed;
@@ -237,17 +235,17 @@ impl ReplyRing {
         page.load(RingWord::ReplyConsumer) == self.published.0
     }
 
-    /// Whether something was taken that the daemon has not been told about.
-    pub fn has_untold(&self) -> bool {
+    /// Whether bytes were consumed and not yet published.
+    pub fn has_unpublished(&self) -> bool {
         self.consumed != self.published
     }
 
-    /// Looks how far the daemon has got.
+    /// Reads the daemon's producer index.
     ///
     /// # Errors
-    /// [`Ended::ReplyIndex`] if its index cannot be true: more than a ring ahead of what it knows
-    /// to be taken, or behind where it was before.
-    pub fn look(&mut self, page: &impl RingPage) -> Result<(), Ended> {
+    /// [`Ended::ReplyIndex`] if it is more than a ring ahead of our published index, or moved
+    /// backwards.
+    pub fn refresh(&mut self, page: &impl RingPage) -> Result<(), Ended> {
         let producer = RingIndex(page.load(RingWord::ReplyProducer));
         let used = producer.since(self.published);
         if used > RING_BYTES || used < self.seen.since(self.published) {
@@ -257,8 +255,8 @@ impl ReplyRing {
         Ok(())
     }
 
-    /// Copies what is there, as of the last look, into the front of `into`; returns how many
-    /// bytes, 0 if nothing is there.
+    /// Copies the bytes known since the last [`ReplyRing::refresh`] to the front of `into` and
+    /// returns their number.
     pub fn take(&mut self, page: &impl RingPage, into: &mut [u8]) -> usize {
         let available = self.seen.since(self.consumed);
         assert!(available <= RING_BYTES);
@@ -276,26 +274,25 @@ impl ReplyRing {
         length
     }
 
-    /// Tells the daemon what has been taken since the last time, and looks again.
+    /// Publishes the bytes consumed since the last call, and reads the daemon's index again.
     ///
-    /// The daemon sleeps with output left only after a look that found the ring full. It can have
-    /// found it full only against the consumer index that we now replace, and only if its producer
-    /// index is a whole ring ahead of that. The look for it must come after the barrier: without
-    /// it our load could overtake our store, the daemon could fill the ring in between, find it
-    /// full against the old index, and sleep without a doorbell.
+    /// The daemon sleeps with output left only if it found the ring full: its producer index is
+    /// then a whole ring ahead of the consumer index that we now replace. We must read its index
+    /// after the barrier. Without it our load could overtake our store, and the daemon could fill
+    /// the ring in between, find it full against the old index, and sleep without a doorbell.
     ///
     /// # Errors
-    /// [`Ended::ReplyIndex`] if the daemon's index cannot be true.
+    /// [`Ended::ReplyIndex`] if the daemon's index is invalid.
     pub fn publish(&mut self, page: &mut impl RingPage) -> Result<Doorbell, Ended> {
         let before = self.published;
         if self.consumed == before {
-            self.look(page)?;
+            self.refresh(page)?;
             return Ok(Doorbell::Suppressed);
         }
         page.store(RingWord::ReplyConsumer, self.consumed.0);
         self.published = self.consumed;
         page.full_barrier();
-        self.look(page)?;
+        self.refresh(page)?;
         if self.seen.since(before) >= RING_BYTES {
             return Ok(Doorbell::Needed);
         }

@@ -1,14 +1,12 @@
-//! The requests that wait for their replies: a fixed table, searched from the front. Sixteen words
-//! to look at are less work than anything cleverer.
+//! The requests in flight: a fixed table with linear search, which is fastest for sixteen entries.
 
 use crate::request::RequestKind;
 
-/// How many requests may wait for their replies. C xenstored stops reading from a domain with 20
-/// requests outstanding, and says nothing; four below that leave room for those whose events other
-/// domains have not taken yet.
+/// Most requests in flight. C xenstored silently stops reading from a domain with 20 outstanding
+/// requests; four fewer leave space for requests whose events other domains have not yet consumed.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// A request under way. Never zero: that is the id of events.
+/// Id of a request in flight. Never zero, which is the id of events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestId(u32);
 
@@ -19,10 +17,10 @@ impl RequestId {
     }
 }
 
-/// A request under way. Zero as a whole when free.
+/// A request in flight. All zeros when free.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// 0 is none.
+    /// 0 if the slot is free.
     id: u32,
     kind: RequestKind,
 }
@@ -31,22 +29,22 @@ impl Slot {
     const FREE: Slot = Slot { id: 0, kind: RequestKind::Read };
 }
 
-/// All requests under way.
+/// All requests in flight.
 #[derive(Clone, Debug)]
 pub(crate) struct Slots([Slot; IN_FLIGHT_MAX]);
 
 impl Slots {
-    /// No request under way.
+    /// No request in flight.
     pub(crate) const fn new() -> Slots {
         Slots([Slot::FREE; IN_FLIGHT_MAX])
     }
 
-    /// How many requests are under way.
+    /// Number of requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.0.iter().filter(|slot| slot.id != 0).count()
     }
 
-    /// The first id from `wanted` on that is neither zero nor under way. There are more ids than
+    /// The first id from `wanted` on that is neither zero nor in flight. There are more ids than
     /// slots, so the search ends.
     pub(crate) fn unused_id(&self, wanted: u32) -> RequestId {
         let mut id = wanted;
@@ -56,7 +54,7 @@ impl Slots {
         RequestId(id)
     }
 
-    /// Puts a request into a free slot, of which there must be one.
+    /// Puts a request into a free slot. There must be one.
     pub(crate) fn occupy(&mut self, id: RequestId, kind: RequestKind) {
         assert!(id.0 != 0);
         let free = self.0.iter_mut().find(|slot| slot.id == 0);
@@ -66,7 +64,7 @@ impl Slots {
         }
     }
 
-    /// Takes out the request that a reply with this id answers, if there is one.
+    /// Removes and returns the request with this id, if there is one.
     pub(crate) fn release(&mut self, id: u32) -> Option<(RequestId, RequestKind)> {
         let slot = self.0.iter_mut().find(|slot| slot.id != 0 && slot.id == id)?;
         let Slot { id, kind } = core::mem::replace(slot, Slot::FREE);

@@ -1,12 +1,12 @@
-//! What the client refuses by itself, before anything is sent: a request that is none, one that has
-//! to wait for others, and a reset of the ring that cannot be had.
+//! Errors that the client returns before it sends anything: an invalid request, back-pressure, and
+//! an unsupported reset of the ring.
 
 use core::fmt;
 
 use crate::error::Ended;
 use crate::path::{PathError, TokenError};
 
-/// Why a request was not accepted. Nothing of it has been or will be sent.
+/// Why a request was not accepted. No part of it is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SubmitError {
@@ -14,22 +14,22 @@ pub enum SubmitError {
     Full,
     /// [`crate::Client::start`] has not been called.
     NotStarted,
-    /// The connection is over.
+    /// The connection has ended.
     Ended(Ended),
-    /// The path is none. The caller's fault, like all below.
+    /// The path is invalid. This and all following errors are the caller's fault.
     Path(PathError),
-    /// The token is none.
+    /// The token is invalid.
     Token(TokenError),
-    /// More than a packet may carry.
+    /// The payload exceeds the protocol's limit.
     TooLong {
-        /// Bytes of payload that it would have.
+        /// Length of the payload in bytes.
         bytes: usize,
     },
-    /// A list of permissions without any.
+    /// The list of permissions is empty.
     NoPermissions,
-    /// This request cannot stand in a transaction.
+    /// The request is not allowed in a transaction.
     InTransaction,
-    /// This request needs a transaction.
+    /// The request needs a transaction.
     NoTransaction,
 }
 
@@ -55,7 +55,7 @@ impl core::error::Error for SubmitError {}
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ReconnectError {
-    /// The daemon does not offer it. C xenstored does not: a guest cannot get its connection back.
+    /// The daemon does not support it. C xenstored does not: a guest cannot restore its connection.
     NotOffered,
     /// [`crate::Client::start`] has not been called.
     NotStarted,

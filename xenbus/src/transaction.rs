@@ -1,17 +1,17 @@
-//! How often and after what pause a transaction is tried again. The daemon answers a commit with
-//! EAGAIN when another one came in between; two clients that try again at once would meet again,
-//! so the pauses grow and are spread at random. [`crate::blocking`] has the transaction itself.
+//! Retries of a transaction. The daemon answers a commit with EAGAIN if it conflicts with another
+//! transaction. Two clients that retry at once would conflict again, so the pauses grow and are
+//! randomised. The transaction itself is in [`crate::blocking`].
 
 use core::time::Duration;
 
-/// How often a transaction is tried. Conflicts are rare where each side writes its own subtree;
-/// sixteen in a row mean that somebody writes without end, and waiting longer will not help.
+/// Most attempts of a transaction. Conflicts are rare if each side writes its own subtree. After
+/// sixteen in a row another client writes permanently, and waiting longer does not help.
 pub const ATTEMPTS_MAX: u32 = 16;
 
-/// The pause after the first conflict, before the spread. A commit takes a fraction of that.
+/// The pause after the first conflict, before randomisation. A commit takes a fraction of that.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(1);
 
-/// The longest pause. All sixteen attempts together then wait for less than a second.
+/// The longest pause. All sixteen attempts together pause for less than a second.
 pub const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
 /// The pauses between the attempts of one transaction.
@@ -32,9 +32,11 @@ impl Backoff {
         Backoff { attempts: 0 }
     }
 
-    /// How long to wait after an attempt that met another transaction, or `None` if enough have
-    /// been made. `random` is any random number; the pause lies between a half and the whole of a
-    /// span that doubles each time.
+    /// The pause after a conflict, or `None` after the last attempt. `random` is any random number;
+    /// the pause lies between a half and the whole of a span that doubles each time.
+    ///
+    /// # Panics
+    /// If called again after it returned `None`.
     pub fn next_pause(&mut self, random: u32) -> Option<Duration> {
         self.attempts += 1;
         assert!(self.attempts <= ATTEMPTS_MAX);
@@ -47,7 +49,7 @@ impl Backoff {
         Some(Duration::from_nanos(half_ns + spread_ns))
     }
 
-    /// How many attempts have met another transaction.
+    /// Number of attempts that ended in a conflict.
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }

@@ -1,25 +1,26 @@
-//! Which watches stand and what they have reported. [`Watches`] turns events into level-triggered
-//! marks: an event says that something may have changed, so the same news twice is one mark, and
-//! more news than there is room for becomes "read everything again" instead of being lost.
+//! The watches of a client and the changes they reported. [`Watches`] turns events into
+//! level-triggered marks: an event only hints at a change, so repeated events share one mark, and
+//! when the marks run out the watch is marked as "read everything again" instead of losing events.
 
 use crate::reply::WatchEvent;
 use crate::wire::{Decimal, parse_decimal};
 
-/// The longest path that a mark remembers; a change of a longer one is a [`Changed::Rescan`].
-/// Names of devices and channels in a domain's home are shorter.
+/// The longest path that a mark stores, in bytes; a change of a longer path is a
+/// [`Changed::Rescan`]. Paths of devices and channels in a domain's home are shorter.
 pub const MARKED_PATH_BYTES_MAX: usize = 64;
 
-/// The longest token that a table makes: `w`, three digits, a dot, ten digits.
+/// The longest token of a table: `w`, three digits, a dot, ten digits.
 const TOKEN_BYTES: usize = 15;
 
-/// A watch of a [`Watches`] table. Those taken back are told from later ones in the same place.
+/// A watch of a [`Watches`] table. The generation distinguishes it from removed watches in the same
+/// place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct WatchId {
     place: u8,
     generation: u32,
 }
 
-/// The token of a watch, as it is given to [`crate::Request::Watch`].
+/// The token of a watch, for [`crate::Request::Watch`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Token {
     bytes: [u8; TOKEN_BYTES],
@@ -55,7 +56,7 @@ impl Token {
     }
 }
 
-/// A path kept in a mark.
+/// The path of a mark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MarkedPath {
     bytes: [u8; MARKED_PATH_BYTES_MAX],
@@ -78,7 +79,7 @@ impl MarkedPath {
     }
 }
 
-/// What to look at again.
+/// What to read again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Changed {
     /// This path.
@@ -87,31 +88,31 @@ pub enum Changed {
     Rescan,
 }
 
-/// News of one watch.
+/// A change that one watch reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// Which watch.
+    /// The watch.
     pub watch: WatchId,
-    /// What to look at again.
+    /// What to read again.
     pub what: Changed,
 }
 
-/// What became of an event.
+/// How an event was recorded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Noted {
-    /// It left a new mark.
+    /// It set a new mark.
     Marked,
-    /// Its mark was there already.
+    /// Its mark was already set.
     Merged,
-    /// It did not fit, and became a rescan.
+    /// No mark was free, or the path was too long: it became a rescan.
     Overflowed,
-    /// Its watch has been taken back: a straggler.
+    /// Its watch was already removed.
     Late,
-    /// Its token is none of this table's.
+    /// Its token does not belong to this table.
     Unknown,
 }
 
-/// Events noted, by what became of them.
+/// Number of recorded events, by outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WatchCounts {
     /// See [`Noted::Marked`].
@@ -126,7 +127,7 @@ pub struct WatchCounts {
     pub unknown: u64,
 }
 
-/// There is no place left in the table.
+/// The table has no free place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TableFull;
 
@@ -153,7 +154,7 @@ impl Mark {
     }
 }
 
-/// A table of at most `WATCHES` watches that remembers at most `MARKS` changed paths.
+/// A table of at most `WATCHES` watches and at most `MARKS` changed paths.
 ///
 /// ```
 /// use xenbus::watch::{Changed, Noted, Watches};
@@ -173,9 +174,9 @@ impl Mark {
 pub struct Watches<const WATCHES: usize = 8, const MARKS: usize = 16> {
     entries: [Entry; WATCHES],
     marks: [Mark; MARKS],
-    /// The generation given last; counts the watches ever added.
+    /// The last generation used; counts the watches ever added.
     generation: u32,
-    /// Where the next mark is looked for, so that no watch can keep the others waiting.
+    /// Where the search for the next mark starts, so that no watch can starve the others.
     next: usize,
     counts: WatchCounts,
 }
@@ -194,11 +195,11 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         }
     }
 
-    /// Makes room for a watch. Do it before the request goes out: its first event may come before
-    /// its reply.
+    /// Adds a watch. Call this before sending the request: the first event may arrive before the
+    /// reply.
     ///
     /// # Errors
-    /// If there is none.
+    /// [`TableFull`] if no place is free.
     pub fn add(&mut self) -> Result<WatchId, TableFull> {
         let generation = self.generation.checked_add(1).ok_or(TableFull)?;
         let free = self.entries.iter_mut().enumerate().find(|(_, entry)| entry.generation == 0);
@@ -208,7 +209,7 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         Ok(WatchId { place: place as u8, generation })
     }
 
-    /// Takes a watch out, with all that it has reported. Events that come later are stragglers.
+    /// Removes a watch and its marks. Later events of it are [`Noted::Late`].
     pub fn remove(&mut self, id: WatchId) {
         if let Some(entry) = self.entry(id) {
             entry.generation = 0;
@@ -216,12 +217,12 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         self.forget_marks(id);
     }
 
-    /// The token to watch with.
+    /// The token of a watch.
     pub fn token(&self, id: WatchId) -> Token {
         Token::new(id)
     }
 
-    /// Notes an event.
+    /// Records an event.
     pub fn note(&mut self, event: &WatchEvent<'_>) -> Noted {
         let noted = self.noted(event);
         let count = match noted {
@@ -235,8 +236,8 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         noted
     }
 
-    /// Marks everything below every watch as changed: after a time in which events may have been
-    /// lost, and by timer, because a daemon may drop an event without a word.
+    /// Marks everything below every watch as changed. Call this after events may have been lost,
+    /// and by timer, because a daemon may silently drop an event.
     pub fn mark_all(&mut self) {
         self.marks = [Mark::FREE; MARKS];
         for entry in &mut self.entries {
@@ -244,7 +245,7 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         }
     }
 
-    /// Takes the next mark. Their order says nothing about the order of the changes.
+    /// Takes the next mark. The order of the marks is not the order of the changes.
     pub fn take(&mut self) -> Option<Change> {
         let rescans = self.entries.iter_mut().enumerate();
         if let Some((place, entry)) = rescans.into_iter().find(|(_, entry)| entry.rescan) {
@@ -261,7 +262,7 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         Some(Change { watch: WatchId { place, generation }, what: Changed::Path(path) })
     }
 
-    /// Everything counted so far.
+    /// The counters.
     pub const fn counts(&self) -> &WatchCounts {
         &self.counts
     }
@@ -288,7 +289,7 @@ impl<const WATCHES: usize, const MARKS: usize> Watches<WATCHES, MARKS> {
         }
     }
 
-    /// A rescan stands for all paths of its watch, so theirs make room for others.
+    /// A rescan covers all paths of its watch, so their marks become free.
     fn overflow(&mut self, id: WatchId) -> Noted {
         self.forget_marks(id);
         if let Some(entry) = self.entry(id) {

@@ -1,15 +1,15 @@
-//! The sixteen bytes before every packet, the numbers of the operations, and decimal numbers as
-//! xenstore writes them. All words are little-endian: the protocol is the host's byte order, and
-//! the hosts served here are x86. Source: xen/include/public/io/xs_wire.h.
+//! The packet header, the operation numbers, and decimal numbers. All words are little-endian: the
+//! protocol uses the host's byte order, and supported hosts are x86. Source:
+//! xen/include/public/io/xs_wire.h.
 
 /// Bytes of a header (struct xsd_sockmsg: four u32).
 pub const HEADER_BYTES: usize = 16;
 
 /// The longest payload in either direction (XENSTORE_PAYLOAD_MAX). The daemon ends the connection
-/// of whoever sends more.
+/// of a domain that sends more.
 pub const PAYLOAD_BYTES_MAX: usize = 4096;
 
-/// The longest packet: it does not fit the ring and streams through it.
+/// The longest packet. It is longer than the ring and streams through it.
 pub const PACKET_BYTES_MAX: usize = HEADER_BYTES + PAYLOAD_BYTES_MAX;
 
 /// The numbers of the operations (enum xsd_sockmsg_type).
@@ -40,9 +40,9 @@ pub mod op {
     pub const RM: u32 = 13;
     /// XS_SET_PERMS
     pub const SET_PERMS: u32 = 14;
-    /// XS_WATCH_EVENT: only ever sent by the daemon.
+    /// XS_WATCH_EVENT: sent only by the daemon.
     pub const WATCH_EVENT: u32 = 15;
-    /// XS_ERROR: only ever sent by the daemon.
+    /// XS_ERROR: sent only by the daemon.
     pub const ERROR: u32 = 16;
     /// XS_IS_DOMAIN_INTRODUCED
     pub const IS_DOMAIN_INTRODUCED: u32 = 17;
@@ -52,21 +52,21 @@ pub mod op {
     pub const DIRECTORY_PART: u32 = 22;
 }
 
-/// What goes before every packet (struct xsd_sockmsg).
+/// The header of every packet (struct xsd_sockmsg).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// The operation, see [`op`].
     pub op: u32,
-    /// Chosen by who asks, repeated in the answer; 0 in an event.
+    /// Chosen by the client and repeated in the reply; 0 in an event.
     pub request: u32,
-    /// The transaction that this belongs to, 0 for none.
+    /// The transaction, 0 for none.
     pub transaction: u32,
-    /// Bytes of payload that follow. Not yet checked against [`PAYLOAD_BYTES_MAX`].
+    /// Length of the payload in bytes. Not checked against [`PAYLOAD_BYTES_MAX`].
     pub length: u32,
 }
 
 impl Header {
-    /// Reads a header; every sequence of sixteen bytes is one.
+    /// Parses a header. Any sixteen bytes are valid.
     pub const fn parse(bytes: &[u8; HEADER_BYTES]) -> Header {
         let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3] = *bytes;
         Header {
@@ -77,7 +77,7 @@ impl Header {
         }
     }
 
-    /// The header as it travels.
+    /// The header in wire format.
     pub const fn emit(&self) -> [u8; HEADER_BYTES] {
         let [a0, a1, a2, a3] = self.op.to_le_bytes();
         let [b0, b1, b2, b3] = self.request.to_le_bytes();
@@ -87,11 +87,11 @@ impl Header {
     }
 }
 
-/// The most digits that a u32 has.
+/// Most digits of a `u32`.
 const DIGITS_MAX: usize = 10;
 
-/// A number in decimal digits, made without the formatting machinery: that would cost a small
-/// image more than the whole client.
+/// A number in decimal digits. It avoids `core::fmt`, which would cost a small image more than the
+/// whole client.
 #[derive(Clone, Copy)]
 pub(crate) struct Decimal {
     digits: [u8; DIGITS_MAX],
@@ -120,12 +120,12 @@ impl Decimal {
     }
 }
 
-/// Reads a decimal number: digits only, at least one, below 2^32.
+/// Parses a decimal number: digits only, at least one, below 2^32.
 pub(crate) fn parse_decimal(text: &[u8]) -> Option<u32> {
     u32::try_from(parse_decimal_u64(text)?).ok()
 }
 
-/// Reads a decimal number: digits only, at least one, below 2^64.
+/// Parses a decimal number: digits only, at least one, below 2^64.
 pub(crate) fn parse_decimal_u64(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;

@@ -1,19 +1,19 @@
-//! Enums whose values have a word each: on the wire, on the console, in a register. The words of one
-//! enum are one text in the image; a `match` with an arm for each takes more room than the words.
+//! Enums with a word for each value: on the wire, on the console, in a register. The words of one
+//! enum are one string, because a `match` with an arm per value takes more space in an image.
 
-/// The word at this place in a text of words; empty behind the last.
+/// The word with this index in a list of words; empty beyond the last.
 pub fn nth(words: &'static str, place: usize) -> &'static str {
     words.split_ascii_whitespace().nth(place).unwrap_or("")
 }
 
-/// The place of a word in a text of words.
+/// The index of a word in a list of words.
 pub fn position(words: &'static str, word: &[u8]) -> Option<usize> {
     words.split_ascii_whitespace().position(|candidate| candidate.as_bytes() == word)
 }
 
-/// Gives an enum without fields its words: `ALL`, the text `WORDS`, and the function that is
-/// named. The list is in the order of the declaration, which is checked when it is
-/// compiled; no word has a blank.
+/// Defines the words of an enum without fields: `ALL`, the list `WORDS`, and the named function.
+/// The list must be in the order of the declaration, which is checked at compile time, and no word
+/// may contain a space.
 ///
 /// ```
 /// #[derive(Clone, Copy)]
@@ -29,10 +29,10 @@ pub fn position(words: &'static str, word: &[u8]) -> Option<usize> {
 macro_rules! words {
     ($type:ty, $(#[$doc:meta])* fn $word:ident { $($variant:ident => $text:literal),* $(,)? }) => {
         impl $type {
-            /// All of them, in the order of their declaration.
+            /// All values, in the order of their declaration.
             pub const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
 
-            /// Their words in that order, each with a blank behind it.
+            /// Their words in that order, each followed by a space.
             pub const WORDS: &'static str = concat!($($text, " "),*);
 
             $(#[$doc])*

@@ -103,7 +103,7 @@ fn emptying_a_ring_that_fills(barrier: Barrier) {
     let mut ring = ReplyRing::new();
     ring.adopt(&page);
     let mut rang = false;
-    ring.look(&page).unwrap();
+    ring.refresh(&page).unwrap();
     for _ in 0..2 {
         let mut bytes = [0; 1024];
         let taken = ring.take(&page, &mut bytes);

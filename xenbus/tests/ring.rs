@@ -14,9 +14,9 @@ fn half_taken(start: u32) -> (FakePage, ReplyRing) {
     let mut ring = ReplyRing::new();
     ring.adopt(&page);
     page.store(RingWord::ReplyProducer, start.wrapping_add(100));
-    ring.look(&page).unwrap();
+    ring.refresh(&page).unwrap();
     assert_eq!(ring.take(&page, &mut [0; 50]), 50);
-    assert!(ring.has_untold());
+    assert!(ring.has_unpublished());
     (page, ring)
 }
 
@@ -25,9 +25,9 @@ fn the_daemon_may_fill_a_ring_counted_from_what_it_was_told() {
     for start in [0, u32::MAX - 70] {
         let (mut page, mut ring) = half_taken(start);
         page.store(RingWord::ReplyProducer, start.wrapping_add(1024));
-        assert_eq!(ring.look(&page), Ok(()));
+        assert_eq!(ring.refresh(&page), Ok(()));
         page.store(RingWord::ReplyProducer, start.wrapping_add(1025));
-        assert_eq!(ring.look(&page), Err(Ended::ReplyIndex { used: 1025 }));
+        assert_eq!(ring.refresh(&page), Err(Ended::ReplyIndex { used: 1025 }));
     }
 }
 
@@ -36,7 +36,7 @@ fn the_daemon_may_not_take_bytes_back() {
     for start in [0, u32::MAX - 70] {
         let (mut page, mut ring) = half_taken(start);
         page.store(RingWord::ReplyProducer, start.wrapping_add(99));
-        assert_eq!(ring.look(&page), Err(Ended::ReplyIndex { used: 99 }));
+        assert_eq!(ring.refresh(&page), Err(Ended::ReplyIndex { used: 99 }));
     }
 }
 
@@ -46,7 +46,7 @@ fn taking_is_told_only_when_it_is_published() {
     assert_eq!(page.load(RingWord::ReplyConsumer), 7);
     assert_eq!(ring.publish(&mut page), Ok(Doorbell::Suppressed));
     assert_eq!(page.load(RingWord::ReplyConsumer), 57);
-    assert!(!ring.has_untold());
+    assert!(!ring.has_unpublished());
 }
 
 #[test]

@@ -185,9 +185,9 @@ fn what_the_client_refuses_by_itself_is_said() {
         (SubmitError::Path(too_long), "the path has 2049 bytes, at most 2048 are allowed"),
         (
             SubmitError::Path(PathError::Character { at: 3 }),
-            "byte 3 of the path is not allowed in one",
+            "byte 3 of the path is not an allowed character",
         ),
-        (SubmitError::Path(PathError::DoubleSlash { at: 4 }), "byte 4 of the path doubles a slash"),
+        (SubmitError::Path(PathError::DoubleSlash { at: 4 }), "byte 4 of the path repeats a slash"),
         (SubmitError::Path(PathError::TrailingSlash), "the path ends with a slash"),
         (SubmitError::Token(TokenError::Nul { at: 1 }), "byte 1 of the token is NUL"),
     ];
@@ -214,8 +214,12 @@ fn an_operation_that_did_not_succeed_says_why_and_whose_fault_that_is() {
         (StoreError::Refused(Refusal::Errno(Errno::Enoent)), Cause::Absent, "refused: ENOENT"),
         (StoreError::Ended(Ended::Flooded), Cause::DaemonBrokeProtocol, "flooded"),
         (StoreError::Stalled(STALLED), Cause::Stalled, "no answer to 3 requests for 5000 ms"),
-        (StoreError::BufferTooSmall { needed: 9 }, Cause::Invalid, "a room of 9 is needed"),
-        (StoreError::Conflict { attempts: 4 }, Cause::Conflict, "4 attempts in conflict"),
+        (
+            StoreError::BufferTooSmall { needed: 9 },
+            Cause::Invalid,
+            "the buffer needs a length of 9",
+        ),
+        (StoreError::Conflict { attempts: 4 }, Cause::Conflict, "4 attempts ended in a conflict"),
         (StoreError::List(list), Cause::Invalid, "the list needs a buffer of 300 bytes or more"),
         (
             StoreError::List(ListError::TooLongForDaemon),

@@ -1,4 +1,4 @@
-//! One life of one fake domain: its memory, and the ports that it offers to the code under test.
+//! One incarnation of a fake domain: its memory, and the ports for the code under test.
 
 use alloc::vec::Vec;
 
@@ -12,7 +12,7 @@ use crate::layout::PAGES_MAX;
 use crate::page_set::PageSet;
 use crate::ports::{GrantEntries, MapHandle, MapRefused, Mapper, UnmapRefused};
 
-/// Handle of one life of a domain. Using it after [`Self::destroy`] fails.
+/// Handle of one incarnation of a domain. Using it after [`Self::destroy`] panics.
 #[derive(Clone, Debug)]
 pub struct FakeDomain {
     machine: FakeMachine,
@@ -31,7 +31,7 @@ impl FakeMachine {
     /// Starts a domain with an empty grant table of `entries` entries.
     ///
     /// # Panics
-    /// If a living domain has the number.
+    /// If a living domain has this domid.
     pub fn create(&self, domid: DomId, entries: u32) -> FakeDomain {
         let life = self.0.borrow_mut().create(domid, entries);
         FakeDomain { machine: self.clone(), life }
@@ -44,12 +44,12 @@ impl FakeDomain {
         self.machine.0.borrow().domid(self.life)
     }
 
-    /// Whether this life goes on.
+    /// Whether the domain is alive.
     pub fn is_alive(&self) -> bool {
         self.machine.0.borrow().is_alive(self.life)
     }
 
-    /// Kills the domain: Xen undoes its mappings; pages that others map stay valid for them.
+    /// Destroys the domain: Xen removes its mappings; pages that others map stay valid for them.
     ///
     /// # Panics
     /// If it is dead.
@@ -70,7 +70,7 @@ impl FakeDomain {
     /// Gives the domain fresh memory at these guest frames, filled with garbage.
     ///
     /// # Panics
-    /// If one of them is memory already, or there are none or more than [`PAGES_MAX`].
+    /// If one of them is already memory, or the number of frames is not in `1..=PAGES_MAX`.
     pub fn page_set(&self, frames: &[u32]) -> PageSet<FakePages> {
         for &frame in frames {
             self.machine.0.borrow_mut().add_memory(self.life, frame);
@@ -85,28 +85,28 @@ impl FakeDomain {
         FakePages::own(self.machine.clone(), self.life, frames)
     }
 
-    /// A view of what is mapped in the window's slots now. Once one of them is unmapped, it may not
-    /// be used, even if something else is mapped there.
+    /// A view of the pages that the window's slots hold now. It must not be used after a slot is
+    /// unmapped, even if the slot holds another page by then.
     ///
     /// # Panics
-    /// If a slot holds nothing.
+    /// If a slot is empty.
     pub fn window_pages(&self, run: &SlotRun) -> FakePages {
         let slots: Vec<u32> = (run.first()..).take(run.count()).collect();
         FakePages::mapped(self.machine.clone(), self.life, &slots)
     }
 
-    /// How many foreign pages it maps.
+    /// Number of foreign pages that the domain maps.
     pub fn mappings(&self) -> usize {
         self.machine.0.borrow().mappings(self.life)
     }
 
-    /// How many grants of its own it has not ended.
+    /// Number of the domain's active grants.
     pub fn granted(&self) -> usize {
         self.machine.0.borrow().granted(self.life)
     }
 
-    /// Lets this domain map a reference that it maps already, as Xen does; a hostile peer can bring
-    /// a correct domain to that by offering it twice.
+    /// Permits mapping a reference twice, as Xen does. A hostile peer that offers a reference twice
+    /// can make a correct domain do so.
     pub fn allow_double_maps(&self) {
         self.machine.0.borrow_mut().allow_double_maps(self.life);
     }

@@ -1,5 +1,5 @@
-//! The state behind the fakes: frames, domains, grant entries and mappings, and the rules of Xen
-//! over them. Domains are found by their life, not by their number, since numbers come again.
+//! State of the fakes: frames, domains, grant entries and mappings, and Xen's rules for them.
+//! Domains are identified by their incarnation, because domids are reused.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -14,11 +14,11 @@ use crate::entry::{GrantFlags, GrantStatus, RESERVED_REFS};
 use crate::layout::PAGE_BYTES;
 use crate::ports::{MapHandle, MapRefused, UnmapRefused};
 
-/// A host with any number of domains, living and dead.
+/// A host with any number of domains, alive or dead.
 #[derive(Clone, Debug, Default)]
 pub struct FakeMachine(pub(super) Rc<RefCell<State>>);
 
-/// Which life of which domain, ever.
+/// Index of one incarnation of a domain.
 pub(super) type Life = usize;
 
 #[derive(Debug, Default)]
@@ -65,15 +65,15 @@ impl FakeMachine {
         Self::default()
     }
 
-    /// How many full barriers all views together have executed.
+    /// Number of full barriers that all views together have executed.
     pub fn barriers(&self) -> u64 {
         self.0.borrow().barriers
     }
 
-    /// Fails if any domain, dead or alive, maps a page, or a living one grants one.
+    /// Checks that no domain leaks mappings or grants.
     ///
     /// # Panics
-    /// Then.
+    /// If a domain, alive or dead, maps a page, or a living domain grants one.
     #[track_caller]
     pub fn assert_clean(&self) {
         for domain in &self.0.borrow().lives {
@@ -143,7 +143,7 @@ impl State {
         self.barriers += 1;
     }
 
-    /// Ends a life: what it mapped is unmapped by Xen; what it granted stays valid for mappers.
+    /// Ends an incarnation: Xen removes its mappings; its granted pages stay valid for mappers.
     pub(super) fn destroy(&mut self, life: Life) {
         self.domain_mut(life).alive = false;
         let window = core::mem::take(&mut self.lives[life].window);
@@ -156,7 +156,7 @@ impl State {
         let index = self.frames.len();
         let fresh = self.domain_mut(life).memory.insert(frame, index).is_none();
         assert!(fresh, "frame {frame:#x} was added already");
-        // Not zeros: who forgets to zero a page must see it.
+        // Not zero, so that tests notice a page that was not zeroed.
         self.frames.push(Box::new([0xa5; PAGE_BYTES]));
     }
 

@@ -1,9 +1,9 @@
-//! Strict stand-ins for Xen's grant tables, the foreign window and shared memory, for host tests.
-//! What the real thing punishes late or never (a page reused while mapped, a double map, a grant
-//! ended by a plain store) fails here at once.
+//! Strict fakes of Xen's grant tables, the foreign window and shared memory, for host tests. They
+//! panic at once on mistakes that Xen detects late or never: a page reused while mapped, a double
+//! map, a grant ended by a plain store.
 //!
-//! A [`FakeMachine`] holds domains; a [`FakeDomain`] is the handle of one life of one domain, and
-//! gives out the three ports of the crate. Nothing here is shared between threads.
+//! A [`FakeMachine`] holds domains. A [`FakeDomain`] is the handle of one incarnation of a domain
+//! and provides the crate's ports. They cannot be shared between threads.
 
 mod domain;
 mod machine;

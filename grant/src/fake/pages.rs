@@ -1,5 +1,5 @@
-//! Views of the fake machine's memory, own or mapped. Each access goes through the mapping as it is
-//! at that moment, so a view that outlives its mapping fails on first use.
+//! Views of the fake machine's memory, own or mapped. Each access looks up the current mapping, so
+//! a view that outlives its mapping panics on first use.
 
 use alloc::vec::Vec;
 
@@ -101,7 +101,7 @@ impl SharedPages for FakePages {
         let mut state = self.machine.0.borrow_mut();
         for page in 0..self.pages.len() {
             let frame = self.frame(&state, page);
-            assert!(!state.is_mapped(frame), "a page is reused while somebody maps it");
+            assert!(!state.is_mapped(frame), "a page is reused while a domain maps it");
             state.frame_mut(frame).fill(0);
         }
     }

@@ -157,7 +157,7 @@ impl Relay {
         if self.asleep {
             return Ok(false);
         }
-        self.replies.look(&self.ring).map_err(Trouble::Ring)?;
+        self.replies.refresh(&self.ring).map_err(Trouble::Ring)?;
         let mut bytes = [0; LINE_BYTES];
         let count = self.replies.take(&self.ring, &mut bytes);
         if count == 0 {

@@ -1,5 +1,5 @@
-//! What can go wrong with one operation of a [`super::Store`]: the one enum that joins the errors
-//! of the layers below, so that a caller can say what stands behind it and whose fault it is.
+//! Errors of one operation of a [`super::Store`]: one enum over the errors of the layers below,
+//! with their cause and the party at fault.
 
 use core::fmt;
 
@@ -8,36 +8,36 @@ use crate::error::{Cause, Ended, Errno, Fault, Refusal};
 use crate::stall::Stalled;
 use crate::submit::SubmitError;
 
-/// Why an operation did not succeed.
+/// Why an operation failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The request is not one; nothing was sent.
+    /// The client did not accept the request; nothing was sent.
     Submit(SubmitError),
-    /// The daemon refused it.
+    /// The daemon refused the request.
     Refused(Refusal),
-    /// The connection is over. Whether the request was carried out is not known.
+    /// The connection ended. It is unknown whether the daemon executed the request.
     Ended(Ended),
-    /// The daemon does not answer. The request may still be carried out.
+    /// The daemon does not answer. It may still execute the request.
     Stalled(Stalled),
     /// The caller's buffer is too small.
     BufferTooSmall {
-        /// How many bytes or entries are needed.
+        /// Number of bytes or entries needed.
         needed: usize,
     },
-    /// The transaction met another one each time it was tried.
+    /// Every attempt of the transaction ended in a conflict.
     Conflict {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
     },
-    /// There is no list of children.
+    /// The list of children could not be read.
     List(ListError),
-    /// There is no room for another watch.
+    /// The table of watches is full.
     TooManyWatches,
 }
 
 impl StoreError {
-    /// What stands behind it.
+    /// The cause of the error.
     pub const fn cause(&self) -> Cause {
         match self {
             StoreError::Submit(SubmitError::Ended(ended)) => ended.cause(),
@@ -52,7 +52,7 @@ impl StoreError {
         }
     }
 
-    /// Whose fault it is.
+    /// The party at fault.
     pub const fn fault(&self) -> Fault {
         self.cause().fault()
     }
@@ -70,8 +70,12 @@ impl fmt::Display for StoreError {
             StoreError::Refused(refusal) => refusal.fmt(f),
             StoreError::Ended(ended) => ended.fmt(f),
             StoreError::Stalled(stalled) => stalled.fmt(f),
-            StoreError::BufferTooSmall { needed } => write!(f, "a room of {needed} is needed"),
-            StoreError::Conflict { attempts } => write!(f, "{attempts} attempts in conflict"),
+            StoreError::BufferTooSmall { needed } => {
+                write!(f, "the buffer needs a length of {needed}")
+            }
+            StoreError::Conflict { attempts } => {
+                write!(f, "{attempts} attempts ended in a conflict")
+            }
             StoreError::List(error) => error.fmt(f),
             StoreError::TooManyWatches => f.write_str("no room for another watch"),
         }

@@ -1,6 +1,6 @@
-//! One request at a time, each waited for: what a boot-time test or a small image wants. A
+//! A blocking interface with one request at a time, for a boot-time test or a small image. A
 //! [`Store`] borrows a [`Client`] and a [`Port`], which is the ring page with an event channel and
-//! a clock. Nothing here is needed by programs that drive the client themselves.
+//! a clock. Programs that drive the client themselves do not need it.
 
 mod error;
 mod nodes;
@@ -14,7 +14,7 @@ use crate::error::{Malformed, Refusal};
 use crate::reply::Reply;
 use crate::request::{Request, TransactionId};
 use crate::ring::RingPage;
-use crate::stall::{Patience, STALL_BOUND_NS, Verdict};
+use crate::stall::{Patience, STALL_BOUND_NS, StallState};
 use crate::watch::Watches;
 
 pub use error::StoreError;
@@ -23,24 +23,24 @@ pub use error::StoreError;
 pub trait Port: RingPage {
     /// Notifies the daemon on the store's event channel.
     fn notify(&mut self);
-    /// Waits until the daemon notifies us or the clock reaches `deadline_ns`. A notification that
-    /// came since the last wait ends it at once; ending early without reason is harmless. Where
-    /// sleeping is dear, looking at the ring for a moment first is a good idea.
+    /// Waits until the daemon notifies us or the clock reaches `deadline_ns`. It must return at
+    /// once after a notification that arrived since the last wait; spurious returns are harmless.
+    /// If sleeping is expensive, poll the ring briefly first.
     fn wait(&mut self, deadline_ns: u64) -> Waited;
-    /// The clock, in nanoseconds from any beginning. It never goes back.
+    /// A monotonic clock in nanoseconds, with any origin.
     fn now(&mut self) -> u64;
 }
 
-/// How [`Port::wait`] passed its time. Only sleeping is counted as a wake-up.
+/// How [`Port::wait`] waited. Only sleeping counts as a wake-up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waited {
-    /// Asleep, and was woken or ran out of time.
+    /// It slept, until a notification or the deadline.
     Slept,
-    /// Awake: there was something to look at before it came to sleeping.
+    /// It did not sleep, because the ring had changed.
     StayedAwake,
 }
 
-/// What the page, the channel and the client are together: a store to talk to.
+/// A client and its port as a blocking interface to the store.
 ///
 /// ```
 /// use xenbus::{Client, blocking::Store, fake::FakePort};
@@ -58,7 +58,7 @@ pub struct Store<'a, P: Port> {
     client: &'a mut Client,
     port: &'a mut P,
     watches: Watches,
-    /// The transaction that requests are made in.
+    /// The transaction of all requests.
     transaction: TransactionId,
     stall_bound_ns: u64,
 }
@@ -76,7 +76,7 @@ impl<'a, P: Port> Store<'a, P> {
         }
     }
 
-    /// Gives up on an answer after `bound` instead of [`STALL_BOUND_NS`].
+    /// Waits at most `bound` for a reply, instead of [`STALL_BOUND_NS`].
     #[must_use]
     pub fn with_stall_bound(mut self, bound: Duration) -> Store<'a, P> {
         self.stall_bound_ns = bound.as_nanos() as u64;
@@ -93,7 +93,7 @@ impl<'a, P: Port> Store<'a, P> {
         self.port
     }
 
-    /// Makes any request and has `take` read the reply.
+    /// Sends any request, waits, and passes the reply to `take`.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -110,7 +110,7 @@ impl<'a, P: Port> Store<'a, P> {
         taken
     }
 
-    /// As [`Store::ask`], for what the crate itself makes of replies: not generic.
+    /// Like [`Store::ask`], but not generic, so that the code exists once.
     fn have(
         &mut self,
         request: Request<'_>,
@@ -127,7 +127,7 @@ impl<'a, P: Port> Store<'a, P> {
         taken
     }
 
-    /// As [`Store::ask`], in this transaction, or outside the one that [`Store::transaction`] runs.
+    /// Like [`Store::ask`], in the given transaction instead of that of [`Store::transaction`].
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -143,7 +143,7 @@ impl<'a, P: Port> Store<'a, P> {
         answer
     }
 
-    /// Makes a request that is answered with no more than that it is done.
+    /// Sends a request whose reply is an acknowledgement.
     fn order(&mut self, request: Request<'_>) -> Result<(), StoreError> {
         self.have(request, &mut |reply| match reply {
             Reply::Done => Ok(()),
@@ -155,8 +155,8 @@ impl<'a, P: Port> Store<'a, P> {
         self.client.submit(self.transaction, request).map_err(StoreError::Submit)
     }
 
-    /// Waits for the answer to one request and has `take` read it. Not generic, so that an image
-    /// has it once.
+    /// Waits for the reply to one request and passes it to `take`. Not generic, so that the code
+    /// exists once.
     fn answer(
         &mut self,
         wanted: RequestId,
@@ -177,26 +177,26 @@ impl<'a, P: Port> Store<'a, P> {
             if let Some(ended) = self.client.ended() {
                 return Err(StoreError::Ended(ended));
             }
-            match patience.look(self.client, self.port.now()) {
-                Verdict::Stalled(stalled) => return Err(StoreError::Stalled(stalled)),
-                Verdict::RingAgain => {
+            match patience.check(self.client, self.port.now()) {
+                StallState::Stalled(stalled) => return Err(StoreError::Stalled(stalled)),
+                StallState::RingAgain => {
                     self.client.ring_again();
                     continue;
                 }
-                Verdict::Fine => {}
+                StallState::Fine => {}
             }
             self.sleep(patience.deadline_ns());
         }
     }
 
-    /// Waits, and counts it if that took a sleep.
+    /// Waits, and counts a wake-up if the port slept.
     fn sleep(&mut self, deadline_ns: u64) {
         if self.port.wait(deadline_ns) == Waited::Slept {
             self.client.woke();
         }
     }
 
-    /// Handles all that can be handled now: events are noted, replies given to `each`.
+    /// Handles all available packets: records events and passes replies to `each`.
     fn round(&mut self, each: &mut dyn FnMut(RequestId, Result<Reply<'_>, Refusal>)) {
         while let Some(incoming) = self.client.advance(self.port) {
             match incoming {
@@ -212,7 +212,7 @@ impl<'a, P: Port> Store<'a, P> {
     }
 }
 
-/// [`Reply::parse`] gives each kind of request its kind of reply, so this is never seen; it costs
+/// Never returned, because [`Reply::parse`] returns the right kind of reply for each request. Costs
 /// less than a panic.
 const fn unexpected() -> StoreError {
     StoreError::Refused(Refusal::Malformed(Malformed::Acknowledgement))

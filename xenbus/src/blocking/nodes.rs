@@ -1,5 +1,5 @@
-//! The operations of a [`Store`] on nodes: values, children, permissions. Each is one request that
-//! is waited for, a long list of children excepted.
+//! The operations of a [`Store`] on nodes: values, children, permissions. Each sends one request
+//! and waits for the reply; only a long list of children takes more.
 
 use super::{Store, StoreError, unexpected};
 use crate::blocking::Port;
@@ -11,7 +11,7 @@ use crate::reply::{Names, Reply};
 use crate::request::Request;
 
 impl<P: Port> Store<'_, P> {
-    /// Copies the value of a node to the front of `into` and returns that part of it.
+    /// Copies the value of a node to the front of `into` and returns it.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -27,7 +27,7 @@ impl<P: Port> Store<'_, P> {
         Ok(into.get(..length).unwrap_or(&[]))
     }
 
-    /// Replaces the value of a node, creating it where it is missing.
+    /// Replaces the value of a node, and creates the node if it is missing.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -35,7 +35,7 @@ impl<P: Port> Store<'_, P> {
         self.order(Request::Write { path, value })
     }
 
-    /// Creates a node where it is missing.
+    /// Creates a node if it is missing.
     ///
     /// ```
     /// # use xenbus::{Client, blocking::Store, fake::FakePort};
@@ -53,7 +53,7 @@ impl<P: Port> Store<'_, P> {
         self.order(Request::MakeDirectory { path })
     }
 
-    /// Removes a node and all below it.
+    /// Removes a node and its descendants.
     ///
     /// ```
     /// # use xenbus::{Client, Errno, blocking::Store, fake::FakePort};
@@ -72,7 +72,7 @@ impl<P: Port> Store<'_, P> {
         self.order(Request::Remove { path })
     }
 
-    /// The names of a node's children, kept in `buffer`: each takes its length and one byte.
+    /// The names of a node's children, stored in `buffer`. Each takes its length plus one byte.
     ///
     /// ```
     /// # use xenbus::{Client, blocking::Store, fake::FakePort};
@@ -151,7 +151,7 @@ impl<P: Port> Store<'_, P> {
         self.order(Request::SetPermissions { path, permissions })
     }
 
-    /// The home of a domain, copied to the front of `into`.
+    /// The home path of a domain, copied to the front of `into`.
     ///
     /// # Errors
     /// See [`StoreError`].

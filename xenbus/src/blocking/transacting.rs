@@ -1,5 +1,5 @@
-//! Transactions of a [`Store`]: a closure that runs until the daemon says that nothing came in
-//! between. How often and after what pauses is in [`crate::transaction`].
+//! Transactions of a [`Store`]: a closure that is retried until its commit meets no conflict. The
+//! limits and pauses are in [`crate::transaction`].
 
 use core::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::request::{Outcome, Request, TransactionId};
 use crate::transaction::Backoff;
 
 impl<'a, P: Port> Store<'a, P> {
-    /// Does `work` as one: all of it happens at one moment, what it read being true at that moment,
-    /// or none of it. If the daemon says that something came in between, whatever `work` returned
-    /// is thrown away and it runs again, after a pause that grows and is spread with `random`.
+    /// Runs `work` in a transaction: its changes are applied atomically, and only if no node that
+    /// it read has changed. After a conflict its result is discarded and `work` runs again, after a
+    /// growing pause that is randomised with `random`.
     ///
     /// ```
     /// # use xenbus::{Client, blocking::Store, fake::FakePort};
@@ -29,7 +29,7 @@ impl<'a, P: Port> Store<'a, P> {
     /// ```
     ///
     /// # Errors
-    /// What `work` returned, the transaction being given up; or why there was no transaction.
+    /// The error of `work`, after aborting the transaction, or the error of the transaction itself.
     pub fn transaction<T>(
         &mut self,
         mut random: impl FnMut() -> u32,
@@ -62,13 +62,13 @@ impl<'a, P: Port> Store<'a, P> {
         }
     }
 
-    /// Ends the transaction, with the error of the work that was done in it, if any.
+    /// Commits the transaction, or aborts it if the work failed with `error`.
     fn end_transaction(&mut self, error: Option<&StoreError>) -> Result<(), StoreError> {
         match error {
-            // Reading needs the commit too: only its success says that what was read belongs
-            // together.
+            // A read-only transaction needs the commit too: only its success shows that the reads
+            // are consistent.
             None => self.order(Request::TransactionEnd(Outcome::Commit)),
-            // No use in waiting for a daemon that does not answer; it may still read this.
+            // Do not wait for a stalled daemon; it may still read this request later.
             Some(StoreError::Stalled(_)) => {
                 self.submit(Request::TransactionEnd(Outcome::Abort))?;
                 self.round(&mut |_, _| ());
@@ -78,7 +78,7 @@ impl<'a, P: Port> Store<'a, P> {
         }
     }
 
-    /// Waits, and goes on noting events meanwhile.
+    /// Waits, and records events in the meantime.
     fn pause(&mut self, span: Duration) {
         let deadline_ns = self.port.now().saturating_add(span.as_nanos() as u64);
         while self.port.now() < deadline_ns && self.client.ended().is_none() {

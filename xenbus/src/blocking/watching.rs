@@ -1,5 +1,5 @@
-//! The watches of a [`Store`], and waiting for what they report. Events that arrive while something
-//! else is waited for are kept as marks, see [`crate::watch`].
+//! The watches of a [`Store`], and waiting for changes. Events that arrive during another wait are
+//! kept as marks, see [`crate::watch`].
 
 use core::time::Duration;
 
@@ -8,7 +8,8 @@ use crate::request::Request;
 use crate::watch::{Change, WatchId, Watches};
 
 impl<P: Port> Store<'_, P> {
-    /// Takes back all watches and transactions of this domain, whoever made them.
+    /// Removes all watches and aborts all transactions of this domain, including those of a
+    /// predecessor.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -18,7 +19,7 @@ impl<P: Port> Store<'_, P> {
         Ok(())
     }
 
-    /// Watches a node and all below it. The first change is reported at once.
+    /// Watches a node and its descendants. The first change is reported at once.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -45,7 +46,7 @@ impl<P: Port> Store<'_, P> {
         result.map(|()| watch)
     }
 
-    /// Takes a watch back; `path` as it was given.
+    /// Removes a watch. `path` must be the watched path.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -55,8 +56,8 @@ impl<P: Port> Store<'_, P> {
         self.order(Request::Unwatch { path, token: token.as_str() })
     }
 
-    /// Waits for the next change below any watched path, at most for `span`; `None` if there was
-    /// none. An event may be lost: read again from time to time all the same.
+    /// Waits for the next change below any watched path, for at most `span`. `None` if there is no
+    /// change. Events may be lost, so read again periodically all the same.
     ///
     /// # Errors
     /// [`StoreError::Ended`].
@@ -77,7 +78,7 @@ impl<P: Port> Store<'_, P> {
         }
     }
 
-    /// The next change that is already known, without looking at the ring.
+    /// The next change that is already recorded. Does not read the ring.
     pub fn known_change(&mut self) -> Option<Change> {
         self.watches.take()
     }

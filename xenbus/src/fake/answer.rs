@@ -1,5 +1,5 @@
-//! What the daemon in memory answers to each request. Quotas and refusals differ by
-//! [`super::Flavour`] where those of the real daemons do.
+//! Replies of the daemon in memory. Quotas and errors depend on [`super::Flavour`] where the real
+//! daemons differ.
 
 use alloc::borrow::ToOwned;
 use alloc::format;

@@ -1,5 +1,5 @@
-//! The daemon in memory: the far end of both rings, and the answers to requests. What it does with
-//! nodes is in `tree`; here are packets, watches, transactions and the ways to be difficult.
+//! The daemon in memory: the far end of both rings, packets, watches, transactions and deliberate
+//! faults. Its nodes are in `tree`.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -18,7 +18,7 @@ use crate::wire::{HEADER_BYTES, Header, PAYLOAD_BYTES_MAX, op};
 /// The guest's number; its home is `/local/domain/1`.
 pub(super) const GUEST: DomId = DomId(1);
 
-/// Which daemon to resemble, where they differ.
+/// The daemon to imitate where the two differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flavour {
     /// C xenstored of Xen 4.17: quotas are ENOSPC and E2BIG.
@@ -28,12 +28,12 @@ pub enum Flavour {
     Ocaml,
 }
 
-/// In which order the replies to requests that came together go out.
+/// Order of the replies to requests that arrived together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReplyOrder {
-    /// As the requests came.
+    /// In the order of the requests.
     Arrival,
-    /// The last first. The protocol allows any order.
+    /// In reverse order. The protocol allows any order.
     Reversed,
 }
 
@@ -46,10 +46,10 @@ pub enum Reading {
     Off,
 }
 
-/// What one step has done.
+/// Result of one step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Bytes were moved; the guest is to be notified.
+    /// Bytes were moved; the guest must be notified.
     Moved,
     /// There was nothing to do: the daemon sleeps until it is notified.
     Idle,
@@ -72,17 +72,17 @@ pub(super) struct Transaction {
 /// A daemon for one guest.
 #[derive(Debug)]
 pub struct FakeDaemon {
-    /// Which daemon to resemble.
+    /// The daemon to imitate.
     pub flavour: Flavour,
-    /// In which order to reply.
+    /// Order of the replies.
     pub order: ReplyOrder,
     /// Whether to read requests.
     pub reading: Reading,
-    /// The most bytes to move at a time, at least 1.
+    /// Most bytes to move at a time, at least 1.
     pub piece_bytes: u32,
-    /// How many of the next commits are answered with EAGAIN.
+    /// Number of following commits to answer with EAGAIN.
     pub conflicts: u32,
-    /// Requests taken so far.
+    /// Number of requests read so far.
     pub requests: u64,
     input: Vec<u8>,
     /// Replies that wait until there is nothing more to read.
@@ -129,7 +129,7 @@ impl FakeDaemon {
         }
     }
 
-    /// Does all there is to do, as after a notification.
+    /// Runs until the daemon is idle, as after a notification.
     pub fn serve(&mut self, page: &mut impl RingPage) {
         while self.step(page) == Step::Moved {}
     }
@@ -185,15 +185,15 @@ impl FakeDaemon {
         self.transactions.len()
     }
 
-    /// Sends any bytes to the guest, in front of nothing and behind everything queued so far.
+    /// Queues any bytes for the guest.
     pub fn inject(&mut self, bytes: &[u8]) {
         self.output.extend(bytes);
     }
 
-    /// Sends an event to the guest, whether or not it watches anything.
+    /// Queues an event for the guest, even without a matching watch.
     pub fn inject_event(&mut self, path: &str, token: &str) {
         let payload = format!("{path}\0{token}\0");
-        self.inject(&packet(Header { op: op::WATCH_EVENT, ..NOBODY }, payload.as_bytes()));
+        self.inject(&packet(Header { op: op::WATCH_EVENT, ..UNSOLICITED }, payload.as_bytes()));
     }
 
     fn write_ring(&mut self, page: &mut impl RingPage) -> Step {
@@ -248,7 +248,7 @@ impl FakeDaemon {
         Step::Idle
     }
 
-    /// What a guest may ask for with the connection word (docs/misc/xenstore-ring.txt).
+    /// The reset that a guest requests with the connection word (docs/misc/xenstore-ring.txt).
     fn reset(&mut self, page: &mut impl RingPage) {
         self.gone = false;
         self.input.clear();
@@ -291,7 +291,8 @@ impl FakeDaemon {
             && let Some(watch) = self.watches.last()
         {
             let payload = format!("{}\0{}\0", watch.given, watch.token);
-            self.replies.push(packet(Header { op: op::WATCH_EVENT, ..NOBODY }, payload.as_bytes()));
+            self.replies
+                .push(packet(Header { op: op::WATCH_EVENT, ..UNSOLICITED }, payload.as_bytes()));
         }
     }
 
@@ -301,7 +302,7 @@ impl FakeDaemon {
             for watch in matching {
                 let rest = path.get(watch.path.len()..).unwrap_or("");
                 let payload = format!("{}{rest}\0{}\0", watch.given, watch.token);
-                let event = Header { op: op::WATCH_EVENT, ..NOBODY };
+                let event = Header { op: op::WATCH_EVENT, ..UNSOLICITED };
                 self.replies.push(packet(event, payload.as_bytes()));
             }
         }
@@ -316,8 +317,8 @@ impl Default for FakeDaemon {
 
 pub(super) const OK: &[u8] = b"OK\0";
 
-/// The header of what answers no request.
-const NOBODY: Header = Header { op: 0, request: 0, transaction: 0, length: 0 };
+/// The header of an unsolicited packet.
+const UNSOLICITED: Header = Header { op: 0, request: 0, transaction: 0, length: 0 };
 
 fn packet(header: Header, payload: &[u8]) -> Vec<u8> {
     let header = Header { length: payload.len() as u32, ..header };

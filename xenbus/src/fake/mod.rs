@@ -1,8 +1,8 @@
 //! A small xenstored in memory, for tests and examples: [`FakePage`] is the ring page,
-//! [`FakeDaemon`] serves it, and [`FakePort`] joins them with a clock that jumps. It is strict
-//! where real daemons are: it sleeps until it is notified, and gives up a guest that breaks the
-//! protocol.
-//! It is no model of timing, of quotas shared between domains, or of a second guest.
+//! [`FakeDaemon`] serves it, and [`FakePort`] combines them with a clock that jumps. It is as
+//! strict as real daemons: it sleeps until it is notified, and ends the connection of a guest that
+//! violates the protocol. It does not model timing, quotas shared between domains, or a second
+//! guest.
 
 mod answer;
 mod daemon;

@@ -1,11 +1,11 @@
-//! The ring page as plain memory. Both sides run on one thread, so nothing here has to order
-//! anything; the ordering is tested by the model in `ring`.
+//! The ring page as plain memory. Both sides run on one thread, so no ordering is needed; a loom
+//! model tests the ordering.
 
 use alloc::boxed::Box;
 
 use crate::ring::{PAGE_BYTES, RingPage, RingWord};
 
-/// A ring page in memory, with both indices of both rings where the test wants them.
+/// A ring page in memory, with indices that the test chooses.
 #[derive(Clone, Debug)]
 pub struct FakePage {
     bytes: Box<[u8; PAGE_BYTES]>,

@@ -1,11 +1,11 @@
-//! Page, daemon and clock in one: what [`crate::blocking`] wants. Time passes only in `wait`, and
+//! A [`crate::blocking::Port`] with a page, a daemon and a clock. Time passes only in `wait`, and
 //! the daemon runs only after a notification, so a forgotten doorbell shows as a stall.
 
 use crate::blocking::{Port, Waited};
 use crate::fake::{FakeDaemon, FakePage};
 use crate::ring::{RingPage, RingWord};
 
-/// What one turn of the daemon takes, in nanoseconds.
+/// Duration of one turn of the daemon, in nanoseconds.
 const TURN_NS: u64 = 100_000;
 
 /// A ring page with a daemon behind it.
@@ -13,7 +13,7 @@ const TURN_NS: u64 = 100_000;
 pub struct FakePort {
     /// The page.
     pub page: FakePage,
-    /// The daemon, to be prepared and looked into.
+    /// The daemon, for the test to configure and inspect.
     pub daemon: FakeDaemon,
     /// Notifications that the guest has sent.
     pub doorbells: u64,

@@ -1,4 +1,4 @@
-//! The nodes of the daemon in memory: values, permissions, transactions, and who watches what.
+//! The nodes of the daemon in memory: values, permissions and the trace of a transaction.
 //! Small and slow on purpose: every operation is a few lines over a map from path to node.
 
 use alloc::borrow::ToOwned;
@@ -22,7 +22,7 @@ pub(super) struct Node {
     pub(super) generation: u64,
 }
 
-/// What an operation has touched: the generation that each node had, and what was changed.
+/// The nodes that an operation accessed, with their generations, and the nodes that it changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trace {
     pub(super) touched: BTreeMap<String, Option<u64>>,
