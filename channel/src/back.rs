@@ -1,7 +1,7 @@
-//! The back's connection (docs/protocol.md §8, rules D1 to D8): none, got, mapped, verified, bound,
-//! serving, closing, unmapped, none. Like the front it says what to do, one thing at a time, and is
-//! told what came of it. It begins *lost*: before it says hello it unmaps whatever a former life
-//! has left.
+//! The state machine of the back's connection (docs/protocol.md §8, rules D1 to D8): none, got,
+//! mapped, verified, bound, serving, closing, unmapped, none. Like the front, it returns one action
+//! at a time and takes its result. It starts in the state *lost*: before its first hello it unmaps
+//! everything that an earlier session has left.
 
 use crate::connection::{BindError, Released};
 use crate::event::{Breach, ConnectRefused, End, Event};
@@ -11,55 +11,55 @@ use crate::message::{Control, RefuseReason};
 use crate::offer::Offer;
 use grant::{MapError, VerifyError};
 
-/// What the back is to do next.
+/// An action of the back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BackAction {
-    /// Map the pages, then [`Back::handle_mapped`].
+    /// Map the pages, then call [`Back::handle_mapped`].
     Map(Offer),
-    /// Compare the header, then [`Back::handle_verified`].
+    /// Verify the page header, then call [`Back::handle_verified`].
     Verify(ConnectionId),
-    /// Bind the port, then [`Back::handle_bound`].
+    /// Bind the port, then call [`Back::handle_bound`].
     Bind(Port),
-    /// Write the stamp, then [`Back::handle_stamped`].
+    /// Write the stamp, then call [`Back::handle_stamped`].
     Stamp,
-    /// Send the message, then [`Back::handle_said`]. It waits while the channel is full.
-    Say(Control),
-    /// Set the closing word and send CLOSING, then [`Back::handle_said`].
-    SayClosing(Control),
-    /// Unmap, then close the port, then [`Back::handle_unmapped`].
+    /// Send the message, then call [`Back::handle_sent`]. The action waits while the queue is full.
+    Send(Control),
+    /// Set the closing word and send CLOSING, then call [`Back::handle_sent`].
+    SendClosing(Control),
+    /// Unmap the pages, close the port, then call [`Back::handle_unmapped`].
     Unmap,
 }
 
-/// Where a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BackState {
-    /// There may be a mapping of a former session, which goes before anything else.
+    /// A mapping of an earlier session may exist; it must be unmapped first.
     Lost,
-    /// There is none.
+    /// There is no connection.
     Idle,
     /// CONNECT was read.
     Got(Offer),
-    /// The pages are mapped, nothing is written.
+    /// The pages are mapped; nothing is written yet.
     Mapped(Offer),
-    /// The header was found right.
+    /// The header is verified.
     Verified(Offer),
-    /// The port is bound: nothing can fail any more.
+    /// The port is bound; no later step can fail.
     Bound,
-    /// The stamp is there, CONNECTED is not said.
+    /// The stamp is written; CONNECTED is not sent yet.
     Stamped,
-    /// CONNECTED is said.
+    /// CONNECTED is sent.
     Serving,
-    /// The user wants an end, CLOSING is not said.
+    /// The user has requested the end; CLOSING is not sent yet.
     WantsClose,
-    /// CLOSING is said.
+    /// CLOSING is sent.
     Closing,
-    /// Refused; to be unmapped first.
+    /// The connection is refused; the pages must be unmapped first.
     Refusing(RefuseReason),
-    /// REFUSED is to be said.
+    /// REFUSED must be sent.
     RefusalDue(RefuseReason),
-    /// DISCONNECT, or the front's closing word, was read; to be unmapped.
+    /// DISCONNECT or the front's closing word was read; the pages must be unmapped.
     Unmapping,
-    /// DISCONNECTED is to be said.
+    /// DISCONNECTED must be sent.
     AnswerDue,
 }
 
@@ -67,9 +67,9 @@ pub enum BackState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Back {
     state: BackState,
-    /// The present connection's number, or the last one's of this session.
+    /// The number of the current connection, or of the last one in this session.
     number: ConnectionId,
-    /// The user knows of this connection by [`Event::Connected`].
+    /// [`Event::Connected`] was reported for this connection.
     announced: bool,
     event: Option<BackEvent>,
 }
@@ -82,13 +82,13 @@ enum BackEvent {
 }
 
 impl Back {
-    /// No connection, and perhaps a mapping left by a former life (rule D8).
+    /// No connection, but possibly a mapping left by an earlier session (rule D8).
     pub const LOST: Self =
         Self { state: BackState::Lost, number: ConnectionId(0), announced: false, event: None };
 
-    // What the user wants.
+    // Requests of the user.
 
-    /// Asks for the connection's end (rule D6).
+    /// Requests the end of the connection (rule D6).
     ///
     /// # Errors
     /// [`NotConnected`] if no connection is being served.
@@ -100,9 +100,9 @@ impl Back {
         Ok(())
     }
 
-    // What happened.
+    // Inputs.
 
-    /// A session began: numbers count from 1 again.
+    /// A session began: connection numbers start at 1 again.
     pub fn handle_up(&mut self) {
         assert!(self.state == BackState::Idle, "unmapped before the new hello");
         self.number = ConnectionId(0);
@@ -113,7 +113,7 @@ impl Back {
         self.state = BackState::Lost;
     }
 
-    /// [`BackAction::Map`] was done (rule D2).
+    /// [`BackAction::Map`] was performed (rule D2).
     pub fn handle_mapped(&mut self, result: Result<(), MapError>) {
         self.state = match (self.state, result) {
             (BackState::Got(offer), Ok(())) => BackState::Mapped(offer),
@@ -122,7 +122,7 @@ impl Back {
         };
     }
 
-    /// [`BackAction::Verify`] was done (rule D3).
+    /// [`BackAction::Verify`] was performed (rule D3).
     pub fn handle_verified(&mut self, result: Result<(), VerifyError>) {
         self.state = match (self.state, result) {
             (BackState::Mapped(offer), Ok(())) => BackState::Verified(offer),
@@ -131,7 +131,7 @@ impl Back {
         };
     }
 
-    /// [`BackAction::Bind`] was done (rule D4).
+    /// [`BackAction::Bind`] was performed (rule D4).
     pub fn handle_bound(&mut self, result: Result<(), BindError>) {
         self.state = match (self.state, result) {
             (BackState::Verified(_), Ok(())) => BackState::Bound,
@@ -140,14 +140,14 @@ impl Back {
         };
     }
 
-    /// [`BackAction::Stamp`] was done (rule D4).
+    /// [`BackAction::Stamp`] was performed (rule D4).
     pub fn handle_stamped(&mut self) {
         assert!(self.state == BackState::Bound);
         self.state = BackState::Stamped;
     }
 
-    /// [`BackAction::Say`] or [`BackAction::SayClosing`] was done.
-    pub fn handle_said(&mut self) {
+    /// [`BackAction::Send`] or [`BackAction::SendClosing`] was performed.
+    pub fn handle_sent(&mut self) {
         self.state = match self.state {
             BackState::Stamped => {
                 self.announced = true;
@@ -167,7 +167,7 @@ impl Back {
         };
     }
 
-    /// [`BackAction::Unmap`] was done.
+    /// [`BackAction::Unmap`] was performed.
     pub fn handle_unmapped(&mut self) {
         self.state = match self.state {
             BackState::Refusing(reason) => BackState::RefusalDue(reason),
@@ -182,11 +182,12 @@ impl Back {
         };
     }
 
-    /// The front says something (rules D1 and D7).
+    /// The front sent a message (rules D1 and D7).
     ///
     /// # Errors
-    /// A CONNECT before the last one's terminal answer, one whose number is not new, and what only
-    /// a back says, are breaches of the protocol.
+    /// [`Breach::UnexpectedConnect`] for a CONNECT before the terminal answer to the last one, or
+    /// with a number that is not new; [`Breach::WrongRole`] for a message that only a back may
+    /// send.
     pub fn handle_message(&mut self, control: &Control) -> Result<(), Breach> {
         match *control {
             Control::Connect(number, offer) => {
@@ -198,7 +199,7 @@ impl Back {
                 self.state = BackState::Got(offer);
             }
             Control::Disconnect(number) if number == self.number => self.handle_disconnect(),
-            // Of a connection that is over: its terminal answer has been given.
+            // The connection has ended, and its terminal answer was sent.
             Control::Disconnect(_) => {}
             Control::Connected(_)
             | Control::Refused(..)
@@ -208,7 +209,7 @@ impl Back {
         Ok(())
     }
 
-    /// The front's closing word is set in the page: DISCONNECT, sooner (rule D7).
+    /// The front's closing word is set in the page. It has the effect of DISCONNECT (rule D7).
     pub fn handle_closing_word(&mut self) {
         self.handle_disconnect();
     }
@@ -223,7 +224,7 @@ impl Back {
             | BackState::Serving
             | BackState::WantsClose
             | BackState::Closing => self.state = BackState::Unmapping,
-            // The terminal answer is given, or about to be.
+            // The terminal answer was sent or is about to be sent.
             BackState::Idle
             | BackState::Lost
             | BackState::Refusing(_)
@@ -233,9 +234,9 @@ impl Back {
         }
     }
 
-    // What to do next.
+    // Outputs.
 
-    /// The next thing to do, until its `handle_` says that it is done.
+    /// Returns the next action. It is returned again until its `handle_` function is called.
     pub fn poll_action(&self) -> Option<BackAction> {
         match self.state {
             BackState::Lost | BackState::Refusing(_) | BackState::Unmapping => {
@@ -245,17 +246,17 @@ impl Back {
             BackState::Mapped(_) => Some(BackAction::Verify(self.number)),
             BackState::Verified(offer) => Some(BackAction::Bind(offer.port)),
             BackState::Bound => Some(BackAction::Stamp),
-            BackState::Stamped => Some(BackAction::Say(Control::Connected(self.number))),
-            BackState::WantsClose => Some(BackAction::SayClosing(Control::Closing(self.number))),
+            BackState::Stamped => Some(BackAction::Send(Control::Connected(self.number))),
+            BackState::WantsClose => Some(BackAction::SendClosing(Control::Closing(self.number))),
             BackState::RefusalDue(reason) => {
-                Some(BackAction::Say(Control::Refused(self.number, reason)))
+                Some(BackAction::Send(Control::Refused(self.number, reason)))
             }
-            BackState::AnswerDue => Some(BackAction::Say(Control::Disconnected(self.number))),
+            BackState::AnswerDue => Some(BackAction::Send(Control::Disconnected(self.number))),
             BackState::Idle | BackState::Serving | BackState::Closing => None,
         }
     }
 
-    /// What the user is to know. At most one event is due at a time.
+    /// Returns the next event for the user. At most one is pending.
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         let number = self.number;
         Some(match self.event.take()? {
@@ -269,29 +270,29 @@ impl Back {
 
     // Getters.
 
-    /// Where the connection is.
+    /// The state of the connection.
     pub const fn state(&self) -> BackState {
         self.state
     }
 
-    /// The present connection's number, or the last one's.
+    /// The number of the current connection, or of the last one.
     pub const fn number(&self) -> ConnectionId {
         self.number
     }
 
-    /// The drain rule: [`Back::poll_event`] is called after each input, before the next. An event that
-    /// is not taken yet is never replaced.
+    /// Reports an event. By the drain rule, the caller takes it with [`Back::poll_event`] before
+    /// the next input.
     fn report(&mut self, event: BackEvent) {
-        assert!(self.event.is_none(), "the drain rule: poll_event until None, then go on");
+        assert!(self.event.is_none(), "drain rule: poll_event must have returned None");
         self.event = Some(event);
     }
 }
 
-/// An own mistake in the order of calls.
+/// Reports a call that does not match the state, which is a bug of the caller.
 #[track_caller]
 fn unreachable_state(state: BackState) -> ! {
     let _ = state;
-    panic!("answered in a state that has not asked")
+    panic!("result of an action that was not requested")
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
-//! The loop step that images and simulation share: many links over one xenstore client and one
-//! watch. It takes what came, lets time pass, looks at the pages, and submits what the links wish,
-//! in turn, so that no link can starve another (docs/protocol.md §5, §12).
+//! The driver runs many links over one xenstore client and one watch. Images and the simulator
+//! share it. Each step processes incoming packets, runs timers, reads the pages, and submits the
+//! links' requests in round-robin order, so that no link can starve another (docs/protocol.md §5,
+//! §12).
 //!
-//! The contract is one loop: [`Driver::step`]; [`Driver::poll_event`] until `None` (asserted); move
-//! data; wait for an event channel or for [`Driver::deadline`]. Calling it early is harmless.
+//! The caller runs one loop: call [`Driver::step`]; call [`Driver::poll_event`] until it returns
+//! `None` (asserted); move data; wait for an event channel or until [`Driver::deadline`]. An early
+//! call of `step` is harmless.
 
 mod routing;
 mod shutdown_control;
@@ -31,22 +33,24 @@ use store_events::StoreEvents;
 
 const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
 
-/// Something that happened to xenstore, which concerns all links. Taken after each step, all of it
-/// comes in order; a caller that is slower misses whole silences and repetitions at most.
+/// A xenstore event that concerns all links. A caller that takes all events after each step gets
+/// every event in order. A slower caller may miss pairs of `Silent` and `Answering`, and
+/// repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreEvent {
-    /// A request has waited for long. Nobody is dead for that; the links wait with it.
+    /// Xenstored has not answered a request for a long time. This does not mean that a peer died;
+    /// the links wait.
     Silent,
-    /// It answers again. Comes after each [`StoreEvent::Silent`], and before the next.
+    /// Xenstored answers again. Reported once after each [`StoreEvent::Silent`].
     Answering,
-    /// The watch was refused, for instance for want of quota: everything goes on, at the pace of
-    /// timers, and it is asked for again. Told once.
+    /// The watch was refused, for example because of a quota. The links continue with timers only,
+    /// and the watch is retried. Reported once.
     WatchRefused(Refusal),
-    /// The watch on the toolstack's orders was refused: until it is asked for again, in half a
-    /// minute, none is heard.
+    /// The watch on shutdown requests was refused. No request is received until the watch is
+    /// retried, after 30 seconds.
     ShutdownWatchRefused(Refusal),
-    /// The daemon broke the protocol or gave this domain up: no link can go on.
+    /// The daemon broke the protocol or dropped this domain: no link can continue.
     Ended(Ended),
 }
 
@@ -58,7 +62,7 @@ pub enum AddError {
     Full,
     /// The driver has a link of that name already.
     NameTaken,
-    /// A setting is out of the range that [`Settings`] gives.
+    /// A setting is out of its range; see [`Settings`].
     Settings,
 }
 
@@ -74,7 +78,7 @@ impl fmt::Display for AddError {
 
 impl core::error::Error for AddError {}
 
-/// A request under way.
+/// An outstanding request.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     id: RequestId,
@@ -90,45 +94,47 @@ enum Purpose {
     Link(LinkId, StoreOp),
 }
 
-/// Whether the watch is there.
+/// The state of the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watching {
-    /// Nothing was asked for yet.
+    /// Nothing was requested yet.
     Not,
-    /// RESET_WATCHES is under way or answered, WATCH is next.
+    /// RESET_WATCHES was submitted; WATCH is next.
     Reset,
-    /// WATCH is under way or answered.
+    /// WATCH was submitted.
     Asked,
 }
 
-/// A [`LinkId`] that another driver gave out is a mistake of the caller.
+/// Panic message for a [`LinkId`] of another driver, a mistake of the caller.
 const FOREIGN_ID: &str = "the id of a link of this driver";
 
-/// The links of one domain; each takes about five kilobytes.
+/// All links of a domain. Each link takes about 5 KB.
 ///
 /// # Panics
 /// Functions that take a [`LinkId`] panic if this driver has no such link. An id that the driver
-/// gave out is valid as long as the driver is.
+/// returned stays valid.
 #[derive(Clone)]
 pub struct Driver {
     client: Client,
     links: Vec<Link>,
     watching: Watching,
-    /// The event that every registration brings: the reads go out with it anyway.
+    /// The event that every WATCH causes has not arrived yet. It is ignored: the first READs are
+    /// submitted with the WATCH.
     first_fire_due: bool,
     pending: [Option<Pending>; REQUESTS_MAX],
-    /// The link whose turn it is to submit first.
+    /// The link that may submit first.
     turn: usize,
     /// The link whose events are polled first.
     event_turn: usize,
-    /// The oldest request under way has waited too long, and the doorbell was rung again.
+    /// The oldest outstanding request has waited too long, and xenstored was notified again.
     silent: bool,
-    /// [`StoreEvent::Silent`] was reported, and no answer has come since, from this ring or another.
+    /// [`StoreEvent::Silent`] was reported, and no answer has arrived since, not even after a ring
+    /// reset.
     silence_reported: bool,
     is_end_reported: bool,
-    /// When the watch is asked for again that the daemon has refused.
+    /// When to retry a refused watch.
     watch_at: Option<Instant>,
-    /// How often it was refused.
+    /// How often the watch was refused.
     watches_refused: u32,
     store_events: StoreEvents,
     shutdown: ShutdownControl,
@@ -136,16 +142,16 @@ pub struct Driver {
     link_requests_at_up: u64,
     quarantined: u32,
     sweep_at: Instant,
-    /// The client took no more at the last try: the next reply makes room.
+    /// The client had no room at the last attempt; the next reply makes room.
     blocked: bool,
-    /// The last step left events that were not polled yet.
+    /// The events of the last step were not all taken yet.
     has_undrained: bool,
     scratch: [u8; MESSAGE_BYTES_MAX],
 }
 
 impl Driver {
-    /// No link yet; nothing asked of xenstore.
-    #[inline(always)] // Made in its place: it is 14 KB, and a copy of that takes 28 us to boot.
+    /// Creates a driver without links. It submits its first requests in [`Driver::step`].
+    #[inline(always)] // Built in place: a copy of its 14 KB adds 28 us to the boot time.
     pub const fn new() -> Self {
         Self {
             client: Client::new(),
@@ -172,17 +178,17 @@ impl Driver {
         }
     }
 
-    // What the user wants.
+    // Requests of the user.
 
-    /// Makes room for so many links more, so that adding them allocates nothing.
+    /// Reserves memory for `links` additional links, so that adding them does not allocate.
     ///
     /// # Errors
-    /// There is no memory for them.
+    /// There is not enough memory.
     pub fn reserve(&mut self, links: usize) -> Result<(), TryReserveError> {
         self.links.try_reserve_exact(links)
     }
 
-    /// Adds a link. It begins with the next [`Driver::step`].
+    /// Adds a link. It starts with the next [`Driver::step`].
     ///
     /// # Errors
     /// See [`AddError`].
@@ -205,10 +211,13 @@ impl Driver {
         Ok(id)
     }
 
-    /// Front: asks for a connection (rule C1). What comes of it is an event.
+    /// Front: requests a connection (rule C1), and returns its number. An event reports the result.
     ///
     /// # Errors
     /// See [`ConnectError`].
+    ///
+    /// # Panics
+    /// If the driver has no such link.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -217,14 +226,17 @@ impl Driver {
     ) -> Result<ConnectionId, ConnectError> {
         let link = self.link_mut(link);
         let number = link.connect()?;
-        act(link, now, platform);
+        run_actions(link, now, platform);
         Ok(number)
     }
 
-    /// Either: asks for the connection's end (rules C3 and D6).
+    /// Either role: requests the end of the connection (rules C3 and D6).
     ///
     /// # Errors
     /// See [`NotConnected`].
+    ///
+    /// # Panics
+    /// If the driver has no such link.
     pub fn disconnect(
         &mut self,
         now: Instant,
@@ -233,55 +245,62 @@ impl Driver {
     ) -> Result<(), NotConnected> {
         let link = self.link_mut(link);
         link.disconnect()?;
-        act(link, now, platform);
+        run_actions(link, now, platform);
         Ok(())
     }
 
-    /// Sends an application message, delivered exactly once in this session.
+    /// Sends an application message, which is delivered exactly once within this session.
     ///
     /// # Errors
-    /// See [`SendError`]; back-pressure says when to try again.
+    /// See [`SendError`]. [`SendError::Full`] contains the time at which to retry.
+    ///
+    /// # Panics
+    /// If the driver has no such link.
     pub fn send(&mut self, link: LinkId, message: &[u8]) -> Result<(), SendError> {
         self.link_mut(link).send(message)
     }
 
-    /// Restarts a link's endpoint in place (rule S0): a new epoch, nothing remembered.
+    /// Restarts the endpoint of a link in place (rule S0): it draws a new epoch and forgets its
+    /// session.
+    ///
+    /// # Panics
+    /// If the driver has no such link.
     pub fn restart(&mut self, now: Instant, link: LinkId, platform: &mut impl Platform) {
         let link = self.link_mut(link);
         link.restart(now, platform);
-        act(link, now, platform);
+        run_actions(link, now, platform);
     }
 
-    /// The domain was suspended and is back, perhaps as another one: ring, domid, grants, ports and
+    /// The domain was suspended and resumed, possibly with another domid: ring, grants, ports and
     /// introductions are new. Every link starts over.
     pub fn resumed(&mut self, now: Instant, platform: &mut impl Platform) {
         self.forget_store();
         self.store_events.forget_end();
         for link in &mut self.links {
             link.handle_resumed(now, platform);
-            act(link, now, platform);
+            run_actions(link, now, platform);
         }
     }
 
-    // What happened, and what to do next.
+    // Inputs and outputs.
 
-    /// Does everything that can be done now.
+    /// Processes all input and submits all requests that are possible at `now`.
     ///
     /// # Panics
-    /// If the last step's events were not all taken.
+    /// If the events of the last step were not all taken.
     pub fn step(&mut self, now: Instant, platform: &mut impl Platform) {
         assert!(!self.has_undrained, "poll_event until None, then step");
         if self.watching == Watching::Not {
             self.begin(now, platform);
         }
-        self.watch_again(now);
+        self.retry_watch(now);
         self.take_in(now, platform);
         for link in &mut self.links {
             link.handle_step();
-            act(link, now, platform);
+            run_actions(link, now, platform);
         }
-        self.watch_store(now);
-        self.tend_quarantine(now, platform);
+        self.check_silence(now);
+        self.retry_quarantine(now, platform);
         self.submit_all(now, platform);
         self.submit_control_op(now);
         self.take_in(now, platform);
@@ -292,15 +311,15 @@ impl Driver {
         self.has_undrained = !is_drained;
     }
 
-    /// The caller was woken by the store's event channel: for the counts.
+    /// Counts a wake-up by xenstored's event channel.
     pub fn woke(&mut self) {
         self.client.woke();
     }
 
-    /// The next thing that happened on a link. A message is valid until the next call.
+    /// Returns the next event of a link. A message is valid until the next call.
     pub fn poll_event(&mut self) -> Option<(LinkId, Event<'_>)> {
         let count = self.links.len();
-        // The borrow of a found event would last beyond the loop: find the link first.
+        // Find the link first: the borrow of an event inside the loop would last beyond it.
         let found = (0..count)
             .map(|step| (self.event_turn + step) % count)
             .find(|index| self.links.get(*index).is_some_and(Link::has_event));
@@ -314,18 +333,18 @@ impl Driver {
         link.poll_event(&mut self.scratch).map(|event| (id, event))
     }
 
-    /// Whether [`Driver::poll_event`] has something.
+    /// Returns whether [`Driver::poll_event`] has an event.
     pub fn has_event(&self) -> bool {
         self.links.iter().any(Link::has_event)
     }
 
-    /// The next thing that happened to xenstore. To be called until `None` after each step.
+    /// Returns the next xenstore event. Call it after each step until it returns `None`.
     pub fn poll_store_event(&mut self) -> Option<StoreEvent> {
         self.store_events.pop()
     }
 
-    /// When [`Driver::step`] must be called at the latest, if no event channel asks for it before.
-    /// [`Instant::START`] means at once.
+    /// The latest time at which [`Driver::step`] must be called if no event channel fires before.
+    /// [`Instant::START`] means immediately.
     pub fn deadline(&self) -> Instant {
         if self.watching == Watching::Not {
             return Instant::START;
@@ -343,9 +362,9 @@ impl Driver {
         if may_submit && self.shutdown.is_waiting() {
             return Instant::START;
         }
-        let may_submit = may_submit && !self.shutdown.hold_still();
+        let may_submit = may_submit && !self.shutdown.blocks_requests();
         for link in self.links.iter() {
-            if link.has_event() || link.is_restless() || (may_submit && link.has_request()) {
+            if link.has_event() || link.can_progress() || (may_submit && link.has_request()) {
                 return Instant::START;
             }
             deadline = deadline.min(link.deadline());
@@ -355,7 +374,7 @@ impl Driver {
 
     // Getters.
 
-    /// The links, in the order in which they were added.
+    /// Returns the ids of all links, in the order in which they were added.
     pub fn ids(&self) -> impl Iterator<Item = LinkId> + use<> {
         (0..self.links.len()).map(LinkId::from_index)
     }
@@ -365,35 +384,35 @@ impl Driver {
         self.links.get(link.index()).expect(FOREIGN_ID)
     }
 
-    /// What the xenstore client has counted.
+    /// The counters of the xenstore client.
     pub const fn counts(&self) -> &Counts {
         self.client.counts()
     }
 
-    /// Those of the requests that are not the links': the reset at the start and what is asked
-    /// about the toolstack's orders, by kind.
+    /// The requests that do not belong to a link, by kind: RESET_WATCHES, and the handling of
+    /// shutdown requests.
     pub const fn overhead_requests(&self) -> &[u64; RequestKind::COUNT] {
         &self.overhead_requests
     }
 
-    /// The links' requests that had been made when a link last came up: what came out of that very
-    /// step is not among them.
+    /// The number of link requests at the time a link last came up. Requests submitted later in
+    /// that step are not included.
     pub const fn link_requests_at_up(&self) -> u64 {
         self.link_requests_at_up
     }
 
-    /// The links' requests so far, of all kinds.
+    /// The number of link requests so far, of all kinds.
     pub fn link_requests(&self) -> u64 {
         self.client.counts().requests_total() - self.overhead_requests.iter().sum::<u64>()
     }
 
-    /// Whether xenstore owes nothing and has told nothing by halves: the ring can be used past the
-    /// driver, until [`Driver::resumed`].
+    /// Whether no reply is outstanding and no partial packet is buffered. The caller may then use
+    /// the ring directly until [`Driver::resumed`].
     pub fn is_quiet(&self) -> bool {
         self.client.is_quiet()
     }
 
-    /// Pages in quarantine when last looked.
+    /// The number of pages in quarantine at the last sweep, plus those added since.
     pub const fn quarantined(&self) -> u32 {
         self.quarantined
     }
@@ -406,16 +425,16 @@ impl Driver {
         self.links.get_mut(link.index()).expect(FOREIGN_ID)
     }
 
-    /// When the oldest request under way has waited too long.
+    /// When the oldest outstanding request has waited too long.
     fn silence_at(&self) -> Instant {
         if self.silent {
             return Instant::NEVER;
         }
         let oldest = self.pending.iter().flatten().map(|pending| pending.issued).min();
-        oldest.map_or(Instant::NEVER, |issued| issued.after(self.patience()))
+        oldest.map_or(Instant::NEVER, |issued| issued.after(self.silence_limit()))
     }
 
-    fn patience(&self) -> Duration {
+    fn silence_limit(&self) -> Duration {
         self.longest_beat().times(STORE_SILENT_BEATS)
     }
 
@@ -427,26 +446,26 @@ impl Driver {
         self.links.iter().map(|link| link.settings.beat).min().unwrap_or(BEAT)
     }
 
-    fn watch_store(&mut self, now: Instant) {
+    fn check_silence(&mut self, now: Instant) {
         if self.silence_at() <= now {
             self.silent = true;
             if !core::mem::replace(&mut self.silence_reported, true) {
                 self.store_events.push(StoreEvent::Silent);
             }
-            // If it was the notification that got lost, this one makes up for it.
+            // The notification may have been lost: send another.
             self.client.ring_again();
         }
     }
 
-    /// Quarantined pages are tried again once a beat of the fastest link, for ever.
-    fn tend_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
-        let (mut grown, mut is_unswept) = (0u32, false);
+    /// Retries quarantined pages once per beat of the fastest link, without limit.
+    fn retry_quarantine(&mut self, now: Instant, platform: &mut impl Platform) {
+        let (mut grown, mut needs_sweep) = (0u32, false);
         for link in &mut self.links {
             grown = grown.saturating_add(link.take_quarantined());
-            is_unswept |= link.take_unswept();
+            needs_sweep |= link.take_needs_sweep();
         }
         self.quarantined = self.quarantined.saturating_add(grown);
-        let is_due = is_unswept || (self.quarantined > 0 && self.sweep_at <= now);
+        let is_due = needs_sweep || (self.quarantined > 0 && self.sweep_at <= now);
         if is_due {
             let left = platform.connections().sweep();
             self.quarantined = u32::try_from(left).unwrap_or(u32::MAX);
@@ -454,7 +473,7 @@ impl Driver {
         }
     }
 
-    /// The ring is another one, or was reset: nothing under way will be answered.
+    /// The ring was replaced or reset: outstanding requests will not be answered.
     fn forget_store(&mut self) {
         self.pending = [const { None }; REQUESTS_MAX];
         self.watching = Watching::Not;
@@ -470,8 +489,8 @@ impl Default for Driver {
     }
 }
 
-/// Does everything that a link wants done, one action after the other.
-fn act<P: Platform>(link: &mut Link, now: Instant, platform: &mut P) {
+/// Performs all pending actions of a link, one after the other.
+fn run_actions<P: Platform>(link: &mut Link, now: Instant, platform: &mut P) {
     while let Some(action) = link.poll_action(now, platform) {
         let completion = perform(link.id, &action, platform);
         platform.after_action(link.id, &action);

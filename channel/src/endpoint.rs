@@ -1,27 +1,26 @@
-//! The session: one side's state machine for one link (docs/protocol.md §4, rules S0 to S11). It
-//! turns a register that is replaced, an event that may be lost and a peer that may die into
-//! messages delivered exactly once and in order, between an *up* and a *down*.
+//! The session: the state machine of one side of a link (docs/protocol.md §4, rules S0 to S11).
+//! Between an *up* and a *down* it delivers messages exactly once and in order, although registers
+//! are overwritten, events can be lost and the peer can die.
 //!
-//! It has no clock, no input and no output. Its functions are of four kinds:
-//! - what happened: `handle_*`;
-//! - what the user wants: [`Endpoint::send`], [`Endpoint::restart`];
-//! - what to do next: [`Endpoint::poll_event`], [`Endpoint::poll_request`], [`Endpoint::message`],
+//! It performs no I/O and reads no clock. Its functions are of four kinds:
+//! - inputs: `handle_*`;
+//! - user requests: [`Endpoint::send`], [`Endpoint::restart`];
+//! - outputs: [`Endpoint::poll_event`], [`Endpoint::poll_request`], [`Endpoint::message`],
 //!   [`Endpoint::unknown`], [`Endpoint::deadline`];
 //! - getters.
 //!
-//! **The drain rule**: after every `handle_*` and every want, take [`Endpoint::poll_event`] until
-//! it gives `None`, before the next. It is asserted. Wishes need not be granted at once: they stand
-//! until they are.
+//! **The drain rule**: after every input and every user request, call [`Endpoint::poll_event`]
+//! until it returns `None`, before the next one. This is asserted. Store requests may be submitted
+//! later: [`Endpoint::poll_request`] keeps returning them until then.
 //!
-//! It is a small value, generic over the sizes of its queues and comparable, so that a model
-//! checker can run it as it is shipped. Neighbours: [`crate::register`] below, [`crate::link`]
-//! above.
+//! An endpoint is a small, comparable value, generic over the sizes of its queues, so that a model
+//! checker can run the shipped code. It uses [`crate::register`], and [`crate::link`] uses it.
 
 mod canonical;
 mod rules;
 mod session;
 mod timers;
-mod words;
+mod types;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +31,7 @@ use crate::limits::{HELLO_BEATS_MAX, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_MAX, RE
 use crate::queue::Queue;
 use crate::register::{Header, Register, Seq, is_printable};
 pub use timers::{TIMERS, Timer, TimerTable};
-pub use words::{
+pub use types::{
     Found, HeartbeatPath, Introduction, ReadFailure, Reading, SendError, SessionEvent,
     StoreRequest, Timing, WriteOutcome,
 };
@@ -44,16 +43,16 @@ enum Phase {
     Up,
 }
 
-/// What the outbox holds.
+/// The contents of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Outbox {
     /// Messages of this session, `acked + 1` to `sent`.
     Sending,
-    /// Messages of the last session, to be handed back.
+    /// Messages of the last session, to hand back to the user.
     HandingBack,
 }
 
-/// What a WRITE has said, but for its beat.
+/// The header fields of a written register, without its beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct WrittenRegister {
     from: Epoch,
@@ -63,46 +62,47 @@ struct WrittenRegister {
     last: Seq,
 }
 
-/// One side of one link. `COUNT` messages and `BYTES` bytes of them may be unacknowledged each
-/// way.
+/// One side of a link. In each direction, at most `COUNT` messages with at most `BYTES` encoded
+/// bytes may be unacknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
-    pace: Timing,
+    timing: Timing,
     my: Epoch,
     peer: Option<Epoch>,
     introduction: Option<Introduction>,
     phase: Phase,
-    /// Last message delivered from the peer.
+    /// The last message delivered from the peer.
     delivered: Seq,
-    /// Last own message that the peer has acknowledged.
+    /// The last own message that the peer has acknowledged.
     acked: Seq,
-    /// Last own message numbered.
+    /// The last own message that has a number.
     sent: Seq,
-    /// Last own message that a WRITE has brought into the peer's mailbox.
+    /// The last own message that a completed WRITE stored in the peer's mailbox.
     stored: Seq,
     outbox: Queue<COUNT, BYTES>,
     outbox_holds: Outbox,
-    /// Messages read and not yet delivered, `delivered + 1` and on.
+    /// Messages read and not yet delivered, from `delivered + 1`.
     inbox: Queue<COUNT, BYTES>,
-    /// Messages delivered since the last acknowledgement was written, and their bytes.
+    /// The number and encoded bytes of messages delivered since the last acknowledgement.
     unacked: (u8, u16),
-    /// So much of it that the peer may be blocked, and the page is where it is told.
+    /// Enough is unacknowledged to block the peer, and the page carries acknowledgements.
     ack_urgent: bool,
-    traffic: HeartbeatPath,
-    /// The peer's `sent` in the page that was last acted upon.
+    heartbeat_path: HeartbeatPath,
+    /// The peer's `sent` word in the page that was last handled.
     page_hint: Seq,
-    /// The register is to be written.
+    /// The register must be written.
     dirty: bool,
     read_due: bool,
-    /// A hello waits for the answer of the READ that goes with it: it can then name the peer's
-    /// epoch, which saves the next hello. Only for that one, or events could hold it back for ever.
-    look_first: bool,
+    /// The hello waits for the READ issued with it, so that it can name the peer's epoch, which
+    /// saves another hello. It waits for that READ only; otherwise events could delay it
+    /// indefinitely.
+    read_first: bool,
     permit_due: bool,
     mend_due: bool,
     mends: u8,
     reading: bool,
     writing: Option<WrittenRegister>,
-    /// What is in the peer's mailbox, as far as a WRITE's answer tells.
+    /// The content of the peer's mailbox according to the last answered WRITE.
     written: Option<WrittenRegister>,
     hello_step: u8,
     timers: TimerTable,
@@ -110,10 +110,10 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
 }
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
-    /// An endpoint that waits for its introduction (rule S0).
-    pub const fn new(epoch: Epoch, pace: Timing) -> Self {
+    /// Creates an endpoint that waits for its introduction (rule S0).
+    pub const fn new(epoch: Epoch, timing: Timing) -> Self {
         Self {
-            pace,
+            timing,
             my: epoch,
             peer: None,
             introduction: None,
@@ -127,11 +127,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             inbox: Queue::EMPTY,
             unacked: (0, 0),
             ack_urgent: false,
-            traffic: HeartbeatPath::Register,
+            heartbeat_path: HeartbeatPath::Register,
             page_hint: Seq::NONE,
             dirty: false,
             read_due: false,
-            look_first: false,
+            read_first: false,
             permit_due: false,
             mend_due: false,
             mends: 0,
@@ -144,27 +144,27 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    // What the user wants.
+    // Requests of the user.
 
-    /// Takes a message to be delivered exactly once in this session.
+    /// Queues a message for delivery exactly once within this session, and returns its number.
     ///
     /// # Errors
-    /// See [`SendError`]; nothing is sent then.
+    /// See [`SendError`]. The message was not queued.
     pub fn send(&mut self, message: &[u8]) -> Result<Seq, SendError> {
         let seq = self.enqueue(message)?;
         self.dirty = true;
         Ok(seq)
     }
 
-    /// As [`Endpoint::send`], for what the peer knows from the page already: it rides on the next
-    /// WRITE, which comes within a beat.
+    /// Like [`Endpoint::send`], for a message whose content the peer already knows from the page.
+    /// It is sent with the next WRITE, at most one beat period later.
     ///
     /// # Errors
-    /// See [`SendError`]; nothing is sent then.
+    /// See [`SendError`]. The message was not queued.
     pub fn send_with_next_write(&mut self, now: Instant, message: &[u8]) -> Result<Seq, SendError> {
         let seq = self.enqueue(message)?;
         if !self.timers.is_set(Timer::Beat) {
-            self.timers.set(Timer::Beat, now.after(self.pace.beat));
+            self.timers.set(Timer::Beat, now.after(self.timing.beat));
         }
         Ok(seq)
     }
@@ -197,13 +197,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     // What to do next.
 
-    /// What happened to the session, oldest first.
+    /// Returns the next session event.
     pub fn poll_event(&mut self) -> Option<SessionEvent> {
         self.event.take()
     }
 
-    /// What xenstore is to do next. It stands until [`Endpoint::handle_submitted`] says that it is
-    /// under way.
+    /// Returns the next xenstore request. The same request is returned until
+    /// [`Endpoint::handle_submitted`] reports its submission.
     pub fn poll_request(&self) -> Option<StoreRequest> {
         self.introduction?;
         if self.mend_due {
@@ -218,17 +218,22 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         if self.read_due && !self.reading {
             return Some(StoreRequest::Read);
         }
-        if self.dirty && self.writing.is_none() && !self.look_first {
+        if self.dirty && self.writing.is_none() && !self.read_first {
             return Some(StoreRequest::Write);
         }
         None
     }
 
-    /// Writes the register into `out`, with this beat, and gives its length.
+    /// Writes the register with this beat into `out`, and returns its length.
     pub fn emit(&self, beat: u32, out: &mut [u8; REGISTER_BYTES_MAX]) -> usize {
-        let said = self.said();
-        let header =
-            Header { from: said.from, to: said.to, ack: said.ack, beat, first: said.first };
+        let register = self.current_register();
+        let header = Header {
+            from: register.from,
+            to: register.to,
+            ack: register.ack,
+            beat,
+            first: register.first,
+        };
         let messages = match self.outbox_holds {
             Outbox::Sending => self.outbox.encoded(),
             Outbox::HandingBack => &[],
@@ -238,14 +243,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         Register { header, count: count as u8, messages }.emit(out)
     }
 
-    /// The next message to be delivered. It counts as delivered once
-    /// [`Endpoint::handle_delivered`] says so.
+    /// The next message to deliver. [`Endpoint::handle_delivered`] marks it as delivered.
     pub fn message(&self) -> Option<&[u8]> {
         self.inbox.first()
     }
 
     /// The oldest message of the ended session whose outcome is unknown. [`Endpoint::take_back`]
-    /// takes it.
+    /// removes it.
     pub fn unknown(&self) -> Option<&[u8]> {
         match self.outbox_holds {
             Outbox::HandingBack => self.outbox.first(),
@@ -253,13 +257,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// All of them, oldest first.
+    /// All messages whose outcome is unknown, oldest first.
     pub fn unknowns(&self) -> impl Iterator<Item = &[u8]> {
         let held = self.outbox_holds == Outbox::HandingBack;
         self.outbox.iter().filter(move |_| held)
     }
 
-    /// The user has taken the message that [`Endpoint::unknown`] shows.
+    /// Removes the message that [`Endpoint::unknown`] returns.
     pub fn take_back(&mut self) {
         assert!(self.outbox_holds == Outbox::HandingBack);
         self.outbox.pop();
@@ -268,8 +272,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// Whether the page must tell the peer *now* what was delivered, because it may be blocked.
-    /// True once.
+    /// Whether the page must acknowledge messages immediately because the peer may be blocked.
+    /// Returns true once per occasion.
     pub fn poll_ack_urgent(&mut self) -> bool {
         if self.ack_urgent {
             self.unacked = (0, 0);
@@ -277,7 +281,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         core::mem::take(&mut self.ack_urgent)
     }
 
-    /// When [`Endpoint::handle_timeout`] must be called at the latest.
+    /// The latest time at which [`Endpoint::handle_timeout`] must be called.
     pub fn deadline(&self) -> Instant {
         self.timers.next()
     }
@@ -304,7 +308,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.introduction
     }
 
-    /// The last message that a WRITE has brought into the peer's mailbox.
+    /// The last own message that a completed WRITE stored in the peer's mailbox.
     pub const fn stored(&self) -> Seq {
         self.stored
     }
@@ -319,7 +323,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.acked
     }
 
-    /// The last own message numbered.
+    /// The last own message that has a number.
     pub const fn sent(&self) -> Seq {
         self.sent
     }
@@ -329,13 +333,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.acked == self.sent
     }
 
-    /// The state of the timers, for a checker that wants to know which of them could fire.
+    /// The timers, for a checker.
     pub const fn timers(&self) -> &TimerTable {
         &self.timers
     }
 
-    /// The register's content, but for its beat.
-    fn said(&self) -> WrittenRegister {
+    /// The header fields of the current register, without its beat.
+    fn current_register(&self) -> WrittenRegister {
         let first = self.acked.next();
         WrittenRegister {
             from: self.my,
@@ -346,20 +350,20 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// The hello timer's next delay: doubling from one beat to a bound, plus up to a quarter, by
-    /// which two ends that started together drift apart.
+    /// The next delay of the hello timer: it doubles from one beat period up to a limit. A jitter
+    /// of up to a quarter separates two sides that started together.
     fn hello_delay(&self) -> Duration {
         let factor = 1u32.checked_shl(self.hello_step.into()).unwrap_or(HELLO_BEATS_MAX);
-        let delay = self.pace.beat.times(factor.min(HELLO_BEATS_MAX));
+        let delay = self.timing.beat.times(factor.min(HELLO_BEATS_MAX));
         let jitter = jitter(self.my, self.hello_step.into(), delay.divided(4).nanoseconds());
         Duration::from_nanoseconds(delay.nanoseconds().saturating_add(jitter))
     }
 
     fn assert_drained(&self) {
-        assert!(self.event.is_none(), "the drain rule: poll_event until None, then go on");
+        assert!(self.event.is_none(), "drain rule: poll_event must have returned None");
     }
 
-    /// What only this code can break.
+    /// Checks invariants that do not depend on input.
     fn assert_consistent(&self) {
         assert!(self.acked <= self.sent);
         assert!(self.stored <= self.sent);
@@ -369,7 +373,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             assert!(self.acked == self.sent);
         }
         if self.phase == Phase::Up {
-            assert!(!self.look_first);
+            assert!(!self.read_first);
         } else {
             assert!(self.sent == Seq::NONE && self.delivered == Seq::NONE);
             assert!(self.inbox.is_empty());

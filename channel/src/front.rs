@@ -1,7 +1,7 @@
-//! The front's connection (docs/protocol.md §7, rules C1 to C5): idle, connecting, connected,
-//! disconnecting, idle. It says what to do and is told what came of it, one thing at a time, so
-//! that a domain can die between any two and a checker can look at every place. Neighbours:
-//! [`crate::back`] is the other side, [`crate::link`] does what is said here.
+//! The state machine of the front's connection (docs/protocol.md §7, rules C1 to C5): idle,
+//! connecting, connected, disconnecting, idle. It returns one action at a time and takes its
+//! result, so that a checker can stop between any two actions. [`crate::back`] is the other side;
+//! [`crate::link`] carries out the actions.
 
 use core::fmt;
 
@@ -14,52 +14,53 @@ use crate::limits::PAGES_MAX;
 use crate::message::{Control, RefuseReason};
 use crate::offer::Offer;
 
-/// What the front is to do next.
+/// An action of the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrontAction {
-    /// Prepare pages and port, then [`Front::handle_prepared`].
+    /// Prepare pages and port, then call [`Front::handle_prepared`].
     Prepare {
-        /// The connection's number.
+        /// The number of the connection.
         number: ConnectionId,
-        /// How many pages.
+        /// The number of pages.
         pages: u16,
     },
-    /// Send the message, then [`Front::handle_said`]. It waits while the channel is full.
-    Say(Control),
-    /// Set the closing word, notify, and send the message with the next WRITE, then
-    /// [`Front::handle_said`].
-    SayClosing(Control),
-    /// Fence, close, revoke; then [`Front::handle_released`].
+    /// Send the message, then call [`Front::handle_sent`]. The action waits while the queue is
+    /// full.
+    Send(Control),
+    /// Set the closing word, notify, queue the message for the next WRITE, then call
+    /// [`Front::handle_sent`].
+    SendClosing(Control),
+    /// Close the fence, close the port, revoke the grants, then call [`Front::handle_released`].
     Release,
 }
 
-/// Where a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FrontState {
-    /// There is none.
+    /// There is no connection.
     Idle,
-    /// The user wants one.
+    /// The user has requested a connection.
     Wanted,
-    /// Pages and port are there, CONNECT is not said.
+    /// Pages and port are prepared; CONNECT is not sent yet.
     Prepared(Offer),
-    /// CONNECT is said.
+    /// CONNECT is sent.
     Connecting,
-    /// Stamp or CONNECTED was seen.
+    /// The stamp or CONNECTED was received.
     Connected,
-    /// DISCONNECT is to be said.
+    /// DISCONNECT must be sent.
     Leaving,
-    /// DISCONNECT is said.
+    /// DISCONNECT is sent.
     Disconnecting,
-    /// Over; pages and port are to be released.
+    /// The connection has ended; pages and port must be released.
     Ended(Outcome),
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// DISCONNECTED, or given up before CONNECT was said.
+    /// By DISCONNECTED, or by the user before CONNECT was sent.
     InOrder,
-    /// REFUSED.
+    /// The back sent REFUSED.
     Refused(RefuseReason),
     /// The session went down.
     SessionEnded,
@@ -114,15 +115,15 @@ impl core::error::Error for NotConnected {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Front {
     state: FrontState,
-    /// The present connection's number, or the last one's of this session.
+    /// The number of the current connection, or of the last one in this session.
     number: ConnectionId,
     pages: u16,
-    /// The user knows of this connection by [`Event::Connected`].
+    /// [`Event::Connected`] was reported for this connection.
     announced: bool,
     event: Option<FrontEvent>,
 }
 
-/// What the front tells, in a form that can be compared.
+/// An event of the front, in a form that can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum FrontEvent {
     Connected,
@@ -141,12 +142,12 @@ impl Front {
         event: None,
     };
 
-    // What the user wants. The session must be up.
+    // Requests of the user. The session must be up.
 
-    /// Asks for a connection of `pages` pages (rule C1).
+    /// Requests a connection of `pages` pages (rule C1), and returns its number.
     ///
     /// # Errors
-    /// See [`ConnectError`]; nothing happens then.
+    /// See [`ConnectError`]. The state does not change.
     pub fn connect(&mut self, pages: u16) -> Result<ConnectionId, ConnectError> {
         if self.state != FrontState::Idle || self.event.is_some() {
             return Err(ConnectError::Busy);
@@ -163,13 +164,13 @@ impl Front {
         Ok(self.number)
     }
 
-    /// Asks for the connection's end (rule C3).
+    /// Requests the end of the connection (rule C3).
     ///
     /// # Errors
     /// [`NotConnected`] if there is no connection, or it is ending already.
     pub fn disconnect(&mut self) -> Result<(), NotConnected> {
         match self.state {
-            // Nothing was said to the peer, so nothing need be answered.
+            // Nothing was sent to the peer, so there is no answer to wait for.
             FrontState::Wanted => {
                 self.state = FrontState::Idle;
                 self.report(FrontEvent::Ended(End::InOrder, Released::Freed));
@@ -184,9 +185,9 @@ impl Front {
         Ok(())
     }
 
-    // What happened.
+    // Inputs.
 
-    /// A session began: numbers count from 1 again.
+    /// A session began: connection numbers start at 1 again.
     pub fn handle_up(&mut self) {
         assert!(self.state == FrontState::Idle, "released before the new session");
         self.number = ConnectionId(0);
@@ -210,7 +211,7 @@ impl Front {
         }
     }
 
-    /// [`FrontAction::Prepare`] was done.
+    /// [`FrontAction::Prepare`] was performed.
     pub fn handle_prepared(&mut self, result: Result<Offer, PrepareError>) {
         assert!(self.state == FrontState::Wanted);
         match result {
@@ -222,8 +223,8 @@ impl Front {
         }
     }
 
-    /// [`FrontAction::Say`] or [`FrontAction::SayClosing`] was done.
-    pub fn handle_said(&mut self) {
+    /// [`FrontAction::Send`] or [`FrontAction::SendClosing`] was performed.
+    pub fn handle_sent(&mut self) {
         self.state = match self.state {
             FrontState::Prepared(_) => FrontState::Connecting,
             FrontState::Leaving => FrontState::Disconnecting,
@@ -231,7 +232,7 @@ impl Front {
         };
     }
 
-    /// [`FrontAction::Release`] was done (rule C4).
+    /// [`FrontAction::Release`] was performed (rule C4).
     pub fn handle_released(&mut self, released: Released) {
         let outcome = match self.state {
             FrontState::Ended(outcome) => outcome,
@@ -247,7 +248,7 @@ impl Front {
         });
     }
 
-    /// The stamp in the page says this, and the session's peer is `peer` (rule C2).
+    /// The page contains this stamp; `peer` is the peer's epoch in this session (rule C2).
     pub fn handle_stamp(&mut self, stamp: Stamp, peer: Epoch) {
         if self.state == FrontState::Connecting
             && stamp == (Stamp { epoch: peer, number: self.number })
@@ -264,27 +265,27 @@ impl Front {
         }
     }
 
-    /// The back says something.
+    /// The back sent a message.
     ///
     /// # Errors
-    /// What only a front says is a breach of the protocol.
+    /// [`Breach::WrongRole`] for a message that only a front may send.
     pub fn handle_message(&mut self, control: &Control) -> Result<(), Breach> {
         if matches!(control, Control::Connect(..) | Control::Disconnect(_)) {
             return Err(Breach::WrongRole);
         }
-        // An answer to a connection that is over.
+        // An answer to an earlier connection.
         if control.number() != self.number {
             return Ok(());
         }
         match (*control, self.state) {
             (Control::Connected(_), FrontState::Connecting) => self.go_connected(),
             (Control::Closing(_), _) => self.handle_closing_word(),
-            // REFUSED is the terminal answer also where DISCONNECT has crossed it.
+            // REFUSED is terminal even if it crossed a DISCONNECT.
             (
                 Control::Refused(_, reason),
                 FrontState::Connecting | FrontState::Leaving | FrontState::Disconnecting,
             ) => self.state = FrontState::Ended(Outcome::Refused(reason)),
-            // The closing word may be answered before DISCONNECT is said.
+            // The back may answer the closing word before DISCONNECT is sent.
             (Control::Disconnected(_), FrontState::Leaving | FrontState::Disconnecting) => {
                 self.state = FrontState::Ended(Outcome::InOrder);
             }
@@ -293,22 +294,22 @@ impl Front {
         Ok(())
     }
 
-    // What to do next.
+    // Outputs.
 
-    /// The next thing to do, until its `handle_` says that it is done.
+    /// Returns the next action. It is returned again until its `handle_` function is called.
     pub fn poll_action(&self) -> Option<FrontAction> {
         match self.state {
             FrontState::Wanted => {
                 Some(FrontAction::Prepare { number: self.number, pages: self.pages })
             }
             FrontState::Prepared(offer) => {
-                Some(FrontAction::Say(Control::Connect(self.number, offer)))
+                Some(FrontAction::Send(Control::Connect(self.number, offer)))
             }
-            // A back that has stamped looks at the page.
+            // A back that has written its stamp reads the page.
             FrontState::Leaving if self.announced => {
-                Some(FrontAction::SayClosing(Control::Disconnect(self.number)))
+                Some(FrontAction::SendClosing(Control::Disconnect(self.number)))
             }
-            FrontState::Leaving => Some(FrontAction::Say(Control::Disconnect(self.number))),
+            FrontState::Leaving => Some(FrontAction::Send(Control::Disconnect(self.number))),
             FrontState::Ended(_) => Some(FrontAction::Release),
             FrontState::Idle
             | FrontState::Connecting
@@ -317,7 +318,7 @@ impl Front {
         }
     }
 
-    /// What the user is to know. At most one event is due at a time.
+    /// Returns the next event for the user. At most one is pending.
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         let number = self.number;
         Some(match self.event.take()? {
@@ -330,20 +331,20 @@ impl Front {
 
     // Getters.
 
-    /// Where the connection is.
+    /// The state of the connection.
     pub const fn state(&self) -> FrontState {
         self.state
     }
 
-    /// The present connection's number, or the last one's.
+    /// The number of the current connection, or of the last one.
     pub const fn number(&self) -> ConnectionId {
         self.number
     }
 
-    /// The drain rule: [`Front::poll_event`] is called after each input, before the next. An event that
-    /// is not taken yet is never replaced.
+    /// Reports an event. By the drain rule, the caller takes it with [`Front::poll_event`] before
+    /// the next input.
     fn report(&mut self, event: FrontEvent) {
-        assert!(self.event.is_none(), "the drain rule: poll_event until None, then go on");
+        assert!(self.event.is_none(), "drain rule: poll_event must have returned None");
         self.event = Some(event);
     }
 
@@ -354,11 +355,11 @@ impl Front {
     }
 }
 
-/// An own mistake in the order of calls.
+/// Reports a call that does not match the state, which is a bug of the caller.
 #[track_caller]
 fn unreachable_state(state: FrontState) -> ! {
     let _ = state;
-    panic!("answered in a state that has not asked")
+    panic!("result of an action that was not requested")
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! One link: an endpoint, its beats, and one of the two connection machines, joined so that each
-//! event of one reaches the others at once and in one order. Also what the link tells its user,
-//! and once only.
+//! One link: an endpoint, its liveness, and one of the two connection machines. The link forwards
+//! the events of each part to the others immediately and in a fixed order, and reports each event
+//! to its user exactly once.
 //!
-//! The order within a link is the protocol's (docs/protocol.md §4, §7, §8): the session's end
-//! reaches the machine before anything more is said, so a back has unmapped before its new hello,
-//! and a front has fenced. A link touches nothing by itself: [`Link::poll_action`] names what is to
-//! be done in its domain. [`crate::driver`] holds many links.
+//! The protocol defines the order within a link (docs/protocol.md §4, §7, §8): the machine handles
+//! the end of a session before the link sends anything else, so a back unmaps, and a front closes
+//! its fence, before the next hello. A link performs no side effects: [`Link::poll_action`] returns
+//! the next action for its domain. [`crate::driver`] holds many links.
 
 mod actions;
 mod canonical;
@@ -41,20 +41,21 @@ use page::Lateness;
 pub use requests::StoreOp;
 use store_state::StoreState;
 
-/// What may be chosen for a link.
+/// The configuration of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// The beat period, at least a millisecond. Both ends need not agree; the bounds are then those
-    /// of the slower one.
+    /// The beat period, at least one millisecond. The two sides may differ; the slower one then
+    /// determines the time bounds.
     pub beat: Duration,
-    /// Counted misses that mean death, at least [`BEATS_MISSED_LEAST`].
+    /// The number of counted misses after which the peer is considered dead, at least
+    /// [`BEATS_MISSED_LEAST`].
     pub beats_missed_max: u32,
-    /// Pages of a connection, 1 to 8. The front chooses.
+    /// The number of pages of a connection, 1 to 8. Only the front's value is used.
     pub pages: u16,
 }
 
 impl Settings {
-    /// One second, four misses, one page.
+    /// A beat of one second, four misses, one page.
     pub const DEFAULT: Self = Self { beat: BEAT, beats_missed_max: BEATS_MISSED_MAX, pages: 1 };
 
     /// Whether every value is in its range.
@@ -74,20 +75,20 @@ impl Default for Settings {
 /// The link's side of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Machine {
-    /// It grants.
+    /// The frontend, which grants pages.
     Front(Front),
-    /// It maps.
+    /// The backend, which maps them.
     Back(Back),
 }
 
-/// Where the messages are whose outcome is unknown.
+/// The state of the messages whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Unknown {
     /// There are none.
     None,
-    /// Behind a down that is not told yet.
+    /// They follow a `Down` event that has not been taken yet.
     Promised,
-    /// Next to be told.
+    /// They are the next events to report.
     Due,
 }
 
@@ -102,31 +103,31 @@ pub struct Link<const COUNT: usize = WINDOW, const BYTES: usize = MESSAGES_BYTES
     pub(crate) store: StoreState,
     machine: Machine,
     events: Events,
-    /// Notices given since the last session or introduction, a bit each.
+    /// Notices already reported, one bit each.
     noticed: u16,
-    /// When the READ under way was issued.
+    /// When the outstanding READ was issued.
     read_issued: Instant,
-    /// While there is a live page: when the next beat is due in it.
+    /// When the next beat is due in the page; `None` without a live page.
     page_beat_at: Option<Instant>,
-    /// What is published in it.
+    /// The words last published in the page.
     published: PageWords,
     unknown: Unknown,
-    /// How late the peer's beat in the page is.
+    /// How late the peer's page beat is.
     lateness: Lateness,
-    /// Pages newly in quarantine, for the driver.
+    /// Pages quarantined since the driver last asked.
     quarantined: u32,
-    /// Something was undone half way: only the platform knows whether pages are in quarantine.
-    is_unswept: bool,
-    /// How far the machine's present action has come.
+    /// An operation failed half way: a sweep must determine what is in quarantine.
+    needs_sweep: bool,
+    /// The progress of the machine's current action.
     progress: Progress,
-    /// What is due before the next input.
+    /// The work left before the next input.
     agenda: Agenda,
-    /// A step that was completed and not reported yet.
+    /// A completed step that has not been reported yet.
     reached: Option<Step>,
 }
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// A link that waits for its introduction.
+    /// Creates a link that waits for its introduction.
     ///
     /// # Panics
     /// If the settings are not valid.
@@ -152,16 +153,16 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             unknown: Unknown::None,
             lateness: Lateness::None,
             quarantined: 0,
-            is_unswept: false,
+            needs_sweep: false,
             progress: Progress::NotBegun,
             agenda: Agenda::default(),
             reached: None,
         }
     }
 
-    // What the user wants.
+    // Requests of the user.
 
-    /// Front: asks for a connection (rule C1).
+    /// Front: requests a connection (rule C1).
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -175,7 +176,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Either: asks for the connection's end (rules C3 and D6).
+    /// Either role: requests the end of the connection (rules C3 and D6).
     ///
     /// # Errors
     /// See [`NotConnected`].
@@ -207,19 +208,19 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Restarts the endpoint in place (rule S0): a new epoch, nothing remembered.
+    /// Restarts the endpoint in place (rule S0): it draws a new epoch and forgets its session.
     pub fn restart(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         let was_up = self.endpoint.is_up();
         self.endpoint.restart(now, epochs);
         if !was_up {
             self.machine_down();
         }
-        self.store.look_again();
+        self.store.reread_introduction();
     }
 
     // What to do next.
 
-    /// The next thing to tell; a message's bytes go into `scratch`.
+    /// Returns the next event. The bytes of a message are copied into `scratch`.
     pub fn poll_event<'a>(
         &mut self,
         scratch: &'a mut [u8; MESSAGE_BYTES_MAX],
@@ -243,8 +244,8 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         Some(Event::Message(&scratch[..length]))
     }
 
-    /// Takes back the connection's messages that stand before the next application's: the machine
-    /// has answered for them.
+    /// Drops control messages in front of the next application message: the machine accounts for
+    /// them.
     fn skip_own_unknown(&mut self) {
         while self.endpoint.unknown().is_some_and(|first| !first.starts_with(APPLICATION)) {
             self.endpoint.take_back();
@@ -255,28 +256,28 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         };
     }
 
-    /// When [`Link::handle_step`] must be called at the latest.
+    /// The latest time at which [`Link::handle_step`] must be called.
     pub fn deadline(&self) -> Instant {
         let page_beat = self.page_beat_at.unwrap_or(Instant::NEVER);
-        let look = self.store.look_at();
-        self.endpoint.deadline().min(page_beat).min(self.late_at()).min(look)
+        let introduction = self.store.introduction_at();
+        self.endpoint.deadline().min(page_beat).min(self.late_at()).min(introduction)
     }
 
-    /// Takes note of pages that could not be given back.
+    /// Counts pages that could not be freed.
     fn note_quarantined(&mut self, released: Released) {
         if let Released::Quarantined { pages } = released {
             self.quarantined = self.quarantined.saturating_add(pages.into());
         }
     }
 
-    /// Pages newly in quarantine since the last call.
+    /// Returns the number of pages quarantined since the last call.
     pub(crate) fn take_quarantined(&mut self) -> u32 {
         core::mem::take(&mut self.quarantined)
     }
 
-    /// Whether the platform is to be asked what is in quarantine. True once.
-    pub(crate) fn take_unswept(&mut self) -> bool {
-        core::mem::take(&mut self.is_unswept)
+    /// Whether the quarantine must be swept. Returns true once per request.
+    pub(crate) fn take_needs_sweep(&mut self) -> bool {
+        core::mem::take(&mut self.needs_sweep)
     }
 
     // Getters.
@@ -287,46 +288,46 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         !self.events.is_empty() || self.unknown == Unknown::Due || message
     }
 
-    /// Whether all that happened was told. Messages are another matter: they wait in the register.
+    /// Whether all events were taken. Messages do not count: they stay in the register until taken.
     pub(crate) fn is_drained(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// Whether a step would go on at once: the user has taken a message meanwhile, and one of the
-    /// connection waits behind it, or the page can acknowledge it.
-    pub(crate) fn is_restless(&self) -> bool {
+    /// Whether a step would make progress immediately: after the user took a message, either a
+    /// control message is next in the queue or the page can acknowledge the message.
+    pub(crate) fn can_progress(&self) -> bool {
         let waits = self.endpoint.message().is_some_and(|first| !first.starts_with(APPLICATION));
         waits || self.has_unpublished()
     }
 
-    /// Whether xenstore has something to do for the link.
+    /// Whether the link has a xenstore request to submit.
     pub(crate) fn has_request(&self) -> bool {
-        // Strays are no reason to hurry.
+        // Removing stray nodes is never urgent.
         self.next_op(Instant::START).is_some()
     }
 
-    /// Its name.
+    /// The name of the link.
     pub const fn name(&self) -> &LinkName {
         &self.name
     }
 
-    /// Its session.
+    /// The session.
     pub const fn endpoint(&self) -> &Endpoint<COUNT, BYTES> {
         &self.endpoint
     }
 
-    /// Its side of the connection.
+    /// This side of the connection.
     pub const fn machine(&self) -> &Machine {
         &self.machine
     }
 
-    /// Its beats.
+    /// The beat counters.
     pub const fn liveness(&self) -> &Liveness {
         &self.liveness
     }
 }
 
-/// Copies a message, which is never longer than the scratch, and gives its length.
+/// Copies a message into `scratch`, which holds the longest one, and returns its length.
 fn copy(message: &[u8], scratch: &mut [u8; MESSAGE_BYTES_MAX]) -> usize {
     let length = message.len().min(scratch.len());
     scratch[..length].copy_from_slice(&message[..length]);

@@ -1,45 +1,49 @@
-//! Beats, and when their absence means death (docs/protocol.md §5). A beat is missed only when a
-//! READ that was issued *and* answered a full period after the last sign of life shows none: while
-//! xenstored is silent, or this domain slept, nobody is dead. Neighbours: [`crate::endpoint`] says
-//! when to read, [`crate::link`] asks what a READ without a new beat means.
+//! Liveness of the peer, judged by its beats (docs/protocol.md §5). A beat counts as missed only
+//! when a READ that was issued *and* answered a full period after the last sign of life shows no
+//! new beat. A stalled xenstored or a pause of this domain therefore never makes the peer look
+//! dead. [`crate::endpoint`] schedules the READs; [`crate::link`] reports each answer to
+//! [`Liveness::handle_answer`].
 
 use crate::event::DetectedBy;
 use crate::instant::{Duration, Instant};
 use crate::limits::PAGE_LATE_HALVES;
 
-/// Counts one peer's beats and this side's own.
+/// The beat counters of both sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Liveness {
     period: Duration,
     misses_max: u32,
     own: u32,
-    /// The peer's last beat in the register, in this session.
+    /// The peer's last beat in the register in this session.
     in_register: Option<u32>,
-    /// Its last beat in the page, in this connection.
+    /// The peer's last beat in the page in this connection.
     in_page: Option<u32>,
     page_moved: bool,
     /// When the last sign of life came.
     alive: Instant,
-    /// From when on the next miss is measured: the last sign of life, or the last miss.
+    /// The start of the period of the next miss: the last sign of life, or the last miss.
     measured: Instant,
     misses: u32,
-    /// Own beats in the page since the last sign of life.
-    ticks: u32,
+    /// This side's page beats since the last sign of life.
+    own_page_beats: u32,
 }
 
-/// What a READ that brought no new beat means.
+/// The result of a READ for the peer's liveness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SilentRead {
-    /// Nothing: the beat is not overdue.
+    /// No beat was missed.
     Alive,
-    /// A beat was missed; the limit is not reached.
+    /// A beat was missed; the limit is not reached yet.
     Missed,
-    /// The peer is dead, as detected by this.
+    /// The peer is dead, as detected by the given source.
     Dead(DetectedBy),
 }
 
 impl Liveness {
-    /// Nothing heard, nothing said. `misses_max` is at least 1.
+    /// Creates counters without any beat.
+    ///
+    /// # Panics
+    /// If `misses_max` is 0.
     pub const fn new(period: Duration, misses_max: u32) -> Self {
         assert!(misses_max >= 1);
         Self {
@@ -52,25 +56,26 @@ impl Liveness {
             alive: Instant::START,
             measured: Instant::START,
             misses: 0,
-            ticks: 0,
+            own_page_beats: 0,
         }
     }
 
-    /// The own next beat: for a register that is written, or for the page. It may wrap: only its
-    /// change counts.
+    /// Advances this side's beat, for a register or the page, and returns it. It may wrap: only a
+    /// change matters.
     pub fn next_beat(&mut self) -> u32 {
         self.own = self.own.wrapping_add(1);
         self.own
     }
 
-    /// The own last beat.
+    /// This side's last beat.
     pub const fn beat(&self) -> u32 {
         self.own
     }
 
-    /// An own beat in the page: however long this domain slept before, it counts as one period.
-    pub fn handle_tick(&mut self) {
-        self.ticks = self.ticks.saturating_add(1);
+    /// This side sent a page beat. It counts as one period, regardless of how long this domain
+    /// slept before.
+    pub fn handle_own_page_beat(&mut self) {
+        self.own_page_beats = self.own_page_beats.saturating_add(1);
     }
 
     /// A session began.
@@ -79,21 +84,21 @@ impl Liveness {
         self.sign_of_life(now);
     }
 
-    /// There is a page to look at from now on, or no longer.
+    /// The connection's page became live, or is no longer live.
     pub fn handle_page_change(&mut self, now: Instant) {
         (self.in_page, self.page_moved) = (None, false);
-        // The peer may need a period to change its way of beating.
+        // The peer may need a period to switch between register and page.
         self.sign_of_life(now);
     }
 
-    /// A register of the session shows this beat.
+    /// The peer's register contains this beat.
     pub fn handle_register_beat(&mut self, now: Instant, beat: u32) {
         if self.in_register.replace(beat) != Some(beat) {
             self.sign_of_life(now);
         }
     }
 
-    /// The page shows this beat. The first one only says where the peer's counter stands.
+    /// The page contains this beat. The first value is only the baseline.
     pub fn handle_page_beat(&mut self, now: Instant, beat: u32) {
         if self.in_page.replace(beat).is_some_and(|before| before != beat) {
             self.page_moved = true;
@@ -101,12 +106,13 @@ impl Liveness {
         }
     }
 
-    /// A READ of the mailbox, issued at `issued`, was answered, whatever it showed; what it showed
-    /// has been told before.
+    /// A READ of the mailbox, issued at `issued`, was answered at `now`. The beat it returned, if
+    /// any, must have been reported before.
     pub fn handle_answer(&mut self, issued: Instant, now: Instant) -> SilentRead {
-        // Each own beat looked into the page in vain, so each was a miss; the READ says that the
-        // peer does not beat in its register either.
-        if self.page_moved && self.ticks >= self.misses_max && issued >= self.overdue_at() {
+        // Each own page beat found no new beat of the peer, so each was a miss. This READ shows
+        // that the register has no new beat either.
+        if self.page_moved && self.own_page_beats >= self.misses_max && issued >= self.overdue_at()
+        {
             return SilentRead::Dead(DetectedBy::Page);
         }
         if !self.is_period_after(issued) {
@@ -120,28 +126,28 @@ impl Liveness {
         SilentRead::Dead(if self.page_moved { DetectedBy::Page } else { DetectedBy::Register })
     }
 
-    /// Whether the peer's beat in the page has been seen to move: then the register's may stop.
+    /// Whether the peer's page beat has changed. Beats in the register may then stop.
     pub const fn page_moved(&self) -> bool {
         self.page_moved
     }
 
-    /// When a beat in the page that does not come is late.
+    /// When the peer's next page beat is late.
     pub fn late_at(&self) -> Instant {
         self.alive.after(self.late_after())
     }
 
-    /// When the page has been silent for as many periods as mean death, and for longer than a beat
-    /// may be late.
+    /// When the peer's next page beat is overdue: after the limit of missed periods, and not before
+    /// it is late.
     pub fn overdue_at(&self) -> Instant {
         self.alive.after(self.overdue_after())
     }
 
-    /// How long after the last sign of life a beat in the page is late.
+    /// The time after the last sign of life at which a page beat is late.
     pub(crate) fn late_after(&self) -> Duration {
         self.period.times(PAGE_LATE_HALVES).divided(2)
     }
 
-    /// How long after the last sign of life the page has been silent for too long.
+    /// The time after the last sign of life at which a page beat is overdue.
     pub(crate) fn overdue_after(&self) -> Duration {
         self.period.times(self.misses_max).max(self.late_after())
     }
@@ -151,7 +157,7 @@ impl Liveness {
         self.alive
     }
 
-    /// Misses counted since.
+    /// The misses counted since the last sign of life.
     pub const fn misses(&self) -> u32 {
         self.misses
     }
@@ -166,31 +172,34 @@ impl Liveness {
         self.in_page
     }
 
-    /// Renames beats: the peer's last ones are 0, the own last one is `own`.
+    /// Renames beats for a checker: the peer's last beats become 0, this side's last beat becomes
+    /// `own`.
     pub(crate) fn rename_beats(&mut self, own: u32, is_up: bool) {
         self.own = own;
         self.in_register = self.in_register.filter(|_| is_up).map(|_| 0);
         self.in_page = self.in_page.filter(|_| is_up).map(|_| 0);
     }
 
-    /// The last sign of life came at `alive`, and the next miss is measured from `measured`.
+    /// For a checker: sets the time of the last sign of life, and the start of the period of the
+    /// next miss.
     pub(crate) fn forget_moments(&mut self, alive: Instant, measured: Instant) {
         (self.alive, self.measured) = (alive, measured);
     }
 
-    /// Nothing is missed.
+    /// For a checker: resets the misses.
     pub(crate) fn forget_misses(&mut self) {
-        (self.misses, self.ticks) = (0, 0);
+        (self.misses, self.own_page_beats) = (0, 0);
     }
 
-    /// All misses but the last are counted, and a READ issued at `now` is the last.
+    /// For a checker: counts all misses except the last, and makes a READ issued at `now` the last
+    /// one.
     pub(crate) fn note_silence(&mut self, now: Instant) {
         self.misses = self.misses_max - 1;
         let measured = now.nanoseconds().saturating_sub(self.period.nanoseconds());
         self.measured = Instant::from_nanoseconds(measured);
     }
 
-    /// Whether a READ issued then is a miss if it shows no beat.
+    /// Whether a READ issued at `issued` is a miss if it shows no new beat.
     pub(crate) fn is_period_after(&self, issued: Instant) -> bool {
         issued >= self.measured.after(self.period)
     }
@@ -199,7 +208,7 @@ impl Liveness {
         self.alive = now;
         self.measured = now;
         self.misses = 0;
-        self.ticks = 0;
+        self.own_page_beats = 0;
     }
 }
 
@@ -236,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_misses_as_the_limit_mean_death_and_one_beat_forgives_all() {
+    fn the_limit_of_misses_means_death_and_a_beat_resets_the_count() {
         let mut liveness = started();
         for round in 1..4 {
             let now = at(round * 1001);
@@ -254,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_beat_late_by_a_hair_and_a_silent_xenstored_kill_nobody_at_the_least_limit() {
+    fn a_slightly_late_beat_and_a_stalled_xenstored_do_not_reach_the_lowest_limit() {
         let mut liveness = Liveness::new(BEAT, BEATS_MISSED_LEAST);
         liveness.handle_up(at(0));
         liveness.handle_register_beat(at(0), 1);
-        // The peer's WRITE was due at 1000, and is in its ring as xenstored stops at 1002.
+        // The peer's WRITE was due at 1000 and is still in its ring when xenstored stops at 1002.
         assert_eq!(liveness.handle_answer(at(1000), at(1001)), SilentRead::Missed);
-        // The next READ waits as long as xenstored does, and is done before that WRITE.
+        // The next READ waits for xenstored, which processes it before that WRITE.
         assert_eq!(liveness.handle_answer(at(2001), at(60_000)), SilentRead::Missed);
         assert_eq!(liveness.handle_answer(at(60_001), at(60_002)), SilentRead::Alive);
         liveness.handle_register_beat(at(60_003), 2);
@@ -268,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn however_long_one_slept_oneself_one_answer_is_one_miss() {
+    fn one_answer_is_one_miss_regardless_of_the_pause() {
         let mut liveness = started();
         assert_eq!(liveness.handle_answer(at(1_000_000), at(1_000_001)), SilentRead::Missed);
         assert_eq!(liveness.misses(), 1);
@@ -283,7 +292,7 @@ mod tests {
         assert!(!liveness.page_moved());
         assert_eq!(liveness.alive_at(), at(10));
         liveness.handle_page_beat(at(1000), 6);
-        assert!(liveness.page_moved(), "any change is life, also a counter that wrapped");
+        assert!(liveness.page_moved(), "any change is a sign of life, including a wrapped counter");
         assert_eq!(liveness.late_at(), at(3500));
     }
 
@@ -299,24 +308,28 @@ mod tests {
     fn one_read_after_the_limit_of_silent_own_beats_means_death() {
         let mut liveness = beating_in_page();
         for _ in 0..4 {
-            liveness.handle_tick();
+            liveness.handle_own_page_beat();
         }
-        assert_eq!(liveness.handle_answer(at(3500), at(3500)), SilentRead::Missed, "late, no more");
+        assert_eq!(
+            liveness.handle_answer(at(3500), at(3500)),
+            SilentRead::Missed,
+            "late, not overdue"
+        );
         assert_eq!(liveness.overdue_at(), at(5000));
         assert_eq!(liveness.handle_answer(at(4999), at(5001)), SilentRead::Missed);
         assert_eq!(liveness.handle_answer(at(5000), at(5002)), SilentRead::Dead(DetectedBy::Page));
     }
 
     #[test]
-    fn who_slept_through_the_silence_counts_one_miss_and_no_more() {
+    fn a_pause_of_this_side_counts_as_one_miss() {
         let mut liveness = beating_in_page();
-        liveness.handle_tick();
+        liveness.handle_own_page_beat();
         assert_eq!(liveness.handle_answer(at(60_000), at(60_001)), SilentRead::Missed);
         assert_eq!(liveness.misses(), 1);
     }
 
     #[test]
-    fn a_dead_peer_that_beat_in_the_page_is_testified_by_the_page() {
+    fn the_death_of_a_peer_that_beat_in_the_page_is_detected_by_the_page() {
         let mut liveness = started();
         liveness.handle_page_change(at(0));
         liveness.handle_page_beat(at(0), 1);

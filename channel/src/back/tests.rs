@@ -56,13 +56,13 @@ fn bound() -> Back {
 fn stamped() -> Back {
     let mut back = bound();
     back.handle_stamped();
-    assert_eq!(back.poll_action(), Some(BackAction::Say(Control::Connected(ONE))));
+    assert_eq!(back.poll_action(), Some(BackAction::Send(Control::Connected(ONE))));
     back
 }
 
 fn serving() -> Back {
     let mut back = stamped();
-    back.handle_said();
+    back.handle_sent();
     assert_eq!(back.poll_event(), Some(Event::Connected { number: ONE }));
     assert_eq!(back.poll_action(), None);
     back
@@ -71,8 +71,8 @@ fn serving() -> Back {
 fn closing() -> Back {
     let mut back = serving();
     back.disconnect().unwrap();
-    assert_eq!(back.poll_action(), Some(BackAction::SayClosing(Control::Closing(ONE))));
-    back.handle_said();
+    assert_eq!(back.poll_action(), Some(BackAction::SendClosing(Control::Closing(ONE))));
+    back.handle_sent();
     back
 }
 
@@ -89,7 +89,7 @@ fn d1_a_number_that_is_not_new_is_a_breach() {
     let mut back = serving();
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     back.handle_unmapped();
-    back.handle_said();
+    back.handle_sent();
     let again = Control::Connect(ONE, offer());
     assert_eq!(back.handle_message(&again), Err(Breach::UnexpectedConnect));
 }
@@ -99,8 +99,8 @@ fn d2_what_cannot_be_mapped_is_refused_without_unmapping() {
     let mut back = got();
     back.handle_mapped(Err(MapError::RepeatedRef(GrantRef(1))));
     let refused = Control::Refused(ONE, RefuseReason::BadGrant);
-    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
-    back.handle_said();
+    assert_eq!(back.poll_action(), Some(BackAction::Send(refused)));
+    back.handle_sent();
     let reason = ConnectRefused::ByBack(RefuseReason::BadGrant);
     assert_eq!(back.poll_event(), Some(Event::Refused { number: ONE, reason }));
     assert_eq!(back.state(), BackState::Idle);
@@ -114,7 +114,7 @@ fn d3_t9_a_header_that_is_not_this_connections_is_unmapped_before_it_is_refused(
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
     back.handle_unmapped();
     let refused = Control::Refused(ONE, RefuseReason::Header);
-    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
+    assert_eq!(back.poll_action(), Some(BackAction::Send(refused)));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn d4_t10_binding_comes_before_the_stamp_and_its_failure_is_unmapped_and_refused
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
     back.handle_unmapped();
     let refused = Control::Refused(ONE, RefuseReason::BadPort);
-    assert_eq!(back.poll_action(), Some(BackAction::Say(refused)));
+    assert_eq!(back.poll_action(), Some(BackAction::Send(refused)));
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn d7_t13_disconnect_in_any_state_unmaps_first_and_answers_then() {
         assert_eq!(back.poll_action(), Some(BackAction::Unmap));
         back.handle_unmapped();
         let answer = Control::Disconnected(ONE);
-        assert_eq!(back.poll_action(), Some(BackAction::Say(answer)));
-        back.handle_said();
+        assert_eq!(back.poll_action(), Some(BackAction::Send(answer)));
+        back.handle_sent();
         let released = Released::Freed;
         let ended = Event::Disconnected { number: ONE, end: End::InOrder, released };
         assert_eq!(back.poll_event(), Some(ended));
@@ -161,8 +161,8 @@ fn d7_the_fronts_closing_word_is_disconnect_and_the_message_that_follows_is_igno
         back.handle_closing_word();
         assert_eq!(back.poll_action(), Some(BackAction::Unmap));
         back.handle_unmapped();
-        assert_eq!(back.poll_action(), Some(BackAction::Say(Control::Disconnected(ONE))));
-        back.handle_said();
+        assert_eq!(back.poll_action(), Some(BackAction::Send(Control::Disconnected(ONE))));
+        back.handle_sent();
         back.handle_message(&Control::Disconnect(ONE)).unwrap();
         assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
         back.handle_message(&Control::Connect(ConnectionId(2), offer())).unwrap();
@@ -176,8 +176,8 @@ fn d7_t15_a_disconnect_that_crosses_refused_is_not_answered_again() {
     let mut back = got();
     back.handle_mapped(Err(MapError::WindowFull { wanted: 1 }));
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
-    assert!(matches!(back.poll_action(), Some(BackAction::Say(Control::Refused(..)))));
-    back.handle_said();
+    assert!(matches!(back.poll_action(), Some(BackAction::Send(Control::Refused(..)))));
+    back.handle_sent();
     back.handle_message(&Control::Disconnect(ONE)).unwrap();
     assert_eq!((back.poll_action(), back.state()), (None, BackState::Idle));
     let second = Control::Connect(ConnectionId(2), offer());

@@ -1,36 +1,37 @@
-//! Peers that ring for nothing. A connection's port wakes this domain whenever its peer likes, and a
-//! wake-up costs far more than it costs to ring: so those are counted that bring no byte, and a port
-//! with too many of them is not waited for until the next beat (masked). What the peer has to say
-//! meanwhile is found then, or when something else wakes this domain; other links notice nothing.
+//! Protection against event storms. A peer can wake this domain through its port at any time, and a
+//! wake-up costs far more than sending the event. Wake-ups that bring no byte are therefore
+//! counted, and a port with too many of them is masked until the next beat. Data of that peer is
+//! then found at the next beat or any other wake-up; other links are not affected.
 //!
-//! Whether a wake-up brought bytes is decided at the next one, by what the stream has accepted in
-//! between. An index in the shared page decides nothing: a peer can write any index at any time.
+//! The next wake-up decides whether the last one brought bytes, by the amount that the stream has
+//! accepted in between. The indices in the shared page are not used: the peer can write any index
+//! at any time.
 
 use crate::instant::Instant;
 use crate::limits::BEAT;
 
-/// Wake-ups for nothing in one beat that a port may always cause: a stamp, acknowledgements, the
-/// closing word, and notifications that come when the bytes have been seen already.
+/// The number of useless wake-ups per beat that a port may always cause: for a stamp,
+/// acknowledgements, the closing word, and notifications for bytes that were already seen.
 const IDLE_MAX: u32 = 64;
-/// For each wake-up that brought bytes, so many for nothing besides: each of the peer's reads and
-/// writes may ring once more after what it did was seen.
+/// The number of additional useless wake-ups per useful one: the peer may notify once more for each
+/// read and write that was already seen.
 const IDLE_PER_USEFUL: u32 = 2;
 
-/// Counts one port's wake-ups.
+/// Counts the wake-ups of one port.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
-    /// What the stream had accepted when the port rang last.
+    /// The amount that the stream had accepted at the last wake-up.
     accepted: [u32; 2],
     useful: u32,
     idle: u32,
     masked: bool,
-    /// It was said that this port is masked.
+    /// The masking of this port was reported.
     is_reported: bool,
     until: Instant,
 }
 
 impl Meter {
-    /// A port that has just been opened.
+    /// The counters of a new port.
     pub(super) const NEW: Self = Self {
         accepted: [0; 2],
         useful: 0,
@@ -40,17 +41,17 @@ impl Meter {
         until: Instant::START,
     };
 
-    /// Whether the port is not to be waited for.
+    /// Whether the port is masked.
     pub(super) const fn is_masked(&self) -> bool {
         self.masked
     }
 
-    /// When it is waited for again.
+    /// When the port is unmasked.
     pub(super) const fn until(&self) -> Instant {
         self.until
     }
 
-    /// Time passes: with each beat all is forgotten.
+    /// Resets the counters once per beat.
     pub(super) fn pass_time(&mut self, now: Instant) {
         if now >= self.until {
             (self.useful, self.idle, self.masked) = (0, 0, false);
@@ -58,8 +59,8 @@ impl Meter {
         }
     }
 
-    /// The port has rung, and the stream has accepted this much so far. True if the port is masked
-    /// from now on, for the first time.
+    /// Counts a wake-up. `accepted` is the amount that the stream has accepted so far. Returns true
+    /// when the port is masked for the first time.
     pub(super) fn count(&mut self, accepted: [u32; 2]) -> bool {
         if accepted == self.accepted {
             self.idle = self.idle.saturating_add(1);

@@ -1,12 +1,12 @@
-//! The connections of one domain: which pages are granted to whom, which slots of the window hold a
-//! peer's pages, which event channel port belongs to which link, and what a peer still maps
+//! The connections of one domain: the granted pages, the window slots that map a peer's pages, the
+//! event channel port of each link, and the quarantine of pages that a peer still maps
 //! (docs/protocol.md §7, §8, §11).
 //!
-//! These books belong to the domain and outlive every endpoint that is restarted in place. A
-//! [`Link`](crate::link::Link) decides *when* something is done; how it is done, and in which order,
-//! is written here once, for images, simulator and tests alike. Whatever a call returns, the books
-//! stay right, so [`Connections::release`] and [`Connections::unmap`] may come in any state and
-//! more than once.
+//! This state belongs to the domain and survives the restart of an endpoint in place. A
+//! [`Link`](crate::link::Link) decides *when* to perform an operation; this module defines how and
+//! in which order, for images, simulator and tests. The state stays consistent after every error,
+//! so [`Connections::release`] and [`Connections::unmap`] may be called in any state and
+//! repeatedly.
 
 mod event_storm;
 mod outcome;
@@ -36,37 +36,37 @@ pub struct Connections<X: Hypervisor> {
     ends: Vec<End<X>>,
 }
 
-/// One link's end of its connection.
+/// This side's resources of one link's connection.
 struct End<X: Hypervisor> {
     shared: Shared<X>,
     port: Option<Port>,
-    /// How often the port has rung.
+    /// The wake-up counters of the port.
     meter: Meter,
 }
 
-/// What a link shares with its peer.
+/// The pages that a link shares with its peer.
 enum Shared<X: Hypervisor> {
     Nothing,
     Front(FrontConnection<X::OwnPages>),
     Back(BackConnection<X::ForeignPages>),
 }
 
-/// What a domain holds, in numbers.
+/// The numbers of resources that a domain holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceCounts {
-    /// Slots of the window with a peer's page.
+    /// Window slots that map a peer's page.
     pub mappings: usize,
-    /// Connections' event channel ports.
+    /// Event channel ports of connections.
     pub ports: usize,
     /// Own pages that a peer still maps, and a peer's pages that Xen refused to unmap.
     pub quarantined: usize,
-    /// Those of them that are a peer's, and still mapped against this domain's will.
+    /// The part of `quarantined` that are a peer's pages which Xen refused to unmap.
     pub stuck: usize,
 }
 
 impl<X: Hypervisor> Connections<X> {
-    /// No link yet. At most `page_sets` connections' pages may be in use or in quarantine together;
-    /// the window has `window_slots` pages.
+    /// Creates the state without links. The pages of at most `page_sets` connections may be in use
+    /// or in quarantine at the same time. The window has `window_slots` pages.
     pub fn new(xen: X, page_sets: usize, window_slots: usize) -> Self {
         Self {
             xen,
@@ -76,34 +76,34 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// Makes a place for the next link. Called in the order in which the driver gets them.
+    /// Adds the next link, in the order of the driver's links.
     pub fn add_link(&mut self) {
         self.ends.push(End { shared: Shared::Nothing, port: None, meter: Meter::NEW });
     }
 
-    /// What Xen is spoken to through.
+    /// The interface to Xen.
     pub const fn xen(&mut self) -> &mut X {
         &mut self.xen
     }
 
-    /// The domain was restored: its mappings and ports are gone with its former life, whatever the
-    /// books say. The driver must be told next.
+    /// Forgets the mappings and ports of a restored domain, which no longer exist. Call
+    /// [`Driver::resumed`](crate::Driver::resumed) next.
     pub fn reset_after_restore(&mut self) {
         self.window.forget();
         for end in &mut self.ends {
             end.port = None;
         }
-        // Now, before any of their references is given out again.
+        // Sweep before any of the grant references is reused.
         self.sweep();
     }
 
     // The front.
 
-    /// Rule C1: zeroes fresh pages, writes the header, open for `terms`, grants them to `peer`, and
-    /// allocates an unbound port.
+    /// Rule C1: zeroes fresh pages, writes a header with `terms` and an open fence, grants the
+    /// pages to `peer`, and allocates an unbound port.
     ///
     /// # Errors
-    /// [`PrepareError`]. Nothing is left behind but what the quarantine holds.
+    /// [`PrepareError`]. All resources are released, except pages in quarantine.
     ///
     /// # Panics
     /// If the link has a connection, or `pages` is not 1 to [`PAGES_MAX`](grant::PAGES_MAX).
@@ -154,23 +154,24 @@ impl<X: Hypervisor> Connections<X> {
         Ok(Offer { port, ring_bytes, features: 0, refs })
     }
 
-    /// Rules C4 and C5: closes the fence, so that the back stops at the latest after the unit of
-    /// work that it is in.
+    /// Rules C4 and C5: closes the fence, so that the back stops after its current unit of work at
+    /// the latest.
     pub fn fence(&mut self, link: LinkId) {
         if let Shared::Front(connection) = &self.end(link).shared {
             connection.fence();
         }
     }
 
-    /// Rules C4 and C5: closes the port, then revokes each grant by compare-exchange. What is still
-    /// mapped goes into quarantine.
+    /// Rules C4 and C5: closes the port, then revokes each grant by compare-exchange. Pages that
+    /// are still mapped go into quarantine.
     pub fn release(&mut self, link: LinkId) -> Released {
         let end = self.end_mut(link);
         let Shared::Front(connection) = core::mem::replace(&mut end.shared, Shared::Nothing) else {
             return Released::Freed;
         };
         connection.fence();
-        // Before the grants, so that a reused domid cannot take the port up.
+        // Close it before the grants end, so that a domain with the reused domid cannot bind the
+        // port.
         self.close_port(link);
         self.give_up(connection)
     }
@@ -200,18 +201,19 @@ impl<X: Hypervisor> Connections<X> {
         Ok(())
     }
 
-    /// Rule D3: the header must say exactly `terms`, and the fence must be open. Writes nothing.
+    /// Rule D3: checks that the header matches `terms` exactly and that the fence is open. Writes
+    /// nothing.
     ///
     /// # Errors
     /// [`VerifyError`].
     ///
     /// # Panics
-    /// If nothing is mapped.
+    /// If the link has no mapped pages.
     pub fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
         self.back(link).expect("verified once mapped").verify(terms)
     }
 
-    /// Rule D4: binds a local port to the front's.
+    /// Rule D4: binds a local port to the front's port.
     ///
     /// # Errors
     /// [`BindError`].
@@ -221,7 +223,7 @@ impl<X: Hypervisor> Connections<X> {
         Ok(())
     }
 
-    /// Rule D4: writes the stamp, the epoch before the number. The number is the verified one.
+    /// Rule D4: writes the stamp with the verified number, the epoch before the number.
     ///
     /// # Panics
     /// If the header was not verified.
@@ -229,9 +231,9 @@ impl<X: Hypervisor> Connections<X> {
         self.back(link).expect("stamped once verified").stamp(epoch);
     }
 
-    /// Rules D7 and D8: unmaps whatever the link has mapped, *then* closes its port. It also finds
-    /// what a former life of the endpoint has left. Pages that Xen refuses to unmap count as
-    /// quarantined; [`Self::sweep`] tries again.
+    /// Rules D7 and D8: unmaps all pages of the link, including those left by an endpoint before
+    /// its restart, *then* closes its port. Pages that Xen refuses to unmap count as quarantined;
+    /// [`Self::sweep`] retries.
     pub fn unmap(&mut self, link: LinkId) -> Released {
         let end = &mut self.ends[link.index()];
         let mut port = end.port.take();
@@ -253,21 +255,21 @@ impl<X: Hypervisor> Connections<X> {
 
     // Either side.
 
-    /// Sends the connection's event. Without a port nothing happens.
+    /// Sends an event through the connection's port. Does nothing without a port.
     pub fn notify(&mut self, link: LinkId) {
         if let Some(port) = self.end(link).port {
             self.xen.send(port);
         }
     }
 
-    /// Sends the connection's event if the byte rings say so.
+    /// Sends an event through the connection's port if the byte rings require it.
     pub fn notify_if(&mut self, link: LinkId, notify: Notify) {
         if notify == Notify::Due {
             self.notify(link);
         }
     }
 
-    /// Publishes the own words in the page header. Without a page nothing happens.
+    /// Publishes this side's words in the page header. Does nothing without a page.
     pub fn publish(&mut self, link: LinkId, words: PageWords) {
         match &self.end(link).shared {
             Shared::Front(front) => front.publish(words),
@@ -276,7 +278,7 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// Sets the own closing word and nothing else.
+    /// Sets this side's closing word.
     pub fn set_closing(&mut self, link: LinkId) {
         match &self.end(link).shared {
             Shared::Front(front) => front.say_closing(),
@@ -285,7 +287,7 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// Copies what the peer has in the page header. `None` without a page.
+    /// Copies the peer's words from the page header. Returns `None` without a page.
     pub fn observe(&self, link: LinkId) -> Option<Observation> {
         match &self.end(link).shared {
             Shared::Front(front) => {
@@ -310,7 +312,7 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// The state of the link's port.
+    /// Queries the state of the link's port.
     pub fn port_state(&mut self, link: LinkId) -> PortState {
         match self.end(link).port {
             Some(port) => self.xen.status(port),
@@ -318,19 +320,19 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// Tries again to revoke each quarantined grant, and to unmap each page that Xen refused to
-    /// unmap. Returns how many pages are left of both.
+    /// Retries to revoke each quarantined grant and to unmap each page that Xen refused to unmap.
+    /// Returns the number of pages that are left.
     pub fn sweep(&mut self) -> usize {
         let Self { xen, quarantine, window, .. } = self;
         let own = quarantine.sweep(xen, |xen, set| xen.free(set)).pages;
-        // What is still refused stays counted.
+        // Pages that Xen still refuses to unmap stay counted.
         let _ = window.sweep(xen);
         own + window.stuck()
     }
 
     // Data.
 
-    /// The front's end of a link's data, while there is one.
+    /// The front's byte stream of a link, if connected.
     pub fn front(&mut self, link: LinkId) -> Option<&mut FrontConnection<X::OwnPages>> {
         match &mut self.end_mut(link).shared {
             Shared::Front(front) => Some(front),
@@ -338,7 +340,7 @@ impl<X: Hypervisor> Connections<X> {
         }
     }
 
-    /// The back's end of a link's data, while there is one.
+    /// The back's byte stream of a link, if connected.
     pub fn back(&mut self, link: LinkId) -> Option<&mut BackConnection<X::ForeignPages>> {
         match &mut self.end_mut(link).shared {
             Shared::Back(back) => Some(back),
@@ -348,13 +350,12 @@ impl<X: Hypervisor> Connections<X> {
 
     // Waiting.
 
-    /// The link's port, while there is one.
+    /// The link's port, if there is one.
     pub fn port(&self, link: LinkId) -> Option<Port> {
         self.end(link).port
     }
 
-    /// Adds to `ports` those that are worth waiting for, and returns until when at the latest:
-    /// a port that rings for nothing is left out until the next beat.
+    /// Appends the unmasked ports to `ports`, and returns when the next masked port is unmasked.
     pub fn add_ports(&mut self, now: Instant, ports: &mut Vec<Port>) -> Instant {
         let mut until = Instant::NEVER;
         for end in &mut self.ends {
@@ -370,7 +371,7 @@ impl<X: Hypervisor> Connections<X> {
     }
 
     /// Clears the pending bits of all ports by `take_pending`, which returns whether one was set.
-    /// `storm` is called for a link whose port is left out from now on, the first time.
+    /// Calls `storm` for a link when its port is masked for the first time.
     pub fn take_pending(
         &mut self,
         mut take_pending: impl FnMut(&mut X, Port) -> bool,
@@ -391,7 +392,7 @@ impl<X: Hypervisor> Connections<X> {
         self.ends.iter().any(|end| end.port.is_some() || !matches!(end.shared, Shared::Nothing))
     }
 
-    /// What is held, for a leak check.
+    /// The numbers of held resources, for a leak check.
     pub fn counts(&self) -> ResourceCounts {
         ResourceCounts {
             mappings: self.window.mapped(),
@@ -442,7 +443,7 @@ impl<X: Hypervisor> End<X> {
         (self.port, self.meter) = (Some(port), Meter::NEW);
     }
 
-    /// Counts an event. True if the port is masked from now on, for the first time.
+    /// Counts an event. Returns true when the port is masked for the first time.
     fn count_event(&mut self) -> bool {
         let accepted = match &self.shared {
             Shared::Front(front) => front.accepted(),

@@ -1,14 +1,14 @@
-//! What comes of the steps of a connection, as the rest of the channel sees it.
+//! The results of connection operations.
 
 use core::fmt;
 
 use grant::{Closing, Fence, PageWords, Stamp};
 
-/// Why a front could not prepare a connection. Nothing is left behind.
+/// Why a front could not prepare a connection. All resources are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PrepareError {
-    /// The quarantine holds all the pages that it may: the peer still maps old ones.
+    /// The quarantine is full: the peer still maps pages of earlier connections.
     QuarantineFull,
     /// No free page.
     NoPages,
@@ -22,7 +22,7 @@ pub enum PrepareError {
 
 xenbus::words! {
     PrepareError,
-    /// The word that is printed.
+    /// The name used in logs.
     fn word {
         QuarantineFull => "quarantine-full",
         NoPages => "no-pages",
@@ -46,7 +46,7 @@ impl fmt::Display for PrepareError {
 
 impl core::error::Error for PrepareError {}
 
-/// What became of a released connection's pages (docs/protocol.md §11).
+/// The state of a released connection's pages (docs/protocol.md §11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Released {
     /// Every grant was ended by compare-exchange; the pages are free.
@@ -59,7 +59,7 @@ pub enum Released {
 }
 
 impl Released {
-    /// From a count of pages that are still mapped.
+    /// Converts a number of pages that are still mapped.
     pub(super) fn of_mapped(pages: usize) -> Self {
         match u16::try_from(pages) {
             Ok(0) => Self::Freed,
@@ -69,15 +69,15 @@ impl Released {
     }
 }
 
-/// A copy of what the peer has in the page header. The peer may write every word at any time.
+/// A copy of the peer's words in the page header. The peer may write every word at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
-    /// The back's stamp. A back does not look at it and sees [`Stamp::NONE`].
+    /// The back's stamp; [`Stamp::NONE`] on the back's side.
     pub stamp: Stamp,
     /// The peer's published words.
     pub words: PageWords,
     /// The peer's closing word.
     pub closing: Closing,
-    /// The fence. A front sees its own as open until it has closed it.
+    /// The fence. On the front's side, its own fence.
     pub fence: Fence,
 }

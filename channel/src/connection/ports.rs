@@ -1,6 +1,6 @@
-//! What connections need of Xen, primitive by primitive. `kernel/` implements it over hypercalls, the
-//! simulator and the tests over simulated ones; every rule about the order of these calls is in
-//! [`Connections`](super::Connections).
+//! The primitive operations that connections need from Xen. `kernel/` implements them with
+//! hypercalls, the simulator and the tests with simulated ones. [`Connections`](super::Connections)
+//! defines the order of the calls.
 
 use core::fmt;
 
@@ -34,7 +34,7 @@ impl core::error::Error for AllocPortError {}
 pub enum BindError {
     /// This domain has no free port.
     NoPorts,
-    /// The peer's port is not there, not unbound, or not for this domain.
+    /// The peer's port does not exist, is not unbound, or is not reserved for this domain.
     BadPort,
     /// Xen's security module (XSM, SILO) forbids event channels between the two domains: EPERM.
     Denied,
@@ -52,14 +52,14 @@ impl fmt::Display for BindError {
 
 impl core::error::Error for BindError {}
 
-/// `EVTCHNOP_status` of an own port (xen/include/public/event_channel.h).
+/// The `EVTCHNOP_status` of one of this domain's ports (xen/include/public/event_channel.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PortState {
-    /// `EVTCHNSTAT_interdomain`: the other end is there.
+    /// `EVTCHNSTAT_interdomain`: the port is connected to the other end.
     Bound,
-    /// `EVTCHNSTAT_unbound`: nobody has bound it yet, or the other end closed or died.
+    /// `EVTCHNSTAT_unbound`: the port is not bound yet, or the other end closed it or died.
     Unbound,
-    /// There is no port, or Xen does not say.
+    /// There is no port, or the query failed.
     Unknown,
 }
 
@@ -68,9 +68,9 @@ pub enum PortState {
 pub enum PeerState {
     /// A domain with that domid exists. Xen also says so while this domain maps a page of it.
     Exists,
-    /// `ESRCH`: there is none.
+    /// `ESRCH`: no such domain exists.
     Gone,
-    /// Xen does not say.
+    /// The query failed.
     Unknown,
 }
 
@@ -88,20 +88,20 @@ pub trait EventChannels {
     /// [`BindError`].
     fn bind_interdomain(&mut self, peer: DomId, port: Port) -> Result<Port, BindError>;
 
-    /// Closes an own port.
+    /// Closes a port of this domain.
     fn close(&mut self, port: Port);
 
-    /// Sends an event to the other end. If it is gone, nothing happens.
+    /// Sends an event to the other end. Does nothing if the other end is gone.
     fn send(&mut self, port: Port);
 
-    /// The state of an own port.
+    /// Queries the state of a port of this domain.
     fn status(&mut self, port: Port) -> PortState;
 
-    /// Whether `domain` exists.
+    /// Queries whether `domain` exists.
     fn domain_state(&mut self, domain: DomId) -> PeerState;
 }
 
-/// Everything that [`Connections`](super::Connections) needs of Xen.
+/// The operations that [`Connections`](super::Connections) needs from Xen.
 pub trait Hypervisor: EventChannels + Mapper + Granter<<Self as Hypervisor>::OwnPages> {
     /// Own pages, which can be granted.
     type OwnPages: SharedPages;
@@ -109,17 +109,17 @@ pub trait Hypervisor: EventChannels + Mapper + Granter<<Self as Hypervisor>::Own
     type ForeignPages: SharedPages;
 
     /// Takes `pages` free pages, 1 to [`PAGES_MAX`](grant::PAGES_MAX), that will be granted to
-    /// `peer`. Their contents do not matter. `None` if there are not so many.
+    /// `peer`. Their contents do not matter. Returns `None` if there are not enough.
     fn allocate(&mut self, pages: usize, peer: DomId) -> Option<PageSet<Self::OwnPages>>;
 
-    /// Takes pages back that nobody maps and no grant names.
+    /// Returns pages that are neither mapped by a peer nor granted.
     fn free(&mut self, set: PageSet<Self::OwnPages>);
 
-    /// A view of pages that were just mapped into these slots of the window.
+    /// Returns a view of pages that were just mapped into these window slots.
     fn foreign_pages(&mut self, run: &SlotRun) -> Self::ForeignPages;
 
-    /// As [`Mapper::unmap_run`], then [`EventChannels::close`]. An implementation that can do both
-    /// in one exit to Xen should.
+    /// Does [`Mapper::unmap_run`], then [`EventChannels::close`]. Implementations should batch both
+    /// into one hypercall.
     fn unmap_and_close(
         &mut self,
         mappings: &[Mapping],

@@ -1,6 +1,5 @@
-//! What goes to xenstore and what comes from it: packets to the links they are about, and the
-//! links' requests out in turn. A reply belongs to the request whose id it bears; an event is a
-//! hint, no more.
+//! Routes incoming xenstore packets to their links, and submits the links' requests in turn. A
+//! reply is matched to its request by id. A watch event is only a hint.
 
 use xenbus::{Ended, Incoming, Refusal, Reply, Request, TransactionId, WatchEvent};
 
@@ -14,10 +13,10 @@ use crate::names::{Place, ROOT, WATCH_TOKEN, place};
 use crate::platform::Platform;
 
 impl Driver {
-    /// The first requests of a life: what ran before in this domain is forgotten by the daemon
-    /// first.
+    /// Submits the first requests. RESET_WATCHES makes the daemon forget the watches of earlier
+    /// software in this domain.
     pub(super) fn begin(&mut self, now: Instant, platform: &mut impl Platform) {
-        // Replies to somebody else's requests have other ids, as far as chance allows.
+        // A random first id, so that replies to requests of earlier software are unlikely to match.
         let first = platform.fresh_epoch().bits() as u32;
         self.client.start(first);
         self.watching = Watching::Reset;
@@ -44,12 +43,12 @@ impl Driver {
         true
     }
 
-    /// Moves bytes and takes in every packet that has come.
+    /// Exchanges bytes with the ring and processes every complete packet.
     pub(super) fn take_in(&mut self, now: Instant, platform: &mut impl Platform) {
         let mut watch = None;
         while let Some(incoming) = self.client.advance(platform.store_ring()) {
             match incoming {
-                Incoming::Event(event) if ShutdownControl::is_about(event.path) => {
+                Incoming::Event(event) if ShutdownControl::is_shutdown_path(event.path) => {
                     self.shutdown.handle_hint();
                 }
                 Incoming::Event(event) => {
@@ -84,7 +83,7 @@ impl Driver {
             self.handle_watch_refused(refusal, now);
         }
         match self.client.ended() {
-            // The daemon was given this domain anew: everything is asked for once more.
+            // The daemon reset the ring: submit everything again.
             Some(Ended::RingReset) => self.start_over(now),
             Some(ended) if !core::mem::replace(&mut self.is_end_reported, true) => {
                 self.store_events.push(StoreEvent::Ended(ended));
@@ -93,8 +92,8 @@ impl Driver {
         }
     }
 
-    /// Without the watch an introduction is found at the pace of its timer only: so it is asked for
-    /// again after a beat, two, three and so on, up to the period of that timer.
+    /// Schedules the retry of a refused watch. Without the watch an introduction is found by its
+    /// timer only, so the delay grows by one beat per attempt, up to the period of that timer.
     fn handle_watch_refused(&mut self, refusal: Refusal, now: Instant) {
         if self.watches_refused == 0 {
             self.store_events.push(StoreEvent::WatchRefused(refusal));
@@ -104,8 +103,8 @@ impl Driver {
         self.watch_at = Some(now.after(self.longest_beat().times(beats)));
     }
 
-    /// Asks for the watch again if it is time. Its own first event then has every link look.
-    pub(super) fn watch_again(&mut self, now: Instant) {
+    /// Retries the watch when it is due. Its first event then makes every link read its nodes.
+    pub(super) fn retry_watch(&mut self, now: Instant) {
         if self.watch_at.is_some_and(|at| at <= now) {
             let watch = Request::Watch { path: ROOT, token: WATCH_TOKEN };
             let is_asked = self.submit_own(watch, Purpose::Watch, now);
@@ -114,7 +113,8 @@ impl Driver {
         }
     }
 
-    /// Nothing under way will be answered. The next step begins anew.
+    /// Forgets outstanding requests, which will not be answered. The next step starts from the
+    /// beginning.
     fn start_over(&mut self, now: Instant) {
         self.forget_store();
         for link in &mut self.links {
@@ -122,10 +122,11 @@ impl Driver {
         }
     }
 
-    /// Submits what the links wish, one request of each in turn, as long as there is room.
+    /// Submits the links' requests, one per link in turn, while there is room.
     pub(super) fn submit_all(&mut self, now: Instant, platform: &mut impl Platform) {
         self.blocked = false;
-        if self.links.is_empty() || self.client.ended().is_some() || self.shutdown.hold_still() {
+        if self.links.is_empty() || self.client.ended().is_some() || self.shutdown.blocks_requests()
+        {
             return;
         }
         let own = platform.domid();
@@ -151,7 +152,7 @@ impl Driver {
     }
 }
 
-/// Takes an answer to its link. Whether it brought the link up.
+/// Passes a reply to its link. Returns whether the link came up.
 fn answer(
     links: &mut [Link],
     link: LinkId,
@@ -163,11 +164,11 @@ fn answer(
     let Some(link) = links.get_mut(link.index()) else { return false };
     let was_up = link.endpoint.is_up();
     link.handle_answer(op, result, now, platform);
-    super::act(link, now, platform);
+    super::run_actions(link, now, platform);
     !was_up && link.endpoint.is_up()
 }
 
-/// Takes an event to the link that it is about. It is a hint, no more: what is true is read.
+/// Passes a watch event to its link. An event is only a hint: the link reads the node.
 fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent<'_>) {
     let place = place(event.path.as_bytes());
     let (name, is_about) = match place {
@@ -177,7 +178,7 @@ fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent
                 return;
             }
             for link in links {
-                link.store.look_again();
+                link.store.reread_introduction();
                 link.endpoint.handle_hint();
             }
             return;
@@ -188,7 +189,7 @@ fn route_event(links: &mut [Link], first_fire_due: &mut bool, event: &WatchEvent
     };
     let Some(link) = links.iter_mut().find(|link| link.name.as_bytes() == name) else { return };
     match is_about {
-        About::Introduction => link.store.look_again(),
+        About::Introduction => link.store.reread_introduction(),
         About::Mailbox => link.endpoint.handle_hint(),
         About::Stray => link.store.handle_stray(event.path),
     }

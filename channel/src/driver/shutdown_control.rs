@@ -1,6 +1,6 @@
-//! What the toolstack orders of the whole domain through `control/shutdown`: power off, reboot,
-//! suspend (xen docs/misc/xenstore-paths.pandoc, "~/control/shutdown"). The driver has the only
-//! xenstore client, so it listens; what is done about an order is the image's affair.
+//! Shutdown requests of the toolstack for the domain, through `control/shutdown`: power off,
+//! reboot, suspend (xen docs/misc/xenstore-paths.pandoc, "~/control/shutdown"). The driver has the
+//! only xenstore client, so it receives and acknowledges the requests; the image carries them out.
 
 use xenbus::words::position;
 use xenbus::{Refusal, Reply, Request};
@@ -9,25 +9,25 @@ use super::{Driver, Purpose};
 use crate::instant::Instant;
 use crate::limits::{BEAT, INTRODUCTION_BEATS};
 
-/// Where orders stand, in the own home.
+/// The node of shutdown requests, relative to the domain's home.
 const PATH: &str = "control/shutdown";
 
-/// The token of the watch on it.
+/// The token of the watch on [`PATH`].
 const TOKEN: &str = "o";
 
-/// What the toolstack wants the domain to do.
+/// A shutdown request of the toolstack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShutdownRequest {
-    /// `poweroff` or `halt`: end in order.
+    /// `poweroff` or `halt`: shut down cleanly.
     PowerOff,
-    /// `reboot`: end in order, to be started again.
+    /// `reboot`: shut down cleanly; the toolstack restarts the domain.
     Reboot,
-    /// `suspend`: be saved or moved.
+    /// `suspend`: suspend for save or migration.
     Suspend,
 }
 
 impl ShutdownRequest {
-    fn of_word(word: &[u8]) -> Option<Self> {
+    fn from_word(word: &[u8]) -> Option<Self> {
         const ORDERS: [ShutdownRequest; 4] = [
             ShutdownRequest::PowerOff,
             ShutdownRequest::PowerOff,
@@ -38,55 +38,56 @@ impl ShutdownRequest {
     }
 }
 
-/// A request about orders.
+/// A xenstore request that concerns shutdown requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ControlOp {
-    /// WATCH the place.
+    /// WATCH the node.
     Watch,
-    /// READ what stands there.
+    /// READ the node.
     Read,
-    /// WRITE nothing there: the order was understood.
+    /// WRITE an empty value: acknowledges the shutdown request.
     Acknowledge,
 }
 
-/// What is known of orders, and what is to be asked next. One request about orders is under way at
-/// most, and while an order waits to be taken the next one is not read: it stays in xenstore, so
-/// that it neither replaces the first nor is acknowledged unseen.
+/// The state of shutdown requests. At most one [`ControlOp`] is outstanding. While a shutdown
+/// request waits to be taken, the next one is not read: it stays in xenstore, so that it neither
+/// replaces the first nor is acknowledged without being seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ShutdownControl {
-    /// When the watch is asked for: after the links' first requests, which are more urgent.
+    /// When to submit the WATCH: after the links' first requests, which are more urgent.
     listen_at: Option<Instant>,
     next: Option<ControlOp>,
     is_under_way: bool,
-    /// Read and not yet taken.
+    /// A shutdown request that was read and not taken yet.
     order: Option<ShutdownRequest>,
 }
 
 impl ShutdownControl {
-    /// Nothing known, nothing asked.
+    /// No shutdown request, nothing outstanding.
     pub(super) const NONE: Self =
         Self { listen_at: None, next: None, is_under_way: false, order: None };
 
-    /// The ring is new, and listening begins at `at`. An order that waits is acknowledged once
-    /// more: whether the first acknowledgement was carried out is not known.
+    /// Starts on a new ring, with the WATCH due at `at`. A waiting shutdown request is acknowledged
+    /// again, because the first acknowledgement may have been lost.
     pub(super) fn begin(&mut self, at: Instant) {
         let next = self.order.map(|_| ControlOp::Acknowledge);
         *self = Self { listen_at: Some(at), next, is_under_way: false, order: self.order };
     }
 
-    /// Whether an event's path is the place of orders.
-    pub(super) fn is_about(path: &str) -> bool {
+    /// Whether the path of a watch event is the node of shutdown requests.
+    pub(super) fn is_shutdown_path(path: &str) -> bool {
         path == PATH
     }
 
-    /// The place may have changed. An acknowledgement goes first, and brings a hint of its own.
+    /// The node may have changed. A pending acknowledgement goes first; it causes another watch
+    /// event.
     pub(super) fn handle_hint(&mut self) {
         self.next = self.next.or(Some(ControlOp::Read));
     }
 
-    /// An op was answered. A refused read leaves an order where it is, for the next event. Gives
-    /// the refusal of the watch: the domain is without orders until it is asked for again, as seldom
-    /// as a lost introduction. Until then only `xl destroy` ends it.
+    /// Handles a reply, and returns the refusal if the watch was refused. The watch is then retried
+    /// after the period of a lost introduction; until then only `xl destroy` stops the domain.
+    /// After a refused READ the shutdown request stays in xenstore for the next event.
     pub(super) fn handle_answer(
         &mut self,
         op: ControlOp,
@@ -100,7 +101,7 @@ impl ShutdownControl {
                 return Some(*refusal);
             }
             (ControlOp::Read, Ok(Reply::Value(value))) => {
-                if let Some(order) = ShutdownRequest::of_word(value) {
+                if let Some(order) = ShutdownRequest::from_word(value) {
                     self.order = Some(order);
                     self.next = Some(ControlOp::Acknowledge);
                 }
@@ -110,18 +111,18 @@ impl ShutdownControl {
         None
     }
 
-    /// Whether nothing new may be asked of xenstore: the domain is about to be suspended, and its
-    /// ring must be empty then.
-    pub(super) fn hold_still(&self) -> bool {
+    /// Whether no new request may be submitted: the domain is about to be suspended, and its ring
+    /// must be empty.
+    pub(super) fn blocks_requests(&self) -> bool {
         self.order == Some(ShutdownRequest::Suspend)
     }
 
-    /// Whether something waits to be asked, and may be.
+    /// Whether a request is due and may be submitted.
     pub(super) fn is_waiting(&self) -> bool {
         self.next.is_some_and(|op| self.may_ask(op))
     }
 
-    /// When the watch is asked for, if it may be.
+    /// When the WATCH is due; [`Instant::NEVER`] if it may not be submitted.
     pub(super) fn deadline(&self) -> Instant {
         self.listen_at.filter(|_| self.may_ask(ControlOp::Watch)).unwrap_or(Instant::NEVER)
     }
@@ -147,20 +148,20 @@ impl ShutdownControl {
 }
 
 impl Driver {
-    /// The next order of the toolstack, already acknowledged. [`ShutdownRequest::Suspend`] comes once every
-    /// request has been answered, and none is made before it is taken: nothing is under way in the
-    /// ring.
+    /// Returns the next shutdown request of the toolstack, after its acknowledgement was submitted.
+    /// [`ShutdownRequest::Suspend`] is returned only when no request is outstanding, and the driver
+    /// submits none before it is taken, so the ring is empty.
     pub fn poll_shutdown_request(&mut self) -> Option<ShutdownRequest> {
         if self.shutdown.is_waiting() {
-            return None; // First the acknowledgement goes out: the order may end the image.
+            return None; // Acknowledge first: the request may end the image.
         }
-        if self.shutdown.hold_still() && !self.is_quiet() {
+        if self.shutdown.blocks_requests() && !self.is_quiet() {
             return None;
         }
         self.shutdown.order.take()
     }
 
-    /// Asks what is due about orders, after the links have asked.
+    /// Submits the request that is due, after those of the links.
     pub(super) fn submit_control_op(&mut self, now: Instant) {
         let Some(op) = self.shutdown.due(now) else { return };
         let request = match op {
@@ -183,12 +184,12 @@ mod tests {
 
     #[test]
     fn only_the_toolstacks_words_are_orders() {
-        assert_eq!(ShutdownRequest::of_word(b"poweroff"), Some(ShutdownRequest::PowerOff));
-        assert_eq!(ShutdownRequest::of_word(b"halt"), Some(ShutdownRequest::PowerOff));
-        assert_eq!(ShutdownRequest::of_word(b"reboot"), Some(ShutdownRequest::Reboot));
-        assert_eq!(ShutdownRequest::of_word(b"suspend"), Some(ShutdownRequest::Suspend));
+        assert_eq!(ShutdownRequest::from_word(b"poweroff"), Some(ShutdownRequest::PowerOff));
+        assert_eq!(ShutdownRequest::from_word(b"halt"), Some(ShutdownRequest::PowerOff));
+        assert_eq!(ShutdownRequest::from_word(b"reboot"), Some(ShutdownRequest::Reboot));
+        assert_eq!(ShutdownRequest::from_word(b"suspend"), Some(ShutdownRequest::Suspend));
         for word in [&b""[..], b"Poweroff", b"poweroff ", b"\xff"] {
-            assert_eq!(ShutdownRequest::of_word(word), None);
+            assert_eq!(ShutdownRequest::from_word(word), None);
         }
     }
 
@@ -198,7 +199,7 @@ mod tests {
         orders
     }
 
-    /// Submits what is due, which must be this, and answers it.
+    /// Submits the due request, which must be `op`, and answers it.
     fn exchange(orders: &mut ShutdownControl, op: ControlOp, value: &[u8]) {
         assert_eq!(orders.due(Instant::START), Some(op));
         orders.handle_submitted(op);
@@ -225,10 +226,10 @@ mod tests {
             let mut orders = ShutdownControl::NONE;
             orders.handle_hint();
             exchange(&mut orders, ControlOp::Read, word);
-            assert_eq!(orders.hold_still(), order == ShutdownRequest::Suspend);
+            assert_eq!(orders.blocks_requests(), order == ShutdownRequest::Suspend);
             orders.handle_hint();
             exchange(&mut orders, ControlOp::Acknowledge, b"");
-            orders.handle_hint(); // Of the acknowledgement itself.
+            orders.handle_hint(); // The event of the acknowledgement itself.
             assert_eq!(orders.due(Instant::START), None);
             assert!(!orders.is_waiting());
             assert_eq!(orders.order.take(), Some(order));

@@ -1,23 +1,23 @@
-//! What happened to xenstore and was not taken yet. A caller that takes all of it after each step
-//! gets everything in order. For a slower one the queue stays bounded: what repeats an event that
-//! still waits replaces it, so that no kind of event is ever lost.
+//! The queue of xenstore events that were not taken yet. A caller that takes all events after each
+//! step gets every event in order. For a slower caller the queue stays bounded: an event replaces a
+//! waiting event of the same kind, so no kind of event is lost.
 
 use core::mem::discriminant;
 
 use super::StoreEvent;
 
-/// Ends and beginnings of silences that may wait. One step makes three at most: the end of a
-/// silence, another one, and its end.
+/// The number of `Silent` and `Answering` events that may wait. One step causes at most three: the
+/// end of a silence, the start of another, and its end.
 const SILENCES_MAX: usize = 3;
 
-/// Every other kind of event waits once: [`StoreEvent::WatchRefused`],
+/// Each other kind of event waits at most once: [`StoreEvent::WatchRefused`],
 /// [`StoreEvent::ShutdownWatchRefused`], [`StoreEvent::Ended`].
 const OTHERS_MAX: usize = 3;
 
-/// The queue cannot be full: `push` keeps both bounds.
+/// `push` enforces both bounds, so the queue cannot overflow.
 const EVENTS_MAX: usize = SILENCES_MAX + OTHERS_MAX;
 
-/// The events that wait, oldest first, without gaps.
+/// The waiting events, oldest first, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StoreEvents([Option<StoreEvent>; EVENTS_MAX]);
 
@@ -29,8 +29,8 @@ impl StoreEvents {
         if is_silence(&event) {
             let waiting = self.0.iter().flatten().filter(|other| is_silence(other)).count();
             if waiting == SILENCES_MAX {
-                // The last one that waits is the opposite: without both, the rest still alternates
-                // and ends with what is true.
+                // The last waiting event is the opposite. Without the two, the rest still
+                // alternates and ends with the current state.
                 self.remove_last(is_silence);
                 return;
             }
@@ -47,7 +47,7 @@ impl StoreEvents {
         event
     }
 
-    /// The ring is another one: that the last one ended is no longer true.
+    /// Drops [`StoreEvent::Ended`], which was about a replaced ring.
     pub(super) fn forget_end(&mut self) {
         self.remove_last(|event| matches!(event, StoreEvent::Ended(_)));
     }
@@ -80,8 +80,8 @@ mod tests {
         core::iter::from_fn(|| events.pop()).collect()
     }
 
-    /// Pushes every sequence of `left` more events that a driver can make, nothing being taken, and
-    /// checks what waits after each.
+    /// Pushes every sequence of up to `left` events that a driver can cause without taking any, and
+    /// checks the queue after each.
     fn push_all(events: StoreEvents, pushed: &mut Vec<StoreEvent>, is_silent: bool, left: u32) {
         check(events, pushed, is_silent);
         if left == 0 {

@@ -1,34 +1,34 @@
-//! Which endpoints behave alike, for a checker that need not tell them apart: what no input can
-//! bring to light again is put to rest.
+//! Canonical forms of an endpoint for the model checker: state that no input can reveal is dropped.
 
 use super::{Endpoint, Phase, Seq, WrittenRegister};
 use crate::epoch::Epoch;
 use crate::instant::Instant;
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
-    /// An endpoint that answers every input as this one does, now and later, but for
-    /// [`Endpoint::stored`], which it asks nobody for. Two endpoints that differ only in what is
-    /// past have the same one.
+    /// Returns an endpoint that reacts to every future input as this one does, except for
+    /// [`Endpoint::stored`]. Endpoints that differ only in irrelevant history have the same
+    /// canonical form.
     ///
-    /// `returns` tells of an epoch whether a register from it may still be read, now or later. One
-    /// from which nothing will come need not be remembered by an endpoint that is not up.
+    /// `returns` reports whether a register from an epoch may still be read. An endpoint that is
+    /// down can forget an epoch from which no register will be read.
     #[must_use]
     pub fn canonical(&self, returns: impl Fn(Epoch) -> bool) -> Self {
         let is_down = self.phase == Phase::Down;
         let mut canonical = self.clone();
         canonical.stored = Seq::NONE;
         canonical.peer = self.peer.filter(|peer| !is_down || returns(*peer));
-        // What landed is looked at when the session begins: a hello in this epoch, to the peer that
-        // is then read.
-        let is_hello = |said: &WrittenRegister| is_down && said.from == self.my;
-        let is_to_somebody = |said: &WrittenRegister| said.to.is_some_and(&returns);
-        canonical.written = self.written.filter(|said| is_hello(said) && is_to_somebody(said));
-        // So is what is under way. Of any other, only whether it is of this epoch counts, when its
-        // answer comes.
-        canonical.writing = self.writing.map(|said| match is_hello(&said) {
-            true => WrittenRegister { to: said.to.filter(|to| returns(*to)), ..said },
+        // The written register matters only when the session begins: if it is a hello in this
+        // epoch, addressed to the peer that is then read.
+        let is_hello = |register: &WrittenRegister| is_down && register.from == self.my;
+        let is_to_live_peer = |register: &WrittenRegister| register.to.is_some_and(&returns);
+        canonical.written =
+            self.written.filter(|register| is_hello(register) && is_to_live_peer(register));
+        // The same holds for an outstanding WRITE. For any other, only whether it is of this epoch
+        // matters when its answer arrives.
+        canonical.writing = self.writing.map(|register| match is_hello(&register) {
+            true => WrittenRegister { to: register.to.filter(|to| returns(*to)), ..register },
             false => WrittenRegister {
-                from: match said.from == self.my {
+                from: match register.from == self.my {
                     true => self.my,
                     false => Epoch::from_bits(!self.my.bits()),
                 },
@@ -38,7 +38,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
                 last: Seq::NONE,
             },
         });
-        // The next delivery brings it to the limit anyway.
+        // The next delivery reaches the limit anyway.
         let limit = COUNT.div_ceil(2) - 1;
         if usize::from(self.unacked.0) >= limit {
             canonical.unacked = (limit as u8, 0);
@@ -46,27 +46,26 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         canonical
     }
 
-    /// Keeps what a link says in the page.
+    /// Keeps the value that a link publishes in the page.
     pub(crate) fn keep_stored(&mut self, other: &Self) {
         self.stored = other.stored;
     }
 
-    /// Whether a READ is under way.
+    /// Whether a READ is outstanding.
     pub const fn is_reading(&self) -> bool {
         self.reading
     }
 
-    /// Moves each timer that is set to `due` if it is due at `now`, else to `later`, and forgets how
-    /// far the hello timer has backed off: for a checker in which any time may pass between two
-    /// inputs.
+    /// Moves each timer that is set to `due` if it is due at `now`, else to `later`, and resets the
+    /// hello back-off. For a checker in which any time may pass between two inputs.
     pub(crate) fn forget_moments(&mut self, now: Instant, due: Instant, later: Instant) {
         self.timers.make_canonical(now, due, later);
         self.hello_step = 0;
     }
 
-    /// The same endpoint with its own messages counted from `own` and the peer's from `peers`, but
-    /// for what the messages themselves say. No rule looks at a number but to compare it with
-    /// another of the same session.
+    /// Returns the same endpoint with its own sequence numbers relative to `own` and the peer's
+    /// relative to `peers`. The rules only compare numbers within a session. Message contents are
+    /// not changed.
     #[must_use]
     pub fn counted_from(&self, own: Seq, peers: Seq) -> Self {
         let mut counted = self.clone();

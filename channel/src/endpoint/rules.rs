@@ -1,6 +1,6 @@
-//! What happens to an endpoint: rules S0 to S11 of docs/protocol.md §4, one function for each
-//! input. A state that an input cannot meet is asserted, never ignored, except where a peer could
-//! bring it about.
+//! The inputs of an endpoint: rules S0 to S11 of docs/protocol.md §4, one function per input. A
+//! combination of state and input that the peer cannot cause is an assertion failure, never
+//! ignored.
 
 use super::{
     Endpoint, Found, HeartbeatPath, Introduction, Phase, ReadFailure, Reading, StoreRequest,
@@ -14,8 +14,8 @@ use crate::queue::encoded_length;
 use crate::register::{Register, Seq};
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
-    /// S0: the user restarts the endpoint in place. Requests under way stay under way; what they
-    /// bring is judged by the new epoch.
+    /// S0: the user restarts the endpoint in place. Outstanding requests stay outstanding; their
+    /// answers are judged by the new epoch.
     pub fn restart(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.assert_drained();
         if self.phase == Phase::Up {
@@ -29,11 +29,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             self.begin_hello(now, Found::AtStart);
             self.permit_due = true;
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
-    /// S0: the domain was suspended and is back. Nothing local has survived: no request is under
-    /// way, and the introduction is another domain's.
+    /// S0: the domain was suspended and resumed. No local state is valid any more: no request is
+    /// outstanding, and the introduction belongs to the former domain.
     pub fn handle_resumed(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.assert_drained();
         if self.phase == Phase::Up {
@@ -46,23 +46,23 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.reading = false;
         self.writing = None;
         self.written = None;
-        (self.dirty, self.read_due, self.look_first) = (false, false, false);
+        (self.dirty, self.read_due, self.read_first) = (false, false, false);
         (self.permit_due, self.mend_due) = (false, false);
         self.mends = 0;
         self.timers = TimerTable::IDLE;
-        self.settle(now);
+        self.update_timers(now);
     }
 
-    /// Whatever was under way in xenstore will never be answered: its ring was reset.
+    /// Outstanding requests will never be answered: the xenstore ring was reset.
     pub fn handle_store_lost(&mut self, now: Instant) {
         self.assert_drained();
         self.reading = false;
         self.writing = None;
         self.written = None;
         self.read_due = self.introduction.is_some();
-        self.look_first = false;
+        self.read_first = false;
         self.dirty = self.introduction.is_some();
-        self.settle(now);
+        self.update_timers(now);
     }
 
     /// S1, S1': the introduction was read.
@@ -83,36 +83,36 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             self.go_down(now, DownReason::Reintroduced, DetectedBy::Introduction, epochs);
         }
         if !same_peer {
-            // Nothing is known of the new peer, and nothing unacked to the old one.
+            // Forget the old peer's epoch, and write nothing meant for it to the new peer.
             self.peer = None;
             self.dirty = false;
         }
-        // Introduced before: whatever is in the mailbox may be old.
+        // After an earlier introduction, the mailbox may already contain a register.
         let found = if known.is_some() { Found::AtStart } else { found };
         self.introduction = Some(read);
         self.mends = 0;
-        // Whatever was written may have been refused, or lost with the peer's home.
+        // The last WRITE may have been refused, or its value removed with the peer's home.
         self.written = None;
         if self.phase == Phase::Up {
             self.dirty = true;
         } else {
             self.begin_hello(now, found);
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
-    /// The mailbox may have changed: a watch event, or a word in the page. Only a READ tells.
+    /// The mailbox may have changed, according to a watch event or a word in the page: read it.
     pub fn handle_hint(&mut self) {
         if self.introduction.is_some() {
             self.read_due = true;
         }
     }
 
-    /// The wish is under way.
-    pub fn handle_submitted(&mut self, now: Instant, wish: StoreRequest) {
+    /// The request that [`Endpoint::poll_request`] returned was submitted.
+    pub fn handle_submitted(&mut self, now: Instant, request: StoreRequest) {
         self.assert_drained();
-        assert!(self.poll_request() == Some(wish));
-        match wish {
+        assert!(self.poll_request() == Some(request));
+        match request {
             StoreRequest::RecreateMailbox => {
                 self.mend_due = false;
                 self.permit_due = true;
@@ -126,15 +126,15 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             StoreRequest::Write => {
                 self.dirty = false;
                 self.unacked = (0, 0);
-                self.writing = Some(self.said());
+                self.writing = Some(self.current_register());
                 self.timers.stop(Timer::Beat);
                 self.timers.stop(Timer::FirstHello);
             }
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
-    /// A READ of the mailbox gave this value (rules S4 to S10).
+    /// A READ of the mailbox returned `value` (rules S4 to S10).
     pub fn handle_read(
         &mut self,
         now: Instant,
@@ -142,8 +142,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) -> Reading {
         self.assert_drained();
-        assert!(self.reading, "an answer without a READ");
-        (self.reading, self.look_first) = (false, false);
+        assert!(self.reading, "answer to a READ that was not submitted");
+        (self.reading, self.read_first) = (false, false);
         let reading = if value.is_empty() {
             Reading::Empty
         } else {
@@ -152,24 +152,24 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
                 Err(_) => Reading::Garbage,
             }
         };
-        self.settle(now);
+        self.update_timers(now);
         self.assert_consistent();
         reading
     }
 
-    /// A READ of the mailbox gave nothing (rule S10).
+    /// A READ of the mailbox returned no value (rule S10).
     pub fn handle_unread(&mut self, now: Instant, failure: ReadFailure) {
         self.assert_drained();
-        assert!(self.reading, "an answer without a READ");
-        (self.reading, self.look_first) = (false, false);
+        assert!(self.reading, "answer to a READ that was not submitted");
+        (self.reading, self.read_first) = (false, false);
         match failure {
-            ReadFailure::Absent => self.plan_mend(now),
+            ReadFailure::Absent => self.plan_recreation(now),
             ReadFailure::Later => {
                 self.read_due = true;
                 self.back_off(now);
             }
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
     /// A WRITE of the register was answered. Only the answer to one of the present epoch counts.
@@ -180,32 +180,31 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         self.assert_drained();
-        let said = self.writing.take();
-        assert!(said.is_some(), "an answer without a WRITE");
-        let Some(said) = said.filter(|said| said.from == self.my) else { return };
+        let written = self.writing.take();
+        assert!(written.is_some(), "answer to a WRITE that was not submitted");
+        let Some(written) = written.filter(|written| written.from == self.my) else { return };
         self.written = None;
         match outcome {
             WriteOutcome::Done => {
-                self.written = Some(said);
-                self.stored = self.stored.max(said.last);
+                self.written = Some(written);
+                self.stored = self.stored.max(written.last);
             }
             WriteOutcome::Refused if self.phase == Phase::Up => {
                 self.go_down(now, DownReason::WriteRefused, DetectedBy::Store, epochs);
             }
-            // The peer is not there yet, or its mailbox not open to this domain: the hello timer
-            // tries again.
+            // The peer's mailbox does not exist or is not writable yet: the hello timer retries.
             WriteOutcome::Refused => {}
             WriteOutcome::Later => {
                 self.dirty = true;
                 self.back_off(now);
             }
         }
-        self.settle(now);
+        self.update_timers(now);
         self.assert_consistent();
     }
 
-    /// S11: somebody testifies that the session is over. Without a session it says nothing.
-    pub fn handle_verdict(
+    /// S11: the peer was found dead or misbehaving, so the session ends. Ignored without a session.
+    pub fn handle_peer_failure(
         &mut self,
         now: Instant,
         reason: DownReason,
@@ -215,11 +214,11 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.assert_drained();
         if self.phase == Phase::Up {
             self.go_down(now, reason, detected_by, epochs);
-            self.settle(now);
+            self.update_timers(now);
         }
     }
 
-    /// The message that [`Endpoint::message`] shows was delivered.
+    /// The message that [`Endpoint::message`] returns was delivered.
     pub fn handle_delivered(&mut self) {
         self.assert_drained();
         let Some(message) = self.inbox.first() else { return };
@@ -228,13 +227,14 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.delivered = self.delivered.next();
         self.unacked.0 = self.unacked.0.saturating_add(1);
         self.unacked.1 = self.unacked.1.saturating_add(u16::try_from(bytes).unwrap_or(u16::MAX));
-        // A lone acknowledgement waits for the next WRITE, which the beat brings within a period.
-        // One that a sender may be blocked without does not wait: half the window, or so many bytes
-        // that the longest message would not fit beside them. In the page it costs nothing.
+        // A single acknowledgement waits for the next WRITE, at most one beat period. It does not
+        // wait if the sender may be blocked: after half the window, or when the longest message
+        // would no longer fit beside the unacknowledged bytes. An acknowledgement in the page is
+        // free.
         let bytes_kept = BYTES.saturating_sub(MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_MAX);
         let is_much = usize::from(self.unacked.0) >= COUNT.div_ceil(2)
             || usize::from(self.unacked.1) >= bytes_kept;
-        match self.traffic {
+        match self.heartbeat_path {
             HeartbeatPath::Register => self.dirty |= is_much,
             HeartbeatPath::Both | HeartbeatPath::Page | HeartbeatPath::Suspect => {
                 self.ack_urgent |= is_much
@@ -242,8 +242,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// The peer's words in the page: the last message that it has sent, and the last one delivered
-    /// there (rule Q).
+    /// Handles the peer's words in the page: the last message it sent and the last one it delivered
+    /// (rule Q).
     pub fn handle_page(
         &mut self,
         now: Instant,
@@ -260,36 +260,36 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             self.go_down(now, reason, DetectedBy::Page, epochs);
         } else {
             self.acknowledge(delivered);
-            // Once for each value: a peer that leaves a wrong word there is read at the pace of
-            // beats, not of steps.
+            // Handle each value once, so that a wrong word causes at most one READ per beat, not
+            // one per step.
             if sent != self.page_hint {
                 self.page_hint = sent;
                 if sent > self.received() {
-                    // The event of that WRITE is on its way and says the same: to read before it
-                    // comes is to read twice.
-                    let grace = self.pace.beat.divided(PAGE_GRACE_DIVISOR);
+                    // The watch event of that WRITE is probably in transit. Reading before it
+                    // arrives would mean reading twice.
+                    let grace = self.timing.beat.divided(PAGE_GRACE_DIVISOR);
                     self.timers.set(Timer::Page, now.after(grace));
                 }
             }
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
-    /// How life and acknowledgements travel from now on.
-    pub fn set_heartbeat_path(&mut self, now: Instant, traffic: HeartbeatPath) {
-        if self.phase == Phase::Up && self.traffic != traffic {
-            self.traffic = traffic;
-            if traffic == HeartbeatPath::Register {
+    /// Sets where beats and acknowledgements are sent from now on.
+    pub fn set_heartbeat_path(&mut self, now: Instant, heartbeat_path: HeartbeatPath) {
+        if self.phase == Phase::Up && self.heartbeat_path != heartbeat_path {
+            self.heartbeat_path = heartbeat_path;
+            if heartbeat_path == HeartbeatPath::Register {
                 self.page_hint = Seq::NONE;
             }
-            self.settle(now);
+            self.update_timers(now);
         }
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.assert_drained();
-        // Each timer at most once: with a period of zero they would be due again at once.
+        // Fire each timer at most once: with a period of zero it would be due again immediately.
         let due = core::iter::from_fn(|| self.timers.take_due(now));
         let mut fired = [None; TIMERS.len()];
         for (place, timer) in fired.iter_mut().zip(due) {
@@ -298,7 +298,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         for timer in fired.into_iter().flatten() {
             self.fire(now, timer);
         }
-        self.settle(now);
+        self.update_timers(now);
     }
 
     fn fire(&mut self, now: Instant, timer: Timer) {

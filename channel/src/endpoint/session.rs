@@ -1,6 +1,5 @@
-//! What a session does inside: the parts that several inputs share (docs/protocol.md §4 and §5). A
-//! register is taken here, the endpoint goes up and down here, and the timers follow the state
-//! here.
+//! The parts of a session that several inputs share (docs/protocol.md §4 and §5): processing a
+//! register, going up and down, and updating the timers.
 
 use super::{Endpoint, Found, HeartbeatPath, Outbox, Phase, Reading, SessionEvent, Timer};
 use crate::epoch::{Epoch, EpochSource};
@@ -11,7 +10,7 @@ use crate::queue::Queue;
 use crate::register::{Register, Seq};
 
 impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
-    /// S4 to S9.
+    /// S4 to S9: processes a valid register.
     pub(super) fn take_register(
         &mut self,
         now: Instant,
@@ -21,20 +20,21 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         let header = register.header;
         let is_news = self.peer != Some(header.from);
         if self.phase == Phase::Up && is_news {
-            // S7. Up again only on another reading: this one is addressed to the old epoch.
+            // S7. This register is addressed to the old epoch, so only a later one can bring the
+            // endpoint up.
             self.go_down(now, DownReason::PeerRestarted, DetectedBy::Register, epochs);
             self.peer = Some(header.from);
             return Reading::Hello;
         }
         if self.phase == Phase::Down && is_news {
-            // S4. The own epoch stays: drawing a new one would be news to the peer, and so on.
+            // S4. Keep the own epoch: a new one would make the peer answer with another, endlessly.
             self.peer = Some(header.from);
             self.dirty = true;
             self.hello_step = 0;
             self.timers.set(Timer::Hello, now.after(self.hello_delay()));
         }
         if header.to != Some(self.my) {
-            // S6 and S9: not addressed to this life. Neither ack nor messages are looked at.
+            // S6 and S9: addressed to another epoch. Its acknowledgement and messages are ignored.
             return Reading::Hello;
         }
         if self.phase == Phase::Down {
@@ -47,7 +47,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         }
     }
 
-    /// S5: the peer has echoed the present epoch.
+    /// S5: the peer has echoed the current epoch.
     pub(super) fn go_up(&mut self, peer: Epoch) {
         assert!(self.event.is_none());
         assert!(self.sent == Seq::NONE && self.delivered == Seq::NONE);
@@ -56,13 +56,13 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.timers.stop(Timer::Hello);
         self.timers.stop(Timer::FirstHello);
         self.permit_due = false;
-        // The peer needs a register that names it. One that was written, or is on its way, is not
-        // written twice: nothing wipes it.
-        let said = Some(self.said());
-        self.dirty = self.written != said && self.writing != said;
+        // The peer needs a register that names it. If one was written or is outstanding, do not
+        // write it again: nothing erases it.
+        let current = Some(self.current_register());
+        self.dirty = self.written != current && self.writing != current;
     }
 
-    /// S8: acknowledgement and messages of the present session.
+    /// S8: processes the acknowledgement and messages of the current session.
     pub(super) fn take_session(
         &mut self,
         now: Instant,
@@ -78,16 +78,16 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             None
         };
         if let Some(breach) = breach {
-            // A register that takes an endpoint up and breaks the protocol at once must still
-            // give both events; the caller drains one at a time.
+            // The session may have come up by this same register, and its `Up` event may not be
+            // taken yet.
             self.end_by_breach(now, breach, epochs);
             return;
         }
         self.acknowledge(header.ack);
         let mut inbox = Queue::EMPTY;
         for (seq, message) in register.iter() {
-            // What does not fit in a smaller queue than the peer's is read again later: it stays
-            // in the register until it is acknowledged.
+            // If this queue is smaller than the peer's, the remaining messages are read again
+            // later: they stay in the register until they are acknowledged.
             if seq > self.delivered && inbox.push(message).is_err() {
                 break;
             }
@@ -102,14 +102,14 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         if let Some(SessionEvent::Up { .. }) = self.event.take() {
-            // Never announced: an up and a down in one breath are nothing to the user.
+            // The user has not seen the `Up`: report neither event.
             self.forget_session(now, epochs);
         } else {
             self.go_down(now, DownReason::Protocol(breach), DetectedBy::Register, epochs);
         }
     }
 
-    /// Own messages up to `seq` have been delivered.
+    /// The peer has acknowledged own messages up to `seq`.
     pub(super) fn acknowledge(&mut self, seq: Seq) {
         assert!(seq <= self.sent);
         while self.acked < seq {
@@ -119,7 +119,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.stored = self.stored.max(self.acked);
     }
 
-    /// The last message that was read, delivered or not.
+    /// The last message that was read, whether or not it was delivered.
     pub(super) fn received(&self) -> Seq {
         // At most COUNT more than delivered.
         Seq(self.delivered.0.saturating_add(self.inbox.count() as u32))
@@ -138,7 +138,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.event = Some(SessionEvent::Down { reason, detected_by });
     }
 
-    /// Down: a new epoch, and what is unacknowledged becomes unknown. The peer is kept.
+    /// Goes down: draws a new epoch, and keeps unacknowledged messages to hand back. The peer's
+    /// epoch is kept.
     pub(super) fn forget_session(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.phase = Phase::Down;
         if !self.outbox.is_empty() {
@@ -150,9 +151,9 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.inbox.clear();
         self.unacked = (0, 0);
         self.ack_urgent = false;
-        self.traffic = HeartbeatPath::Register;
+        self.heartbeat_path = HeartbeatPath::Register;
         self.page_hint = Seq::NONE;
-        (self.dirty, self.look_first) = (true, false);
+        (self.dirty, self.read_first) = (true, false);
         self.hello_step = 0;
         self.timers.stop(Timer::Beat);
         self.timers.stop(Timer::Poll);
@@ -160,20 +161,20 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.timers.set(Timer::Hello, now.after(self.hello_delay()));
     }
 
-    /// A hello, and a look at the mailbox just before it.
+    /// Schedules a hello, and a READ of the mailbox before it.
     pub(super) fn say_hello(&mut self) {
-        (self.read_due, self.look_first) = (true, true);
+        (self.read_due, self.read_first) = (true, true);
         self.dirty = true;
     }
 
-    /// Not up, and somebody to say hello to.
+    /// Starts sending hellos to a newly introduced peer.
     pub(super) fn begin_hello(&mut self, now: Instant, found: Found) {
         assert!(self.phase == Phase::Down);
         if found == Found::AtStart {
-            (self.read_due, self.look_first) = (true, true);
+            (self.read_due, self.read_first) = (true, true);
         }
         self.hello_step = 0;
-        let first = now.after(self.pace.first_hello);
+        let first = now.after(self.timing.first_hello);
         if first == now {
             self.dirty = true;
         } else {
@@ -182,49 +183,50 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.timers.set(Timer::Hello, first.after(self.hello_delay()));
     }
 
-    /// Nothing more is asked of a daemon that could not, for a while.
+    /// Delays further requests after a temporary failure of the daemon.
     pub(super) fn back_off(&mut self, now: Instant) {
-        self.timers.set(Timer::Retry, now.after(self.pace.beat.divided(RETRY_DIVISOR)));
+        self.timers.set(Timer::Retry, now.after(self.timing.beat.divided(RETRY_DIVISOR)));
     }
 
-    /// The own mailbox is gone: it is made again, but not for ever.
-    pub(super) fn plan_mend(&mut self, now: Instant) {
+    /// This side's mailbox is gone. It is recreated a limited number of times.
+    pub(super) fn plan_recreation(&mut self, now: Instant) {
         if u32::from(self.mends) >= MENDS_MAX {
             return;
         }
         if self.mends == 0 {
-            self.timers.set(Timer::MendWindow, now.after(self.pace.beat.times(MENDS_BEATS)));
+            self.timers.set(Timer::MendWindow, now.after(self.timing.beat.times(MENDS_BEATS)));
         }
         self.mends += 1;
         self.mend_due = true;
     }
 
-    /// Whether the mailbox keeps vanishing, and is left alone for a while.
+    /// Whether the mailbox was lost so often that recreating it is suspended.
     pub fn has_given_up_mending(&self) -> bool {
         u32::from(self.mends) >= MENDS_MAX
     }
 
-    /// Whether a life goes on that needs neither WRITE nor READ (rule Q). A mailbox that was lost
-    /// lately may not have been made again, for want of quota: only a READ tells.
+    /// Whether the session needs neither WRITE nor READ at present (rule Q). After a recent loss of
+    /// the mailbox it still polls: a missing quota may have prevented its recreation.
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
-            && self.traffic == HeartbeatPath::Page
+            && self.heartbeat_path == HeartbeatPath::Page
             && self.mends == 0
             && self.all_acked()
             && self.page_hint <= self.received()
     }
 
-    /// Sets the beat and poll timers that the state asks for, and takes off the others.
-    pub(super) fn settle(&mut self, now: Instant) {
+    /// Sets the beat and poll timers that the state requires, and cancels them otherwise.
+    pub(super) fn update_timers(&mut self, now: Instant) {
         let is_up = self.phase == Phase::Up;
-        let in_register = matches!(self.traffic, HeartbeatPath::Register | HeartbeatPath::Both);
+        let in_register =
+            matches!(self.heartbeat_path, HeartbeatPath::Register | HeartbeatPath::Both);
         let beats = is_up && (in_register || !self.all_acked());
         let polls = is_up && !self.reading && !self.is_quiet();
         for (timer, wanted) in [(Timer::Beat, beats), (Timer::Poll, polls)] {
             if !wanted {
                 self.timers.stop(timer);
             } else if !self.timers.is_set(timer) {
-                self.timers.set(timer, now.after(self.pace.beat));
+                self.timers.set(timer, now.after(self.timing.beat));
             }
         }
     }

@@ -1,30 +1,30 @@
-//! The endpoint's timers, all of them, in one table (docs/protocol.md §5).
-//! A timer that is not set never fires; one that is set fires once, and who wants it again sets it
-//! again.
+//! The table of all timers of an endpoint (docs/protocol.md §5). A timer that is set fires once; it
+//! must be set again to fire again.
 
 use crate::instant::Instant;
 
-/// What an endpoint waits for.
+/// The timers of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
-    /// Not up: set the permissions again, read the mailbox, write the hello (rule S2).
+    /// While down: set the permissions again, read the mailbox, write the hello (rule S2).
     Hello,
-    /// Newly introduced: the peer has had its chance to say hello first; say it now.
+    /// After an introduction: the peer had time to send its hello first; send this side's now.
     FirstHello,
-    /// Up: write the register again, for its beat and for whatever is unacknowledged (rule S2').
+    /// While up: write the register again, with a new beat and all unacknowledged messages (rule
+    /// S2').
     Beat,
-    /// Up: read the mailbox, whatever events have come (rule S2').
+    /// While up: read the mailbox even without an event (rule S2').
     Poll,
-    /// Connected: the page told of a message, and no event has brought it yet; read the mailbox (rule
-    /// Q).
+    /// While connected: the page announced a message and no watch event has arrived; read the
+    /// mailbox (rule Q).
     Page,
-    /// The daemon could not do a request: it may be tried again.
+    /// The daemon failed temporarily: retry the request.
     Retry,
-    /// The count of mailboxes made again starts from zero.
+    /// Reset the count of recreated mailboxes.
     MendWindow,
 }
 
-/// All of them.
+/// All timers.
 pub const TIMERS: [Timer; 7] = [
     Timer::Hello,
     Timer::FirstHello,
@@ -35,14 +35,14 @@ pub const TIMERS: [Timer; 7] = [
     Timer::MendWindow,
 ];
 
-/// When each timer fires, if it is set.
+/// The expiry time of each timer that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimerTable {
     at: [Option<Instant>; TIMERS.len()],
 }
 
 impl TimerTable {
-    /// Nothing set.
+    /// No timer is set.
     pub const IDLE: Self = Self { at: [None; TIMERS.len()] };
 
     /// Sets a timer, or moves it.
@@ -50,7 +50,7 @@ impl TimerTable {
         self.at[timer as usize] = Some(at);
     }
 
-    /// Takes a timer off.
+    /// Cancels a timer.
     pub fn stop(&mut self, timer: Timer) {
         self.at[timer as usize] = None;
     }
@@ -60,7 +60,7 @@ impl TimerTable {
         self.at[timer as usize].is_some()
     }
 
-    /// Takes off one timer that is due, and names it.
+    /// Clears one timer that is due, and returns it.
     pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
         let due = TIMERS
             .into_iter()
@@ -69,14 +69,14 @@ impl TimerTable {
         Some(due)
     }
 
-    /// Each timer that is set is due at `due` if it is due at `now`, else at `later`.
+    /// Moves each timer that is set to `due` if it is due at `now`, else to `later`.
     pub(super) fn make_canonical(&mut self, now: Instant, due: Instant, later: Instant) {
         for at in self.at.iter_mut().flatten() {
             *at = if *at <= now { due } else { later };
         }
     }
 
-    /// The moment of the next one; [`Instant::NEVER`] if none is set.
+    /// The earliest expiry time; [`Instant::NEVER`] if no timer is set.
     pub fn next(&self) -> Instant {
         self.at.iter().flatten().min().copied().unwrap_or(Instant::NEVER)
     }

@@ -22,8 +22,8 @@ fn connecting() -> Front {
     front.handle_up();
     assert_eq!(front.connect(1), Ok(ONE));
     front.handle_prepared(Ok(offer()));
-    assert_eq!(front.poll_action(), Some(FrontAction::Say(Control::Connect(ONE, offer()))));
-    front.handle_said();
+    assert_eq!(front.poll_action(), Some(FrontAction::Send(Control::Connect(ONE, offer()))));
+    front.handle_sent();
     assert_eq!(front.state(), FrontState::Connecting);
     front
 }
@@ -38,8 +38,8 @@ fn connected() -> Front {
 fn disconnecting() -> Front {
     let mut front = connected();
     front.disconnect().unwrap();
-    assert_eq!(front.poll_action(), Some(FrontAction::SayClosing(Control::Disconnect(ONE))));
-    front.handle_said();
+    assert_eq!(front.poll_action(), Some(FrontAction::SendClosing(Control::Disconnect(ONE))));
+    front.handle_sent();
     assert_eq!(front.state(), FrontState::Disconnecting);
     front
 }
@@ -127,8 +127,8 @@ fn c3_user_closing_word_and_closing_all_lead_to_disconnect() {
         let disconnect = Control::Disconnect(ONE);
         for (mut front, say) in [
             // The back may not have bound its port yet: an event might be lost.
-            (connecting(), FrontAction::Say(disconnect)),
-            (connected(), FrontAction::SayClosing(disconnect)),
+            (connecting(), FrontAction::Send(disconnect)),
+            (connected(), FrontAction::SendClosing(disconnect)),
         ] {
             match way {
                 0 => front.disconnect().unwrap(),
@@ -195,7 +195,7 @@ fn t15_refused_is_terminal_also_where_disconnect_has_crossed_it() {
     let mut unsaid = front;
     unsaid.handle_message(&refused).unwrap();
     assert_eq!(unsaid.poll_action(), Some(FrontAction::Release), "nothing left to say");
-    front.handle_said();
+    front.handle_sent();
     front.handle_message(&refused).unwrap();
     let (_, event) = released(front);
     assert!(matches!(event, Some(Event::Refused { .. })));

@@ -1,12 +1,11 @@
-//! What a link wants done in its domain, one externally visible action at a time, and what comes of
-//! it. [`Link::poll_action`] names the next action; whoever drives the link does it and reports by
-//! [`Link::handle_done`]. The driver does one after the other; a model checker may let another
-//! domain act in between.
+//! The actions of a link in its domain, one externally visible action at a time, and their results.
+//! [`Link::poll_action`] returns the next action; the caller performs it and passes the result to
+//! [`Link::handle_done`]. The driver performs them in a row; a model checker may let another domain
+//! act between any two.
 //!
-//! The order is the protocol's (docs/protocol.md §4, §7, §8): the session's events come first, so
-//! nothing is said to a peer, and no message is taken, before the end of the session that it belongs
-//! to has been dealt with; then the connection's actions, then its messages, then what is due by the
-//! link's [`Agenda`].
+//! The protocol defines the order (docs/protocol.md §4, §7, §8). Session events come first, so the
+//! end of a session is handled before anything is sent and before any message is taken. The actions
+//! of the connection follow, then its messages, then the entries of the [`Agenda`].
 
 use grant::{Epoch, MapError, PageWords, Terms, VerifyError};
 use xen_types::{DomId, Port};
@@ -25,18 +24,18 @@ use crate::message::{APPLICATION, Control};
 use crate::offer::Offer;
 use crate::step::Step;
 
-/// Something that a link wants done. [`Connections`](crate::Connections) has a method for each but
-/// the last.
+/// An action of a link. [`Connections`](crate::Connections) has a method for each variant except
+/// [`Action::Reached`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
     /// Front, rule C1: prepare pages and port.
     Prepare {
-        /// Whom to grant to.
+        /// The domain to grant to.
         peer: DomId,
         /// How many pages, 1 to [`PAGES_MAX`](crate::limits::PAGES_MAX).
         pages: u16,
-        /// What the header says.
+        /// The contents of the page header.
         terms: Terms,
     },
     /// Front, rules C4 and C5: close the fence.
@@ -45,16 +44,16 @@ pub enum Action {
     Release,
     /// Back, rule D2: map the offered pages.
     Map {
-        /// Whose pages.
+        /// The domain that granted the pages.
         peer: DomId,
-        /// What it offers.
+        /// The offered pages and port.
         offer: Offer,
     },
     /// Back, rule D3: compare the header.
     Verify(Terms),
     /// Back, rule D4: bind the front's port.
     Bind {
-        /// Whose port.
+        /// The domain that allocated the port.
         peer: DomId,
         /// The port.
         port: Port,
@@ -63,26 +62,26 @@ pub enum Action {
     Stamp(Epoch),
     /// Back, rules D7 and D8: unmap, then close the port.
     Unmap,
-    /// Either: publish these words in the page.
+    /// Either role: publish these words in the page.
     Publish(PageWords),
-    /// Either: set the closing word.
+    /// Either role: set the closing word.
     SetClosing,
-    /// Either: send the connection's event.
+    /// Either role: send an event through the connection's port.
     Notify,
-    /// Either: copy what the peer has in the page.
+    /// Either role: copy the peer's words from the page.
     Observe,
-    /// Either: ask Xen for the state of the connection's port.
+    /// Either role: query the state of the connection's port.
     AskPort,
-    /// Either: ask Xen whether the peer's domain exists.
+    /// Either role: query whether the peer's domain exists.
     AskDomain(DomId),
-    /// Nothing is to be done: the link has just completed a step.
+    /// Nothing to perform: the link has completed this step.
     Reached(Step),
 }
 
-/// What came of an [`Action`].
+/// The result of an [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
-    /// It was done; there is nothing to report.
+    /// The action has no result.
     Done,
     /// Of [`Action::Prepare`].
     Prepared(Result<Offer, PrepareError>),
@@ -102,69 +101,69 @@ pub enum Completion {
     Domain(PeerState),
 }
 
-/// How far the machine's present action has come, where it is more than one of a link's.
+/// The progress of a machine action that takes more than one [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Progress {
-    /// Nothing of it is done.
+    /// Nothing is done yet.
     NotBegun,
     /// Release: the fence is closed.
     Fenced,
     /// A closing message: the word is set in the page.
     WordSet,
-    /// A closing message: the word is set and the peer notified.
+    /// A closing message: the word is set and the peer is notified.
     WordNotified,
-    /// Stamp: the first words are in the page.
+    /// Stamp: the first words are published in the page.
     Published,
     /// Stamp: the stamp is written.
     Stamped,
 }
 
-/// What is due after an input, in the order of the fields.
+/// The work due after an input, processed in the order of the fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Agenda {
-    /// The page is to be looked at.
+    /// Read the page.
     pub(super) observe: bool,
-    /// Timers are to be looked at.
+    /// Run the timers.
     pub(super) time: bool,
-    /// A READ was answered: is the peer alive?
-    pub(super) judge: bool,
-    /// The own beat in the page may be due.
+    /// A READ was answered: check whether the peer is alive.
+    pub(super) check_liveness: bool,
+    /// Check whether this side's page beat is due.
     pub(super) page_beat: bool,
-    /// Xen is to be asked for the port.
+    /// Query the state of the port.
     pub(super) ask_port: bool,
-    /// Xen is to be asked for the peer's domain.
+    /// Query the existence of the peer's domain.
     pub(super) ask_domain: bool,
-    /// The user is to hear of this introduction.
+    /// Report this introduction to the user.
     pub(super) announce: Option<Introduction>,
-    /// The page is to say what has changed.
+    /// Publish the changed words in the page.
     pub(super) publish: bool,
-    /// The peer is to be woken, because it may be blocked on what was published.
+    /// Notify the peer: it may be blocked on the published words.
     pub(super) notify: bool,
 }
 
-/// When a message goes to the store.
+/// When a message is written to xenstore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hurry {
-    /// At once.
+enum Urgency {
+    /// Immediately.
     Now,
-    /// The page has told the peer already.
+    /// With the next WRITE: the page has already informed the peer.
     WithNextWrite,
 }
 
-/// What comes next.
+/// The next step of the machine.
 enum Next {
     /// An action.
     Do(Action),
-    /// A message of the machine.
-    Say(Control, Hurry),
+    /// Send a control message.
+    Send(Control, Urgency),
 }
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// The next action. It stands until [`Self::handle_done`] reports it; `None` means that nothing
-    /// is left to do until the next input, which must not come before.
+    /// Returns the next action. Complete it with [`Self::handle_done`] before polling again. Poll
+    /// until `None` before the next input.
     ///
-    /// It comes to an end: each turn takes an event, names an action, consumes a message, of which
-    /// there are at most `COUNT`, or ticks off an entry of the agenda.
+    /// The loop terminates: each iteration takes an event, returns an action, consumes one of at
+    /// most `COUNT` messages, or clears an entry of the agenda.
     pub fn poll_action(&mut self, now: Instant, epochs: &mut impl EpochSource) -> Option<Action> {
         loop {
             if let Some(step) = self.reached {
@@ -180,15 +179,17 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             }
             match self.next_of_machine() {
                 Some(Next::Do(action)) => return Some(action),
-                Some(Next::Say(control, hurry)) if self.say(now, control, hurry, epochs) => {
+                Some(Next::Send(control, urgency))
+                    if self.queue_control(now, control, urgency, epochs) =>
+                {
                     continue;
                 }
-                Some(Next::Say(..)) | None => {}
+                Some(Next::Send(..)) | None => {}
             }
             if self.take_message(now, epochs) {
                 continue;
             }
-            // What is in the page decides whether anything is late: it is looked at first.
+            // The page determines whether the peer is late, so read it first.
             if !self.agenda.observe {
                 self.follow_page(now);
             }
@@ -201,10 +202,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// `action`, the one that [`Self::poll_action`] named last, was done.
+    /// Reports the completion of `action`, the last one that [`Self::poll_action`] returned.
     ///
     /// # Panics
-    /// If the completion is not one of that action.
+    /// If `completion` does not match `action`.
     pub fn handle_done(
         &mut self,
         now: Instant,
@@ -218,7 +219,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.front().handle_prepared(prepared);
                 match prepared {
                     Ok(_) => self.reached = Some(Step::Prepared),
-                    Err(_) => self.is_unswept = true,
+                    Err(_) => self.needs_sweep = true,
                 }
             }
             (Action::Fence, Completion::Done) => self.progress = Progress::Fenced,
@@ -232,7 +233,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.back().handle_mapped(mapped);
                 match mapped {
                     Ok(()) => self.reached = Some(Step::Mapped),
-                    Err(_) => self.is_unswept = true,
+                    Err(_) => self.needs_sweep = true,
                 }
             }
             (Action::Verify(_), Completion::Verified(verified)) => {
@@ -281,21 +282,21 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 if state == PortState::Unbound {
                     self.agenda.ask_domain = false;
                     let reason = DownReason::PortUnbound;
-                    self.endpoint.handle_verdict(now, reason, DetectedBy::Port, epochs);
+                    self.endpoint.handle_peer_failure(now, reason, DetectedBy::Port, epochs);
                 }
             }
             (Action::AskDomain(_), Completion::Domain(state)) => {
                 self.agenda.ask_domain = false;
                 if state == PeerState::Gone {
                     let reason = DownReason::PeerGone;
-                    self.endpoint.handle_verdict(now, reason, DetectedBy::Hypervisor, epochs);
+                    self.endpoint.handle_peer_failure(now, reason, DetectedBy::Hypervisor, epochs);
                 }
             }
             (action, completion) => panic!("{completion:?} does not report {action:?}"),
         }
     }
 
-    /// The session's end, for a machine whose session never began.
+    /// Resets the machine when there was no session whose end could do it.
     pub(super) fn machine_down(&mut self) {
         match &mut self.machine {
             Machine::Front(front) => front.handle_down(),
@@ -337,10 +338,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Application messages to be handed back. The machine answers for its own.
+    /// Counts the application messages to hand back. The machine accounts for control messages.
     fn count_unknown(&mut self) -> u16 {
         if self.unknown != Unknown::None {
-            // They are an earlier down's; nothing could be sent since.
+            // They belong to an earlier down; nothing could be sent since.
             return 0;
         }
         let is_application = |message: &&[u8]| message.starts_with(APPLICATION);
@@ -352,11 +353,11 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.endpoint.take_back();
             }
         }
-        // At most a window.
+        // At most the window size.
         count as u16
     }
 
-    /// Takes the next message if it is the connection's; the application's waits for its user.
+    /// Takes the next message if it is a control message. Application messages wait for the user.
     fn take_message(&mut self, now: Instant, epochs: &mut impl EpochSource) -> bool {
         if self.events.room() < ROOM_FOR_MESSAGE {
             return false;
@@ -375,7 +376,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         match (taken, control) {
             (Err(breach), _) => {
                 let reason = DownReason::Protocol(breach);
-                self.endpoint.handle_verdict(now, reason, DetectedBy::Register, epochs);
+                self.endpoint.handle_peer_failure(now, reason, DetectedBy::Register, epochs);
             }
             (Ok(()), Some(Control::Connect(..))) => self.reached = Some(Step::Got),
             (Ok(()), _) => {}
@@ -383,7 +384,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         true
     }
 
-    /// What the machine wants next.
+    /// The next step of the machine.
     fn next_of_machine(&self) -> Option<Next> {
         match &self.machine {
             Machine::Front(front) => front.poll_action().map(|action| self.next_of_front(action)),
@@ -396,8 +397,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             FrontAction::Prepare { number, pages } => {
                 Next::Do(Action::Prepare { peer: self.peer(), pages, terms: self.terms(number) })
             }
-            FrontAction::Say(control) => Next::Say(control, Hurry::Now),
-            FrontAction::SayClosing(control) => self.next_of_closing(control, Hurry::WithNextWrite),
+            FrontAction::Send(control) => Next::Send(control, Urgency::Now),
+            FrontAction::SendClosing(control) => {
+                self.next_of_closing(control, Urgency::WithNextWrite)
+            }
             FrontAction::Release => Next::Do(match self.progress {
                 Progress::Fenced => Action::Release,
                 _ => Action::Fence,
@@ -410,27 +413,27 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             BackAction::Map(offer) => Next::Do(Action::Map { peer: self.peer(), offer }),
             BackAction::Verify(number) => Next::Do(Action::Verify(self.terms(number))),
             BackAction::Bind(port) => Next::Do(Action::Bind { peer: self.peer(), port }),
-            // The first words, then the stamp, and the front is notified last.
+            // Publish the first words, then write the stamp, then notify the front.
             BackAction::Stamp => Next::Do(match self.progress {
                 Progress::Published => Action::Stamp(self.endpoint.epoch()),
                 Progress::Stamped => Action::Notify,
                 _ => Action::Publish(self.words()),
             }),
-            // A front that waits for CONNECTED sees the stamp.
-            BackAction::Say(control @ Control::Connected(_)) => {
-                Next::Say(control, Hurry::WithNextWrite)
+            // The stamp already informs a front that waits for CONNECTED.
+            BackAction::Send(control @ Control::Connected(_)) => {
+                Next::Send(control, Urgency::WithNextWrite)
             }
-            BackAction::Say(control) => Next::Say(control, Hurry::Now),
-            BackAction::SayClosing(control) => self.next_of_closing(control, Hurry::Now),
+            BackAction::Send(control) => Next::Send(control, Urgency::Now),
+            BackAction::SendClosing(control) => self.next_of_closing(control, Urgency::Now),
             BackAction::Unmap => Next::Do(Action::Unmap),
         }
     }
 
-    /// The word in the page first: it reaches a peer whose event is lost.
-    fn next_of_closing(&self, control: Control, hurry: Hurry) -> Next {
+    /// Sets the word in the page first: it reaches the peer even if the event is lost.
+    fn next_of_closing(&self, control: Control, urgency: Urgency) -> Next {
         match self.progress {
             Progress::WordSet => Next::Do(Action::Notify),
-            Progress::WordNotified => Next::Say(control, hurry),
+            Progress::WordNotified => Next::Send(control, urgency),
             _ => Next::Do(Action::SetClosing),
         }
     }
@@ -439,24 +442,24 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         matches!(&self.machine, Machine::Back(back) if back.state() == BackState::Bound)
     }
 
-    /// Puts a control message into the queue; `false` while the queue is full.
-    fn say(
+    /// Queues a control message. Returns `false` if the queue is full.
+    fn queue_control(
         &mut self,
         now: Instant,
         control: Control,
-        hurry: Hurry,
+        urgency: Urgency,
         epochs: &mut impl EpochSource,
     ) -> bool {
         let text = control.emit();
-        let sent = match hurry {
-            Hurry::Now => self.endpoint.send(text.as_bytes()),
-            Hurry::WithNextWrite => self.endpoint.send_with_next_write(now, text.as_bytes()),
+        let sent = match urgency {
+            Urgency::Now => self.endpoint.send(text.as_bytes()),
+            Urgency::WithNextWrite => self.endpoint.send_with_next_write(now, text.as_bytes()),
         };
         match sent {
             Ok(_) => {}
             Err(SendError::NumbersSpent) => {
                 let reason = DownReason::Protocol(Breach::NumbersSpent);
-                self.endpoint.handle_verdict(now, reason, DetectedBy::Own, epochs);
+                self.endpoint.handle_peer_failure(now, reason, DetectedBy::Own, epochs);
                 return true;
             }
             Err(SendError::Full { .. } | SendError::TakeBackFirst) => return false,
@@ -466,8 +469,8 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
         self.progress = Progress::NotBegun;
         match &mut self.machine {
-            Machine::Front(front) => front.handle_said(),
-            Machine::Back(back) => back.handle_said(),
+            Machine::Front(front) => front.handle_sent(),
+            Machine::Back(back) => back.handle_sent(),
         }
         self.reached = match control {
             Control::Connect(..) => Some(Step::ConnectSent),
@@ -479,7 +482,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         true
     }
 
-    /// Ticks off the first entry of the agenda, or names the action that does it.
+    /// Processes the first entry of the agenda, or returns the action for it.
     fn next_on_agenda(&mut self, now: Instant, epochs: &mut impl EpochSource) -> Option<Action> {
         let agenda = &mut self.agenda;
         if agenda.observe {
@@ -489,8 +492,8 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             self.agenda.observe = false;
         } else if core::mem::take(&mut agenda.time) {
             self.handle_time(now);
-        } else if core::mem::take(&mut agenda.judge) {
-            self.judge(now, epochs);
+        } else if core::mem::take(&mut agenda.check_liveness) {
+            self.check_liveness(now, epochs);
         } else if core::mem::take(&mut agenda.page_beat) {
             self.beat_in_page(now);
         } else if agenda.ask_port {
@@ -520,7 +523,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     }
 
     fn terms(&self, number: ConnectionId) -> Terms {
-        // Both sides name the front's epoch: the back's peer.
+        // Both sides use the front's epoch: for the back, the peer's epoch.
         let epoch = match self.machine {
             Machine::Front(_) => Some(self.endpoint.epoch()),
             Machine::Back(_) => self.endpoint.peer_epoch(),

@@ -1,17 +1,17 @@
-//! What a link has to tell, in order, until its user asks. Bounded: each step of the driver adds a
-//! known number at most, and readings that could add more wait until there is room.
+//! The queue of a link's events. It is bounded: each step of the driver adds at most a fixed number
+//! of events, and registers that could add more are not processed until there is room.
 
 use crate::event::Event;
 
-/// Events that a link may have to tell at a time.
+/// The capacity of the queue.
 const EVENTS_MAX: usize = 16;
 
-/// Room that must be left before anything is taken in that can be taken in later: a reading ends a
-/// session at most once (two events) and each message in it adds one; a step's other inputs add
-/// four at most.
+/// The room required before an input is processed that can be deferred. A register ends a session
+/// at most once (two events), and each of its messages adds one event; the other inputs of a step
+/// add at most four.
 pub(super) const ROOM_FOR_READING: usize = 8;
 
-/// Room that must be left before one more message of a reading is looked at.
+/// The room required before another message of a register is processed.
 pub(super) const ROOM_FOR_MESSAGE: usize = 6;
 
 const _: () = assert!(ROOM_FOR_MESSAGE < ROOM_FOR_READING && ROOM_FOR_READING <= EVENTS_MAX);
@@ -28,7 +28,7 @@ impl Events {
     pub(super) const EMPTY: Self =
         Self { places: [const { None }; EVENTS_MAX], first: 0, count: 0 };
 
-    /// How many more there is room for.
+    /// The number of events that still fit.
     pub(super) const fn room(&self) -> usize {
         EVENTS_MAX - self.count as usize
     }

@@ -1,6 +1,6 @@
-//! What happens to a link: answers of xenstore, time, what its page shows, and what a silent peer
-//! means (docs/protocol.md §4, §5). Each input goes to the endpoint first; what follows from it is
-//! done by [`Link::poll_action`], which must have nothing left to do before the next input.
+//! The inputs of a link: xenstore replies and the passing of time (docs/protocol.md §4, §5). Each
+//! input goes to the endpoint first; [`Link::poll_action`] then carries out the consequences. It
+//! must have returned `None` before the next input.
 
 use super::events::ROOM_FOR_READING;
 use super::requests::StoreOp;
@@ -14,8 +14,8 @@ use crate::limits::INTRODUCTION_BEATS;
 use crate::liveness::SilentRead;
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// The domain was restored, perhaps with another domid. Everything that xenstore, the own page
-    /// and the own ports knew is gone.
+    /// The domain was restored, possibly with another domid. Its xenstore state, its mappings and
+    /// its ports are gone.
     pub fn handle_resumed(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         self.assert_drained();
         let was_up = self.endpoint.is_up();
@@ -27,7 +27,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.noticed = 0;
     }
 
-    /// The own introduction was read. `None`: there is none, or none that can be parsed.
+    /// This side's introduction was read. `None` means that it is absent or cannot be parsed.
     pub fn handle_introduction(
         &mut self,
         now: Instant,
@@ -35,7 +35,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         self.assert_drained();
-        self.store.looking = false;
+        self.store.reading_introduction = false;
         match found {
             Some(read) => self.handle_introduced(now, read, epochs),
             None => {
@@ -43,10 +43,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.store.waited = true;
             }
         }
-        // Known to nobody but dom0, and its event may be lost.
+        // The watch event of an introduction may be lost, so poll for it.
         let is_known = self.endpoint.introduction().is_some();
         let rest = self.settings.beat.times(INTRODUCTION_BEATS);
-        self.store.look_at = (!is_known).then(|| now.after(rest));
+        self.store.introduction_at = (!is_known).then(|| now.after(rest));
     }
 
     fn handle_introduced(
@@ -56,7 +56,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         if self.events.room() < ROOM_FOR_READING {
-            self.store.look_again();
+            self.store.reread_introduction();
             return;
         }
         let known = self.endpoint.introduction();
@@ -76,30 +76,31 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// A [`StoreOp::Make`] or [`StoreOp::SetPerms`] was answered.
+    /// A [`StoreOp::MakeMailbox`] or [`StoreOp::SetPerms`] was answered.
     pub fn handle_mailbox_prepared(&mut self, op: StoreOp) {
         match op {
-            StoreOp::Make => self.store.making = false,
+            StoreOp::MakeMailbox => self.store.making = false,
             StoreOp::SetPerms => self.store.permitting = false,
             _ => {}
         }
     }
 
-    /// A watch event named the own mailbox: it may have changed. Only a READ tells.
+    /// A watch event named this side's mailbox: it may have changed, so it must be read.
     pub fn handle_hint(&mut self) {
         self.endpoint.handle_hint();
     }
 
-    /// The own mailbox was read, and holds this.
+    /// This side's mailbox was read and contains `value`.
     pub fn handle_read(&mut self, now: Instant, value: &[u8], epochs: &mut impl EpochSource) {
         self.assert_drained();
         if self.events.room() < ROOM_FOR_READING {
-            // The user is slow: the register stays where it is, and is read again.
+            // The user has not taken its events: leave the register in the mailbox and read it
+            // again.
             self.endpoint.handle_unread(now, ReadFailure::Later);
             return;
         }
         let reading = self.endpoint.handle_read(now, value, epochs);
-        // A session that begins forgets the last one's beats.
+        // Handle these first: a new session resets the beats of the last one.
         while let Some(event) = self.endpoint.poll_event() {
             self.handle_session(now, event);
         }
@@ -110,10 +111,10 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             }
             Reading::Empty | Reading::Hello | Reading::Session { .. } => {}
         }
-        self.agenda = Agenda { observe: true, judge: true, publish: true, ..self.agenda };
+        self.agenda = Agenda { observe: true, check_liveness: true, publish: true, ..self.agenda };
     }
 
-    /// The own mailbox could not be read.
+    /// This side's mailbox could not be read.
     pub fn handle_unread(&mut self, now: Instant, failure: ReadFailure) {
         self.assert_drained();
         self.endpoint.handle_unread(now, failure);
@@ -125,7 +126,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 } else {
                     Notice::MailboxAbsent
                 });
-                self.agenda = Agenda { observe: true, judge: true, ..self.agenda };
+                self.agenda = Agenda { observe: true, check_liveness: true, ..self.agenda };
             }
             ReadFailure::Later => {}
         }
@@ -146,7 +147,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.agenda.publish = true;
     }
 
-    /// Xenstore will not answer what is under way. The session may go on.
+    /// Xenstore will not answer the outstanding requests. The session may continue.
     pub(crate) fn handle_store_lost(&mut self, now: Instant) {
         self.endpoint.handle_store_lost(now);
         self.store.handle_store_lost();
@@ -161,17 +162,18 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
 
     pub(super) fn handle_time(&mut self, now: Instant) {
         if self.endpoint.deadline() <= now {
-            let ticks = self.endpoint.timers().is_set(Timer::Hello);
+            let is_hello_due = self.endpoint.timers().is_set(Timer::Hello);
             self.endpoint.handle_timeout(now);
-            // The hello timer looks for a lost introduction too: the peer may have another domid.
-            if ticks && !self.endpoint.is_up() {
-                self.store.look_again();
+            // Read the introduction too: the peer may have another domid, and the event may be
+            // lost.
+            if is_hello_due && !self.endpoint.is_up() {
+                self.store.reread_introduction();
             }
         }
         self.store.handle_time(now);
     }
 
-    /// Reports something odd, once.
+    /// Reports a notice once.
     pub(super) fn notice(&mut self, notice: Notice) {
         let bit = 1u16 << notice as u16;
         if self.noticed & bit == 0 && self.events.room() > ROOM_FOR_READING {
@@ -180,22 +182,28 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// A READ was answered, and what it showed was taken in: is the peer dead (docs/protocol.md §5)?
-    pub(super) fn judge(&mut self, now: Instant, epochs: &mut impl EpochSource) {
+    /// Checks whether the peer is dead, after the answer to a READ was processed (docs/protocol.md
+    /// §5).
+    pub(super) fn check_liveness(&mut self, now: Instant, epochs: &mut impl EpochSource) {
         if !self.endpoint.is_up() {
             return;
         }
         match self.liveness.handle_answer(self.read_issued, now) {
             SilentRead::Alive => {}
             SilentRead::Dead(detected_by) => {
-                self.endpoint.handle_verdict(now, DownReason::BeatsMissed, detected_by, epochs);
+                self.endpoint.handle_peer_failure(
+                    now,
+                    DownReason::BeatsMissed,
+                    detected_by,
+                    epochs,
+                );
             }
-            // Xen may know at once.
+            // Xen may already know that the peer is gone.
             SilentRead::Missed => (self.agenda.ask_port, self.agenda.ask_domain) = (true, true),
         }
     }
 
-    /// Inputs come one at a time.
+    /// All actions of the last input must be complete.
     fn assert_drained(&self) {
         assert!(
             self.agenda == Agenda::default() && self.reached.is_none(),

@@ -1,6 +1,6 @@
-//! The page header of a live connection: what the peer says there, what this side says, and beats
-//! (docs/protocol.md §9, rule Q). The peer may write every word read here at any time: it is copied
-//! once and can only make this side look, go on or give up, never go wrong.
+//! The page header of a live connection: the words of both sides, and the beats (docs/protocol.md
+//! §9, rule Q). The peer may write every word read here at any time. Each word is copied once and
+//! can only make this side read its mailbox, continue, or end the session or connection.
 
 use grant::{Closing, Fence, PageWords};
 
@@ -14,19 +14,19 @@ use crate::front::FrontState;
 use crate::instant::Instant;
 use crate::register::Seq;
 
-/// How late a beat in the page is.
+/// How late the peer's page beat is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Lateness {
-    /// Not, or there is no page to beat in.
+    /// Not late, or there is no live page.
     None,
-    /// Late enough to ask the mailbox.
+    /// Late enough to poll the mailbox.
     Late,
-    /// By as many beats as mean death: the mailbox is asked once more.
+    /// Late by the limit of missed beats: the mailbox is read once more.
     Overdue,
 }
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// Whether there is a page to say something in: from the connection's beginning to its end.
+    /// Whether this side may publish words in a page.
     pub const fn has_live_page(&self) -> bool {
         match &self.machine {
             Machine::Front(front) => matches!(
@@ -43,7 +43,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Whether the port's other end must be there.
+    /// Whether the peer must have the port bound.
     pub(super) const fn is_bound(&self) -> bool {
         match &self.machine {
             Machine::Front(front) => matches!(front.state(), FrontState::Connected),
@@ -51,13 +51,13 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Whether acknowledgements and beats may travel in the page. A front that is leaving does not
-    /// rely on it: the back may unmap at any moment.
+    /// Whether acknowledgements and beats may travel in the page. A front that is disconnecting
+    /// does not rely on the page: the back may unmap it at any time.
     const fn is_carried_by_page(&self) -> bool {
         self.is_bound()
     }
 
-    /// When a beat in the page is late, or later than that; [`Instant::NEVER`] if it is not waited for.
+    /// When the page beat next becomes late or overdue; [`Instant::NEVER`] if no beat is expected.
     pub fn late_at(&self) -> Instant {
         if !self.is_carried_by_page() || !self.liveness.page_moved() {
             return Instant::NEVER;
@@ -69,7 +69,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Begins and ends the page's part in the link's life, as the machine says.
+    /// Starts or stops the page beat according to the state of the machine.
     fn begin_or_end_page(&mut self, now: Instant) {
         match (self.page_beat_at, self.has_live_page()) {
             (None, true) => {
@@ -85,24 +85,24 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Follows the machine, and decides how late the peer's beat in the page is.
+    /// Updates the page beat, and determines how late the peer's page beat is.
     pub(super) fn follow_page(&mut self, now: Instant) {
         self.begin_or_end_page(now);
-        let traffic = self.traffic(now);
-        let lateness = match traffic {
+        let heartbeat_path = self.heartbeat_path(now);
+        let lateness = match heartbeat_path {
             HeartbeatPath::Suspect if self.liveness.overdue_at() <= now => Lateness::Overdue,
             HeartbeatPath::Suspect => Lateness::Late,
             _ => Lateness::None,
         };
         let before = core::mem::replace(&mut self.lateness, lateness);
-        self.endpoint.set_heartbeat_path(now, traffic);
+        self.endpoint.set_heartbeat_path(now, heartbeat_path);
         if lateness > before {
-            // Only the mailbox tells whether the peer lives.
+            // Only the mailbox can show whether the peer is alive.
             self.endpoint.handle_hint();
         }
     }
 
-    fn traffic(&self, now: Instant) -> HeartbeatPath {
+    fn heartbeat_path(&self, now: Instant) -> HeartbeatPath {
         if !self.is_carried_by_page() {
             HeartbeatPath::Register
         } else if !self.liveness.page_moved() {
@@ -114,7 +114,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    /// Whether a look at the page could show anything.
+    /// Whether the page may contain words of the peer.
     pub fn is_page_watched(&self) -> bool {
         let is_connecting = match &self.machine {
             Machine::Front(front) => front.state() == FrontState::Connecting,
@@ -130,37 +130,37 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         match &self.machine {
-            Machine::Front(_) => self.see_back(now, seen, epochs),
-            Machine::Back(_) => self.see_front(now, seen, epochs),
+            Machine::Front(_) => self.observe_back(now, seen, epochs),
+            Machine::Back(_) => self.observe_front(now, seen, epochs),
         }
     }
 
-    /// C2 and C3: the back's stamp, then what it says.
-    fn see_back(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
+    /// C2 and C3: handles the back's stamp, then its words.
+    fn observe_back(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
         let Some(peer) = self.endpoint.peer_epoch() else { return };
         let Machine::Front(front) = &mut self.machine else { return };
-        // Words beside another stamp are not this session's.
+        // Words next to another stamp belong to another session.
         if (seen.stamp.epoch, seen.stamp.number) != (peer, front.number()) {
             return;
         }
         front.handle_stamp(seen.stamp, peer);
-        // Before the closing word, which brings an event of its own.
+        // Take it before the closing word, which reports an event too.
         if let Some(event) = front.poll_event() {
             self.handle_machine_event(event);
         }
-        self.take_words(now, seen.words, epochs);
+        self.handle_words(now, seen.words, epochs);
         if seen.closing == Closing::Asked {
             self.front().handle_closing_word();
         }
     }
 
-    /// D5: the fence first, then what the front says; D7: that it leaves.
-    fn see_front(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
+    /// D5: handles the fence, then the front's words; D7: then its closing word.
+    fn observe_front(&mut self, now: Instant, seen: &Observation, epochs: &mut impl EpochSource) {
         if seen.fence == Fence::Closed {
-            self.endpoint.handle_verdict(now, DownReason::Fenced, DetectedBy::Page, epochs);
+            self.endpoint.handle_peer_failure(now, DownReason::Fenced, DetectedBy::Page, epochs);
             return;
         }
-        self.take_words(now, seen.words, epochs);
+        self.handle_words(now, seen.words, epochs);
         if seen.closing == Closing::Asked
             && self.has_live_page()
             && let Machine::Back(back) = &mut self.machine
@@ -169,7 +169,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
     }
 
-    fn take_words(&mut self, now: Instant, words: PageWords, epochs: &mut impl EpochSource) {
+    fn handle_words(&mut self, now: Instant, words: PageWords, epochs: &mut impl EpochSource) {
         if !self.has_live_page() {
             return;
         }
@@ -178,29 +178,29 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.endpoint.handle_page(now, Seq(words.sent), Seq(words.delivered), epochs);
     }
 
-    /// The own beat, and once a period a look at what Xen knows of the peer: of its port in any case,
-    /// so that its end is noticed within a beat although its last beat was just seen; of the domain
-    /// where it is silent.
+    /// Sends this side's page beat, and queries Xen once a period: the port always, so that a peer
+    /// that dies right after a beat is detected within one period; the domain only if the peer is
+    /// silent.
     pub(super) fn beat_in_page(&mut self, now: Instant) {
         let Some(at) = self.page_beat_at.filter(|at| *at <= now) else { return };
         let period = self.settings.beat;
-        // From the intended moment, so that beats do not drift; after a long sleep from now on.
+        // Count from the scheduled time, so that beats do not drift; after a long sleep, from now.
         let next = at.after(period);
         self.page_beat_at = Some(if next <= now { now.after(period) } else { next });
         self.liveness.next_beat();
-        self.liveness.handle_tick();
+        self.liveness.handle_own_page_beat();
         self.agenda.ask_port = true;
         self.agenda.ask_domain = now.since(self.liveness.alive_at()) >= period;
     }
 
-    /// Whether the page does not yet say what was sent or delivered. A beat alone is no hurry.
+    /// Whether the page lacks the latest `sent` or `delivered`. A new beat alone is not urgent.
     pub(super) fn has_unpublished(&self) -> bool {
         let words = self.words();
         self.has_live_page()
             && (words.sent, words.delivered) != (self.published.sent, self.published.delivered)
     }
 
-    /// What this side has to say in the page.
+    /// The words that this side publishes in the page.
     pub(super) fn words(&self) -> PageWords {
         PageWords {
             beat: self.liveness.beat(),

@@ -1,4 +1,4 @@
-//! A link's requests to xenstore, and what their answers mean (docs/protocol.md §2 to §4).
+//! The xenstore requests of a link, and the handling of their replies (docs/protocol.md §2 to §4).
 
 use xen_types::DomId;
 use xenbus::{Cause, Client, Permission, Refusal, Reply, Request, RequestId, TransactionId};
@@ -11,42 +11,42 @@ use crate::instant::Instant;
 use crate::limits::{REGISTER_BYTES_MAX, RETRY_DIVISOR};
 use crate::text::parse_decimal;
 
-/// A request of one link.
+/// A xenstore request of one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreOp {
-    /// READ the own introduction.
-    Look,
-    /// MKDIR the own mailbox: makes it if it is absent, and never touches its value.
-    Make,
-    /// SET_PERMS of the own mailbox: the peer may read and write, nobody else.
+    /// READ this side's introduction.
+    ReadIntroduction,
+    /// MKDIR this side's mailbox: creates it if it is absent, and never changes its value.
+    MakeMailbox,
+    /// SET_PERMS of this side's mailbox: only the peer may read and write it.
     SetPerms,
-    /// READ the own mailbox.
+    /// READ this side's mailbox.
     Read,
     /// WRITE the register into the peer's mailbox.
     Write,
-    /// RM a node that has no business below the mailbox.
-    Clean,
+    /// RM a stray node below or beside the mailbox.
+    RemoveStray,
 }
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
-    /// The next request of this link, if there is one that may go now.
+    /// Returns the next request that may be submitted now.
     pub fn next_op(&self, now: Instant) -> Option<StoreOp> {
-        if self.store.look_due && !self.store.looking {
-            return Some(StoreOp::Look);
+        if self.store.introduction_due && !self.store.reading_introduction {
+            return Some(StoreOp::ReadIntroduction);
         }
         match self.endpoint.poll_request() {
-            Some(StoreRequest::RecreateMailbox) if !self.store.making => Some(StoreOp::Make),
+            Some(StoreRequest::RecreateMailbox) if !self.store.making => Some(StoreOp::MakeMailbox),
             Some(StoreRequest::SetPerms) if !self.store.permitting => Some(StoreOp::SetPerms),
             Some(StoreRequest::Read) => Some(StoreOp::Read),
             Some(StoreRequest::Write) => Some(StoreOp::Write),
             Some(StoreRequest::RecreateMailbox | StoreRequest::SetPerms) | None => {
-                self.store.may_clean(now, self.settings.beat).then_some(StoreOp::Clean)
+                self.store.may_clean(now, self.settings.beat).then_some(StoreOp::RemoveStray)
             }
         }
     }
 
-    /// Submits an op. `None` if the client takes no more now; then nothing has changed.
+    /// Submits a request. Returns `None`, without any change, if the client has no room.
     pub(crate) fn submit(
         &mut self,
         op: StoreOp,
@@ -55,16 +55,20 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         client: &mut Client,
     ) -> Option<RequestId> {
         let id = match op {
-            StoreOp::Look => self.submit_own(client, &self.name.introduction(), Asked::Value),
-            StoreOp::Make => self.submit_own(client, &self.name.mailbox(), Asked::Node),
-            StoreOp::Read => self.submit_own(client, &self.name.mailbox(), Asked::Value),
+            StoreOp::ReadIntroduction => {
+                self.submit_own(client, &self.name.introduction(), NodeRequest::Read)
+            }
+            StoreOp::MakeMailbox => {
+                self.submit_own(client, &self.name.mailbox(), NodeRequest::MakeDirectory)
+            }
+            StoreOp::Read => self.submit_own(client, &self.name.mailbox(), NodeRequest::Read),
             StoreOp::SetPerms => self.submit_permit(own, client),
             StoreOp::Write => self.submit_write(client),
-            StoreOp::Clean => {
+            StoreOp::RemoveStray => {
                 let request = Request::Remove { path: self.store.stray() };
                 let id = client.submit(TransactionId::NONE, request).ok();
                 if id.is_none() && client.in_flight() < xenbus::IN_FLIGHT_MAX {
-                    // A name that the client does not take as a path: no daemon has such a node.
+                    // The client rejects the name as a path, so no such node can exist.
                     self.store.stray_length = 0;
                 }
                 id
@@ -74,22 +78,24 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         Some(id)
     }
 
-    /// The request that [`Self::next_op`] named is under way.
+    /// The request that [`Self::next_op`] returned was submitted.
     pub fn handle_submitted(&mut self, op: StoreOp, now: Instant) {
         match op {
-            StoreOp::Look => (self.store.look_due, self.store.looking) = (false, true),
-            StoreOp::Make => self.store.making = true,
+            StoreOp::ReadIntroduction => {
+                (self.store.introduction_due, self.store.reading_introduction) = (false, true)
+            }
+            StoreOp::MakeMailbox => self.store.making = true,
             StoreOp::SetPerms => self.store.permitting = true,
             StoreOp::Read => self.read_issued = now,
             StoreOp::Write => _ = self.liveness.next_beat(),
-            StoreOp::Clean => self.store.note_cleaning(now, self.settings.beat),
+            StoreOp::RemoveStray => self.store.note_cleaning(now, self.settings.beat),
         }
         let request = match op {
-            StoreOp::Make => Some(StoreRequest::RecreateMailbox),
+            StoreOp::MakeMailbox => Some(StoreRequest::RecreateMailbox),
             StoreOp::SetPerms => Some(StoreRequest::SetPerms),
             StoreOp::Read => Some(StoreRequest::Read),
             StoreOp::Write => Some(StoreRequest::Write),
-            StoreOp::Look | StoreOp::Clean => None,
+            StoreOp::ReadIntroduction | StoreOp::RemoveStray => None,
         };
         if let Some(request) = request {
             self.endpoint.handle_submitted(now, request);
@@ -100,12 +106,12 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         &self,
         client: &mut Client,
         path: &crate::names::Path,
-        asked: Asked,
+        request: NodeRequest,
     ) -> Option<RequestId> {
         let path = path.as_str();
-        let request = match asked {
-            Asked::Value => Request::Read { path },
-            Asked::Node => Request::MakeDirectory { path },
+        let request = match request {
+            NodeRequest::Read => Request::Read { path },
+            NodeRequest::MakeDirectory => Request::MakeDirectory { path },
         };
         client.submit(TransactionId::NONE, request).ok()
     }
@@ -132,7 +138,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.endpoint.emit(self.liveness.beat().wrapping_add(1), out)
     }
 
-    /// An op was answered.
+    /// A request was answered.
     pub(crate) fn handle_answer(
         &mut self,
         op: StoreOp,
@@ -141,41 +147,41 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         epochs: &mut impl EpochSource,
     ) {
         match op {
-            StoreOp::Look => self.handle_look(result, now, epochs),
-            StoreOp::Make | StoreOp::SetPerms => {
+            StoreOp::ReadIntroduction => self.handle_introduction_answer(result, now, epochs),
+            StoreOp::MakeMailbox | StoreOp::SetPerms => {
                 self.handle_mailbox_prepared(op);
                 self.note_own_refusal(&result);
             }
             StoreOp::Read => self.handle_read_answer(result, now, epochs),
             StoreOp::Write => self.handle_write_answer(result, now, epochs),
-            // A node that the peer owns may withstand: then it stays, at the cost of the peer's
-            // quota and nobody else's.
-            StoreOp::Clean => {
+            // Removal of a node that the peer owns may fail. The node then counts against the
+            // peer's quota only.
+            StoreOp::RemoveStray => {
                 self.store.cleaning = false;
                 self.notice(Notice::StrayNodes);
             }
         }
     }
 
-    fn handle_look(
+    fn handle_introduction_answer(
         &mut self,
         result: Result<Reply<'_>, Refusal>,
         now: Instant,
         epochs: &mut impl EpochSource,
     ) {
-        self.store.looking = false;
+        self.store.reading_introduction = false;
         if let Err(refusal) = &result
             && !matches!(refusal.cause(), Cause::Absent | Cause::Permission)
         {
-            // The daemon could not. Whether there is an introduction is as unknown as before.
-            self.store.look_at = Some(now.after(self.settings.beat.divided(RETRY_DIVISOR)));
+            // The daemon failed, so whether an introduction exists is still unknown.
+            self.store.introduction_at = Some(now.after(self.settings.beat.divided(RETRY_DIVISOR)));
             return;
         }
         let found = match result {
             Ok(Reply::Value(value)) => {
                 let found = parse_introduction(value);
-                // dom0 makes the mailbox first, and the introduction above it comes into being
-                // empty.
+                // dom0 creates the mailbox first, which creates the introduction above it with an
+                // empty value.
                 if found.is_none() && !value.is_empty() {
                     self.notice(Notice::GarbageIntroduction);
                 }
@@ -196,7 +202,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             Ok(Reply::Value(value)) => self.handle_read(now, value, epochs),
             Ok(_) => self.handle_unread(now, ReadFailure::Later),
             Err(refusal) => {
-                // An absent node below a parent that is not readable is refused, not absent.
+                // xenstored reports EACCES for an absent node below an unreadable parent.
                 let failure = match refusal.cause() {
                     Cause::Absent | Cause::Permission => ReadFailure::Absent,
                     _ => ReadFailure::Later,
@@ -226,13 +232,14 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         self.handle_written(now, outcome, epochs);
     }
 
-    /// The daemon should let a domain do as it likes with its own nodes.
+    /// Reports a refused request on one of this domain's own nodes.
     fn note_own_refusal(&mut self, result: &Result<Reply<'_>, Refusal>) {
         match result {
             Ok(_) => {}
             Err(refusal) => match refusal.cause() {
                 Cause::Quota => self.notice(Notice::Quota),
-                // The mailbox is not there yet: reading it will find that out, and mend it.
+                // The mailbox does not exist yet: the next READ detects this, and the link
+                // recreates it.
                 Cause::Absent => {}
                 _ => self.notice(Notice::StoreRefused),
             },
@@ -240,16 +247,16 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     }
 }
 
-/// What is asked of an own node.
+/// The request on one of this domain's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    /// Its value.
-    Value,
-    /// To be there.
-    Node,
+enum NodeRequest {
+    /// READ its value.
+    Read,
+    /// MKDIR the node.
+    MakeDirectory,
 }
 
-/// Reads `<peer-domid> <number>`, to the letter.
+/// Parses exactly `<peer-domid> <number>`.
 fn parse_introduction(value: &[u8]) -> Option<Introduction> {
     let mut words = value.split(|&byte| byte == b' ');
     let peer = parse_decimal(words.next()?)?;

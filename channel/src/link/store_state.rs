@@ -1,37 +1,38 @@
-//! What a link has going on in xenstore besides its endpoint's READ and WRITE: whether its
-//! introduction is to be read, what it has under way, and the stray node to remove next.
+//! The xenstore state of a link besides its endpoint's READ and WRITE: whether its introduction
+//! must be read, which requests are outstanding, and the next stray node to remove.
 
 use crate::instant::{Duration, Instant};
 use crate::limits::STRAYS_PER_BEAT;
 
-/// Longest name of a stray node that is kept; a longer one is the peer's own quota wasted.
+/// The longest path of a stray node that is removed. Longer ones stay, at the cost of the peer's
+/// quota.
 const STRAY_BYTES_MAX: usize = 128;
 
-/// What a link has going on in xenstore besides its endpoint's READ and WRITE.
+/// The xenstore state of a link besides its endpoint's READ and WRITE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StoreState {
-    pub(super) look_due: bool,
-    pub(super) looking: bool,
-    /// A look has found no introduction.
+    pub(super) introduction_due: bool,
+    pub(super) reading_introduction: bool,
+    /// An earlier READ found no introduction.
     pub(super) waited: bool,
-    pub(super) look_at: Option<Instant>,
+    pub(super) introduction_at: Option<Instant>,
     pub(super) making: bool,
     pub(super) permitting: bool,
     pub(super) cleaning: bool,
     stray: [u8; STRAY_BYTES_MAX],
     pub(super) stray_length: u8,
-    /// Strays removed since `cleaned_at`.
+    /// Stray nodes removed since `cleaned_at`.
     cleaned: u32,
     cleaned_at: Instant,
 }
 
 impl StoreState {
-    /// The introduction is to be read.
+    /// The initial state: the introduction must be read.
     pub(crate) const NEW: Self = Self {
-        look_due: true,
-        looking: false,
+        introduction_due: true,
+        reading_introduction: false,
         waited: false,
-        look_at: None,
+        introduction_at: None,
         making: false,
         permitting: false,
         cleaning: false,
@@ -42,33 +43,33 @@ impl StoreState {
     };
 
     /// The introduction may have changed.
-    pub(crate) fn look_again(&mut self) {
-        self.look_due = true;
+    pub(crate) fn reread_introduction(&mut self) {
+        self.introduction_due = true;
     }
 
-    /// Whether an earlier look has found no introduction.
+    /// Whether an earlier READ found no introduction.
     pub(crate) const fn has_waited(&self) -> bool {
         self.waited
     }
 
-    /// When the introduction is looked for though nothing says that there is one.
-    pub(crate) fn look_at(&self) -> Instant {
-        self.look_at.unwrap_or(Instant::NEVER)
+    /// When to read the introduction without a watch event.
+    pub(crate) fn introduction_at(&self) -> Instant {
+        self.introduction_at.unwrap_or(Instant::NEVER)
     }
 
     pub(crate) fn handle_time(&mut self, now: Instant) {
-        if self.look_at.is_some_and(|at| at <= now) {
-            self.look_at = None;
-            self.look_due = true;
+        if self.introduction_at.is_some_and(|at| at <= now) {
+            self.introduction_at = None;
+            self.introduction_due = true;
         }
     }
 
-    /// A node is below the mailbox, or beside it: `path` is relative to the home.
+    /// A stray node exists below or beside the mailbox. `path` is relative to the domain's home.
     pub(crate) fn handle_stray(&mut self, path: &str) {
         let path = top_of_stray(path);
         if let Some(place) = self.stray.get_mut(..path.len()) {
             place.copy_from_slice(path.as_bytes());
-            // Shorter than STRAY_BYTES_MAX, which fits.
+            // At most STRAY_BYTES_MAX, which fits in a u8.
             self.stray_length = path.len() as u8;
         }
     }
@@ -78,7 +79,8 @@ impl StoreState {
         core::str::from_utf8(bytes).unwrap_or("")
     }
 
-    /// Whether a stray may be removed now: a few in a beat period, or the peer would keep us busy.
+    /// Whether a stray node may be removed now. The rate is limited per beat period, because the
+    /// peer controls how many there are.
     pub(super) fn may_clean(&self, now: Instant, period: Duration) -> bool {
         self.stray_length > 0
             && !self.cleaning
@@ -94,17 +96,19 @@ impl StoreState {
         self.stray_length = 0;
     }
 
-    /// Whatever was under way will never be answered.
+    /// Outstanding requests will never be answered.
     pub(crate) fn handle_store_lost(&mut self) {
-        (self.looking, self.making, self.permitting, self.cleaning) = (false, false, false, false);
-        self.look_due = true;
+        (self.reading_introduction, self.making, self.permitting, self.cleaning) =
+            (false, false, false, false);
+        self.introduction_due = true;
     }
 }
 
-/// The node to remove for a stray: removing takes what is below with it, and a peer that makes
-/// `box/x/y` at once has made `box/x` too, of which no event tells.
+/// Returns the node to remove for a stray path. Removal includes all children, and a peer that
+/// creates `box/x/y` also creates `box/x`, for which no event arrives.
 fn top_of_stray(path: &str) -> &str {
-    // `data/tether/<digit>/<link>/` comes first: a stray is the fifth part, or the sixth below `box`.
+    // After `data/tether/<digit>/<link>/`, the stray is the fifth component, or the sixth below
+    // `box`.
     let below_box = path.as_bytes().split(|&byte| byte == b'/').nth(4) == Some(b"box");
     let slashes_before_its_end = if below_box { 5 } else { 4 };
     let mut slashes = path.bytes().enumerate().filter(|&(_, byte)| byte == b'/');

@@ -165,12 +165,12 @@ fn an_answer_to_the_former_lifes_write_says_nothing_about_the_new_one() {
     pair.end(A).handle_written(now, WriteOutcome::Done, &mut epochs);
     assert_eq!(pair.end(A).stored().0, 0);
     // Permissions and the read come first; the hello is still unacked.
-    let mut wishes = std::vec::Vec::new();
-    while let Some(wish) = pair.end(A).poll_request() {
-        wishes.push(wish);
+    let mut requests = std::vec::Vec::new();
+    while let Some(request) = pair.end(A).poll_request() {
+        requests.push(request);
         pair.submit(A);
         pair.serve(A);
         pair.answer(A);
     }
-    assert!(wishes.contains(&StoreRequest::Write));
+    assert!(requests.contains(&StoreRequest::Write));
 }

@@ -127,8 +127,8 @@ impl Pair {
     pub(super) fn submit(&mut self, side: usize) -> bool {
         let now = self.now;
         let this = &mut self.sides[side];
-        let Some(wish) = this.end.poll_request() else { return false };
-        match wish {
+        let Some(request) = this.end.poll_request() else { return false };
+        match request {
             StoreRequest::Read => this.flights.push_back(Flight::Read),
             StoreRequest::Write => {
                 let mut value = [0; REGISTER_BYTES_MAX];
@@ -143,7 +143,7 @@ impl Pair {
             }
             StoreRequest::RecreateMailbox => {}
         }
-        this.end.handle_submitted(now, wish);
+        this.end.handle_submitted(now, request);
         true
     }
 
@@ -264,7 +264,7 @@ impl Pair {
     pub(super) fn verdict(&mut self, side: usize) {
         let now = self.now;
         let this = &mut self.sides[side];
-        this.end.handle_verdict(
+        this.end.handle_peer_failure(
             now,
             DownReason::BeatsMissed,
             DetectedBy::Register,

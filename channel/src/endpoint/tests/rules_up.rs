@@ -104,14 +104,14 @@ fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
     let mut mends = 0;
     for _ in 0..50 {
         pair.end(A).handle_hint();
-        while let Some(wish) = pair.end(A).poll_request() {
-            mends += u32::from(wish == StoreRequest::RecreateMailbox);
+        while let Some(request) = pair.end(A).poll_request() {
+            mends += u32::from(request == StoreRequest::RecreateMailbox);
             let now = pair.now;
-            pair.end(A).handle_submitted(now, wish);
-            if wish == StoreRequest::Read {
+            pair.end(A).handle_submitted(now, request);
+            if request == StoreRequest::Read {
                 pair.end(A).handle_unread(now, ReadFailure::Absent);
             }
-            if wish == StoreRequest::Write {
+            if request == StoreRequest::Write {
                 pair.end(A).handle_written(now, WriteOutcome::Done, &mut Counter(1000));
             }
         }
@@ -244,12 +244,12 @@ fn q_a_mailbox_that_was_lost_is_read_until_it_is_known_to_be_there() {
     assert!(pair.end(A).deadline() <= later);
     pair.end(A).handle_timeout(later);
     assert!(!pair.end(A).is_quiet());
-    let wishes = core::iter::from_fn(|| {
-        let wish = pair.end(A).poll_request()?;
-        pair.end(A).handle_submitted(later, wish);
-        Some(wish)
+    let requests = core::iter::from_fn(|| {
+        let request = pair.end(A).poll_request()?;
+        pair.end(A).handle_submitted(later, request);
+        Some(request)
     });
-    assert!(wishes.take(3).any(|wish| wish == StoreRequest::Read));
+    assert!(requests.take(3).any(|request| request == StoreRequest::Read));
 }
 
 #[test]
@@ -301,6 +301,6 @@ fn q_an_acknowledgement_in_the_page_beyond_what_was_sent_is_a_breach() {
 fn an_event_that_is_not_taken_before_the_next_input_is_a_mistake() {
     let mut pair = Pair::up();
     let (now, mut epochs) = (pair.now, Counter(1000));
-    pair.end(A).handle_verdict(now, DownReason::Fenced, DetectedBy::Page, &mut epochs);
+    pair.end(A).handle_peer_failure(now, DownReason::Fenced, DetectedBy::Page, &mut epochs);
     pair.end(A).handle_timeout(now.after(Duration::from_milliseconds(1)));
 }

@@ -206,11 +206,11 @@ fn submit(world: &mut World, side: Side, op: StoreOp, rules: &mut Rules<'_>) {
     let length = domain.link.write_value(&mut value);
     domain.link.handle_submitted(op, rules.now);
     match op {
-        StoreOp::Look => {
+        StoreOp::ReadIntroduction => {
             let read = Introduction { peer: side.other().domid(), number: 1 };
             domain.link.handle_introduction(rules.now, Some(read), &mut rules.epochs);
         }
-        StoreOp::Make | StoreOp::SetPerms => domain.link.handle_mailbox_prepared(op),
+        StoreOp::MakeMailbox | StoreOp::SetPerms => domain.link.handle_mailbox_prepared(op),
         StoreOp::Read => domain.requests.push_back(Request::Read),
         StoreOp::Write => {
             domain.requests.push_back(Request::Write(RegisterValue::new(&value[..length])));
@@ -312,10 +312,10 @@ fn check_window(domain: &Domain, bounds: &Bounds) -> Result<(), Wrong> {
     let endpoint = domain.link.endpoint();
     let waits = match domain.link.machine() {
         Machine::Front(front) => {
-            matches!(front.poll_action(), Some(FrontAction::Say(_) | FrontAction::SayClosing(_)))
+            matches!(front.poll_action(), Some(FrontAction::Send(_) | FrontAction::SendClosing(_)))
         }
         Machine::Back(back) => {
-            matches!(back.poll_action(), Some(BackAction::Say(_) | BackAction::SayClosing(_)))
+            matches!(back.poll_action(), Some(BackAction::Send(_) | BackAction::SendClosing(_)))
         }
     };
     if waits || endpoint.sent().after(endpoint.acked()) > bounds.environment.unread_max {

@@ -268,7 +268,12 @@ fn tell(world: &mut World, step: Step) {
         What::Hint => end.handle_hint(),
         What::Restart => end.restart(NOW, &mut source),
         What::Verdict | What::FalseVerdict => {
-            end.handle_verdict(NOW, DownReason::BeatsMissed, DetectedBy::Register, &mut source);
+            end.handle_peer_failure(
+                NOW,
+                DownReason::BeatsMissed,
+                DetectedBy::Register,
+                &mut source,
+            );
         }
         What::Send => {
             let peer = end.peer_epoch().unwrap_or(end.epoch());

@@ -1,5 +1,5 @@
-//! What is said to an endpoint and by it: the words of its four kinds of functions.
-//! Plain values; what they lead to is in the rules (docs/protocol.md §4).
+//! The argument and result types of an endpoint's functions. docs/protocol.md §4 defines their
+//! effects.
 
 use core::fmt;
 
@@ -8,94 +8,95 @@ use crate::event::{DetectedBy, DownReason};
 use crate::ids::DomId;
 use crate::instant::{Duration, Instant};
 
-/// How fast an endpoint goes.
+/// The time parameters of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timing {
     /// The beat period.
     pub beat: Duration,
-    /// How long a newly introduced endpoint leaves the first hello to the peer; zero for one that
-    /// begins.
+    /// How long a newly introduced endpoint waits for the peer's hello before it sends its own;
+    /// zero on the side that sends first.
     pub first_hello: Duration,
 }
 
-/// What an introduction says.
+/// The content of an introduction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Introduction {
-    /// The peer.
+    /// The peer's domid.
     pub peer: DomId,
-    /// Tells one introduction from the next.
+    /// Distinguishes successive introductions.
     pub number: u32,
 }
 
 /// When an introduction was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Found {
-    /// By the first look: the peer may have written long ago.
+    /// By the first READ: the peer may have written its register already.
     AtStart,
-    /// Later, by an event: the mailbox was made a moment ago.
+    /// By a later READ: the mailbox was created recently.
     Later,
 }
 
-/// What an endpoint wants xenstore to do.
+/// A xenstore request of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreRequest {
-    /// Make the own mailbox, leaving one that is there alone, and set its permissions.
+    /// Create this side's mailbox without changing an existing one, then set its permissions.
     RecreateMailbox,
-    /// Set the own mailbox's permissions.
+    /// Set the permissions of this side's mailbox.
     SetPerms,
-    /// Read the own mailbox.
+    /// Read this side's mailbox.
     Read,
-    /// Write the register, as [`emit`](super::Endpoint::emit) gives it, into the peer's mailbox.
+    /// Write the register, encoded by [`emit`](super::Endpoint::emit), into the peer's mailbox.
     Write,
 }
 
-/// What became of a WRITE.
+/// The outcome of a WRITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteOutcome {
-    /// It is there.
+    /// The value was written.
     Done,
-    /// No: no such node, or no permission.
+    /// The node does not exist, or this domain has no permission.
     Refused,
-    /// The daemon could not just now.
+    /// The daemon failed temporarily.
     Later,
 }
 
-/// Why a READ gave no value.
+/// Why a READ returned no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadFailure {
-    /// There is no mailbox.
+    /// The mailbox does not exist.
     Absent,
-    /// The daemon could not just now.
+    /// The daemon failed temporarily.
     Later,
 }
 
-/// What a READ showed.
+/// The classification of a value that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reading {
-    /// Nothing that could be a register (rule S10).
+    /// Not a valid register (rule S10).
     Garbage,
-    /// An empty mailbox: nobody has written yet.
+    /// An empty mailbox: the peer has not written yet.
     Empty,
-    /// A register, but none of the present session.
+    /// A valid register that does not belong to the current session.
     Hello,
-    /// The peer's register of the present session.
+    /// The peer's register of the current session.
     Session {
         /// Its beat.
         beat: u32,
     },
 }
 
-/// Something that happened to the session.
+/// A change of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionEvent {
-    /// It began.
+    /// The session began.
     Up {
-        /// The own epoch.
+        /// This side's epoch.
         my: Epoch,
-        /// The peer's.
+        /// The peer's epoch.
         peer: Epoch,
     },
-    /// It ended. What was unacknowledged is handed back by [`unknown`](super::Endpoint::unknown).
+    /// The session ended. [`unknown`](super::Endpoint::unknown) returns the unacknowledged
+    /// messages.
     Down {
         /// Why.
         reason: DownReason,
@@ -104,17 +105,16 @@ pub enum SessionEvent {
     },
 }
 
-/// How life and acknowledgements travel.
+/// Where beats and acknowledgements are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeartbeatPath {
     /// Both in the register.
     Register,
-    /// Acknowledgements in the page, beats still in the register too: the peer's page beat has not
-    /// moved yet.
+    /// Acknowledgements in the page, beats in both: the peer's page beat has not changed yet.
     Both,
     /// Both in the page.
     Page,
-    /// As [`HeartbeatPath::Page`], but the peer's page beat is late: the mailbox is polled.
+    /// Like [`HeartbeatPath::Page`], but the peer's page beat is late, so the mailbox is polled.
     Suspect,
 }
 
@@ -127,7 +127,7 @@ pub enum SendError {
     /// Back-pressure: too much is unacknowledged. An acknowledgement makes room; it may arrive at
     /// any time.
     Full {
-        /// The endpoint looks for acknowledgements at this time at the latest.
+        /// The latest time at which the endpoint checks for acknowledgements.
         try_again: Instant,
     },
     /// Messages of the last session still wait to be reported as unknown: poll the events first.
