@@ -15,7 +15,7 @@ use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use core::fmt;
 
-use xenbus::{Client, Counts, Ended, Refusal, RequestId, RequestKind};
+use xenbus::{Client, Counts, RequestId, RequestKind};
 
 use crate::connection::EventChannels as _;
 use crate::endpoint::SendError;
@@ -29,30 +29,10 @@ use crate::names::LinkName;
 use crate::platform::Platform;
 pub use shutdown_control::ShutdownRequest;
 use shutdown_control::{ControlOp, ShutdownControl};
+pub use store_events::StoreEvent;
 use store_events::StoreEvents;
 
 const _: () = assert!(REQUESTS_MAX <= xenbus::IN_FLIGHT_MAX);
-
-/// A xenstore event that concerns all links. A caller that takes all events after each step gets
-/// every event in order. A slower caller may miss pairs of `Silent` and `Answering`, and
-/// repetitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StoreEvent {
-    /// Xenstored has not answered a request for a long time. This does not mean that a peer died;
-    /// the links wait.
-    Silent,
-    /// Xenstored answers again. Reported once after each [`StoreEvent::Silent`].
-    Answering,
-    /// The watch was refused, for example because of a quota. The links continue with timers only,
-    /// and the watch is retried. Reported once.
-    WatchRefused(Refusal),
-    /// The watch on shutdown requests was refused. No request is received until the watch is
-    /// retried, after 30 seconds.
-    ShutdownWatchRefused(Refusal),
-    /// The daemon broke the protocol or dropped this domain: no link can continue.
-    Ended(Ended),
-}
 
 /// Why a link was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +350,27 @@ impl Driver {
             deadline = deadline.min(link.deadline());
         }
         deadline
+    }
+
+    /// Returns the next shutdown request of the toolstack, after its acknowledgement was submitted.
+    /// [`ShutdownRequest::Suspend`] is returned only when no request is outstanding, and the driver
+    /// submits none before it is taken, so the ring is empty.
+    pub fn poll_shutdown_request(&mut self) -> Option<ShutdownRequest> {
+        if self.shutdown.is_waiting() {
+            return None; // Acknowledge first: the request may end the image.
+        }
+        if self.shutdown.blocks_requests() && !self.is_quiet() {
+            return None;
+        }
+        self.shutdown.take()
+    }
+
+    /// Submits the request that is due, after those of the links.
+    pub(super) fn submit_control_op(&mut self, now: Instant) {
+        let Some(op) = self.shutdown.due(now) else { return };
+        if self.submit_own(op.request(), Purpose::Control(op), now) {
+            self.shutdown.handle_submitted(op);
+        }
     }
 
     // Getters.

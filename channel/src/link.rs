@@ -8,6 +8,7 @@
 //! the next action for its domain. [`crate::driver`] holds many links.
 
 mod actions;
+mod agenda;
 mod canonical;
 mod events;
 mod inputs;
@@ -29,15 +30,14 @@ use crate::limits::{
     BEAT, BEATS_MISSED_LEAST, BEATS_MISSED_MAX, FIRST_HELLO_DIVISOR, MESSAGE_BYTES_MAX,
     MESSAGES_BYTES, PAGES_MAX, WINDOW,
 };
-use crate::liveness::Liveness;
+use crate::liveness::{Lateness, Liveness};
 use crate::message::{APPLICATION, APPLICATION_BYTES_MAX};
 use crate::names::LinkName;
 use crate::step::Step;
 pub use actions::{Action, Completion};
-use actions::{Agenda, Progress};
+use agenda::{Agenda, Progress};
 pub use canonical::CANONICAL_BEAT;
 use events::Events;
-use page::Lateness;
 pub use requests::StoreOp;
 use store_state::StoreState;
 

@@ -39,6 +39,17 @@ pub enum SilentRead {
     Dead(DetectedBy),
 }
 
+/// How late the peer's page beat is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Lateness {
+    /// Not late, or there is no live page.
+    None,
+    /// Late enough to poll the mailbox.
+    Late,
+    /// Late by the limit of missed beats: the mailbox is read once more.
+    Overdue,
+}
+
 impl Liveness {
     /// Creates counters without any beat.
     ///

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::error::Cause;
+use crate::cause::Cause;
 
 /// Value of the page's error word (xs_wire.h, XENSTORE_ERROR_*).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -27,6 +27,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod blocking;
+mod cause;
 pub mod client;
 pub mod counts;
 pub mod decoder;

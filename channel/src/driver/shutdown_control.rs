@@ -5,7 +5,6 @@
 use xenbus::words::position;
 use xenbus::{Refusal, Reply, Request};
 
-use super::{Driver, Purpose};
 use crate::instant::Instant;
 use crate::limits::{BEAT, INTRODUCTION_BEATS};
 
@@ -47,6 +46,17 @@ pub(super) enum ControlOp {
     Read,
     /// WRITE an empty value: acknowledges the shutdown request.
     Acknowledge,
+}
+
+impl ControlOp {
+    /// The xenstore request.
+    pub(super) const fn request(self) -> Request<'static> {
+        match self {
+            ControlOp::Watch => Request::Watch { path: PATH, token: TOKEN },
+            ControlOp::Read => Request::Read { path: PATH },
+            ControlOp::Acknowledge => Request::Write { path: PATH, value: b"" },
+        }
+    }
 }
 
 /// The state of shutdown requests. At most one [`ControlOp`] is outstanding. While a shutdown
@@ -127,50 +137,29 @@ impl ShutdownControl {
         self.listen_at.filter(|_| self.may_ask(ControlOp::Watch)).unwrap_or(Instant::NEVER)
     }
 
+    /// Takes the shutdown request that was read, if it may be carried out.
+    pub(super) fn take(&mut self) -> Option<ShutdownRequest> {
+        self.order.take()
+    }
+
     fn may_ask(&self, op: ControlOp) -> bool {
         !self.is_under_way && (op == ControlOp::Acknowledge || self.order.is_none())
     }
 
-    fn due(&self, now: Instant) -> Option<ControlOp> {
+    /// The request that is due.
+    pub(super) fn due(&self, now: Instant) -> Option<ControlOp> {
         if self.deadline() <= now {
             return Some(ControlOp::Watch);
         }
         self.next.filter(|op| self.may_ask(*op))
     }
 
-    fn handle_submitted(&mut self, op: ControlOp) {
+    /// `op` was submitted.
+    pub(super) fn handle_submitted(&mut self, op: ControlOp) {
         self.is_under_way = true;
         match op {
             ControlOp::Watch => self.listen_at = None,
             ControlOp::Read | ControlOp::Acknowledge => self.next = None,
-        }
-    }
-}
-
-impl Driver {
-    /// Returns the next shutdown request of the toolstack, after its acknowledgement was submitted.
-    /// [`ShutdownRequest::Suspend`] is returned only when no request is outstanding, and the driver
-    /// submits none before it is taken, so the ring is empty.
-    pub fn poll_shutdown_request(&mut self) -> Option<ShutdownRequest> {
-        if self.shutdown.is_waiting() {
-            return None; // Acknowledge first: the request may end the image.
-        }
-        if self.shutdown.blocks_requests() && !self.is_quiet() {
-            return None;
-        }
-        self.shutdown.order.take()
-    }
-
-    /// Submits the request that is due, after those of the links.
-    pub(super) fn submit_control_op(&mut self, now: Instant) {
-        let Some(op) = self.shutdown.due(now) else { return };
-        let request = match op {
-            ControlOp::Watch => Request::Watch { path: PATH, token: TOKEN },
-            ControlOp::Read => Request::Read { path: PATH },
-            ControlOp::Acknowledge => Request::Write { path: PATH, value: b"" },
-        };
-        if self.submit_own(request, Purpose::Control(op), now) {
-            self.shutdown.handle_submitted(op);
         }
     }
 }

@@ -4,7 +4,28 @@
 
 use core::mem::discriminant;
 
-use super::StoreEvent;
+use xenbus::{Ended, Refusal};
+
+/// A xenstore event that concerns all links. A caller that takes all events after each step gets
+/// every event in order. A slower caller may miss pairs of `Silent` and `Answering`, and
+/// repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreEvent {
+    /// Xenstored has not answered a request for a long time. This does not mean that a peer died;
+    /// the links wait.
+    Silent,
+    /// Xenstored answers again. Reported once after each [`StoreEvent::Silent`].
+    Answering,
+    /// The watch was refused, for example because of a quota. The links continue with timers only,
+    /// and the watch is retried. Reported once.
+    WatchRefused(Refusal),
+    /// The watch on shutdown requests was refused. No request is received until the watch is
+    /// retried, after 30 seconds.
+    ShutdownWatchRefused(Refusal),
+    /// The daemon broke the protocol or dropped this domain: no link can continue.
+    Ended(Ended),
+}
 
 /// The number of `Silent` and `Answering` events that may wait. One step causes at most three: the
 /// end of a silence, the start of another, and its end.

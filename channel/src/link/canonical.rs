@@ -1,11 +1,11 @@
 //! Canonical forms of a link for the model checker, and a shortcut to the peer's complete silence.
 
 use super::Link;
-use super::actions::Agenda;
+use super::agenda::Agenda;
 use super::events::Events;
-use super::page::Lateness;
 use crate::epoch::Epoch;
 use crate::instant::{Duration, Instant};
+use crate::liveness::Lateness;
 
 /// This side's beat in the canonical form of a link. The peer's last beat is 0, so a checker can
 /// use the numbers in between for beats in transit.

@@ -2,10 +2,11 @@
 //! input goes to the endpoint first; [`Link::poll_action`] then carries out the consequences. It
 //! must have returned `None` before the next input.
 
+use super::Link;
+use super::agenda::Agenda;
 use super::events::ROOM_FOR_READING;
 use super::requests::StoreOp;
 use super::store_state::StoreState;
-use super::{Agenda, Link};
 use crate::endpoint::{Found, Introduction, ReadFailure, Reading, Timer, WriteOutcome};
 use crate::epoch::EpochSource;
 use crate::event::{DownReason, Event, Notice};

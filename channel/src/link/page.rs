@@ -12,18 +12,8 @@ use crate::epoch::EpochSource;
 use crate::event::{DetectedBy, DownReason};
 use crate::front::FrontState;
 use crate::instant::Instant;
+use crate::liveness::Lateness;
 use crate::register::Seq;
-
-/// How late the peer's page beat is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Lateness {
-    /// Not late, or there is no live page.
-    None,
-    /// Late enough to poll the mailbox.
-    Late,
-    /// Late by the limit of missed beats: the mailbox is read once more.
-    Overdue,
-}
 
 impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     /// Whether this side may publish words in a page.
