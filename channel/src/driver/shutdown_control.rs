@@ -183,7 +183,7 @@ mod tests {
     use xenbus::{Errno, Refusal, Reply};
 
     #[test]
-    fn only_the_toolstacks_words_are_orders() {
+    fn only_known_words_are_shutdown_requests() {
         assert_eq!(ShutdownRequest::from_word(b"poweroff"), Some(ShutdownRequest::PowerOff));
         assert_eq!(ShutdownRequest::from_word(b"halt"), Some(ShutdownRequest::PowerOff));
         assert_eq!(ShutdownRequest::from_word(b"reboot"), Some(ShutdownRequest::Reboot));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_read_acknowledged_and_kept() {
+    fn a_shutdown_request_is_read_acknowledged_and_kept() {
         let mut orders = listening();
         exchange(&mut orders, ControlOp::Watch, b"");
         assert_eq!(orders.due(Instant::START), None);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn before_an_order_is_taken_only_its_acknowledgement_goes_out() {
+    fn only_the_acknowledgement_is_sent_before_a_shutdown_request_is_taken() {
         for (word, order) in
             [(&b"suspend"[..], ShutdownRequest::Suspend), (b"poweroff", ShutdownRequest::PowerOff)]
         {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_that_is_due_does_not_hold_an_acknowledgement_back() {
+    fn a_due_watch_does_not_delay_an_acknowledgement() {
         let mut orders = listening();
         orders.order = Some(ShutdownRequest::Suspend);
         orders.begin(Instant::START);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_watch_is_asked_for_again() {
+    fn a_refused_watch_is_retried() {
         let mut orders = listening();
         orders.handle_submitted(ControlOp::Watch);
         let refusal = Refusal::Errno(Errno::Equota);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_there_is_no_order() {
+    fn an_empty_node_is_not_a_shutdown_request() {
         let mut orders = ShutdownControl::NONE;
         orders.handle_hint();
         exchange(&mut orders, ControlOp::Read, b"");

@@ -272,7 +272,7 @@ mod tests {
     use xen_types::DomId;
 
     #[test]
-    fn an_introduction_is_a_domid_and_a_number_to_the_letter() {
+    fn an_introduction_is_exactly_a_domid_and_a_number() {
         let read = Introduction { peer: DomId(7), number: 1_700_000_000 };
         assert_eq!(parse_introduction(b"7 1700000000"), Some(read));
         for bad in [&b""[..], b"7", b"7 ", b"7 1 2", b"07 1", b"7 1\n", b"32752 1", b"x 1"] {

@@ -121,7 +121,7 @@ mod tests {
     use super::top_of_stray;
 
     #[test]
-    fn a_stray_is_removed_with_the_directory_it_came_in() {
+    fn a_stray_is_removed_with_its_directory() {
         assert_eq!(top_of_stray("data/tether/e/a/box/x/y/z"), "data/tether/e/a/box/x");
         assert_eq!(top_of_stray("data/tether/e/a/box/x"), "data/tether/e/a/box/x");
         assert_eq!(top_of_stray("data/tether/e/a/other/y"), "data/tether/e/a/other");
