@@ -1,5 +1,5 @@
-//! What the store's daemon may do to a driver: give it a new ring, refuse this or that, forget its
-//! watch; and what the toolstack orders through the store.
+//! Tests of a driver against faults of xenstored: a reset ring, refused requests, a lost watch.
+//! Also tests of the toolstack's shutdown requests.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn a_domain_that_the_daemon_takes_in_anew_goes_on_with_everything_that_was_under
         world.domain(FRONT).driver.send(LINK, &[b'a' + round]).unwrap();
         world.domain(BACK).driver.send(LINK, &[b'A' + round]).unwrap();
         if round % 2 == 0 {
-            // The requests are in the ring, and lost with it.
+            // The requests are lost with the ring.
             world.domain(FRONT).step();
         }
         world.xen.borrow_mut().store.introduce_anew(FRONT);
@@ -44,7 +44,7 @@ fn a_domain_that_the_daemon_takes_in_anew_goes_on_with_everything_that_was_under
     assert_eq!(messages(&world, BACK), [b"a", b"b", b"c", b"d"]);
     assert_eq!(messages(&world, FRONT), [b"A", b"B", b"C", b"D"]);
     assert!(!world.events(FRONT).iter().any(|event| matches!(event, Happened::Down(..))));
-    // The watch on the links and the one on orders are asked for again, and are there once.
+    // Both watches, on links and on shutdown requests, are registered again, once each.
     assert_eq!(world.xen.borrow().store.count_watches(FRONT), 2);
     assert!(world.requests(FRONT) - requests < 100);
 }
@@ -106,7 +106,7 @@ fn a_refusal_on_the_own_nodes_is_named() {
     ] {
         let mut world = World::up(1);
         world.xen.borrow_mut().store.faults.refuse = Some((refused, errno));
-        // Makes the front mend its mailbox.
+        // Makes the front recreate its mailbox.
         world.xen.borrow_mut().store.remove(&World::mailbox(FRONT, "a"));
         world.run_seconds(10);
         assert!(world.has(FRONT, &Happened::Notice(notice)), "{errno}: {:?}", world.events(FRONT));
@@ -127,7 +127,7 @@ fn a_refused_watch_is_named_and_timers_do_its_work() {
     assert!(world.has(FRONT, &Happened::Store(refused)));
 }
 
-/// What happened to xenstore, as the domain has seen it.
+/// The xenstore events that the domain has received.
 fn store_events(world: &World, domid: u16) -> Vec<StoreEvent> {
     let events = world.events(domid).into_iter();
     events
@@ -198,7 +198,7 @@ fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
     assert_eq!(store_events(&world, FRONT), []);
 }
 
-/// dom0 gives an order, and time passes for it to be read.
+/// dom0 writes a shutdown request, and the domain gets time to read it.
 fn order(world: &mut World, word: &[u8]) {
     let path = format!("{}/control/shutdown", home(FRONT));
     let mut xen = world.xen.borrow_mut();
@@ -251,7 +251,7 @@ fn an_order_waits_until_the_one_before_is_taken() {
 }
 
 #[test]
-fn an_order_whose_event_is_repeated_comes_once() {
+fn a_shutdown_request_is_reported_once_despite_repeated_events() {
     let mut world = World::up(1);
     world.run_seconds(3);
     let path = format!("{}/control/shutdown", home(FRONT));
