@@ -39,7 +39,7 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
         driver.step(now, &mut platform);
         while let Some((link, event)) = driver.poll_event() {
             assert_eq!(event, channel::event::Event::Waiting);
-            assert!(waiting.insert(link), "said once");
+            assert!(waiting.insert(link), "reported once");
         }
     }
     assert_eq!(waiting.len(), 100, "every link had its turn");

@@ -199,7 +199,7 @@ fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
 }
 
 /// dom0 writes a shutdown request, and the domain gets time to read it.
-fn order(world: &mut World, word: &[u8]) {
+fn request_shutdown(world: &mut World, word: &[u8]) {
     let path = format!("{}/control/shutdown", home(FRONT));
     let mut xen = world.xen.borrow_mut();
     xen.store.put(&path, word, FRONT);
@@ -215,13 +215,13 @@ fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
     for (word, expected) in
         [(&b"reboot"[..], ShutdownRequest::Reboot), (b"poweroff", ShutdownRequest::PowerOff)]
     {
-        order(&mut world, word);
+        request_shutdown(&mut world, word);
         assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(expected));
         assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
         let path = format!("{}/control/shutdown", home(FRONT));
         assert_eq!(world.xen.borrow().store.value(&path), Some(&b""[..]), "understood");
     }
-    order(&mut world, b"dance");
+    request_shutdown(&mut world, b"dance");
     assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
     assert!(both_up(&world));
 }
@@ -230,7 +230,7 @@ fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
 fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"suspend");
+    request_shutdown(&mut world, b"suspend");
     let quiet_from = world.requests(FRONT);
     world.domain(FRONT).driver.send(LINK, b"not before the resume").unwrap();
     world.run_seconds(2);
@@ -242,8 +242,8 @@ fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
 fn an_order_waits_until_the_one_before_is_taken() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"poweroff");
-    order(&mut world, b"suspend");
+    request_shutdown(&mut world, b"poweroff");
+    request_shutdown(&mut world, b"suspend");
     assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::PowerOff));
     world.domain(FRONT).step();
     world.run_seconds(2);
@@ -273,7 +273,7 @@ fn a_shutdown_request_is_reported_once_despite_repeated_events() {
 fn an_acknowledged_order_outlives_a_reset_of_the_ring() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"poweroff");
+    request_shutdown(&mut world, b"poweroff");
     world.xen.borrow_mut().store.introduce_anew(FRONT);
     world.domain(FRONT).step();
     world.run_seconds(3);

@@ -127,9 +127,15 @@ mod tests {
     fn all_events_of_one_step_are_kept_in_order() {
         let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
         let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
-        let orders = StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota));
-        let step =
-            [answering, orders, refused, silent, answering, StoreEvent::Ended(Ended::Flooded)];
+        let shutdown_refused = StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota));
+        let step = [
+            answering,
+            shutdown_refused,
+            refused,
+            silent,
+            answering,
+            StoreEvent::Ended(Ended::Flooded),
+        ];
         let mut events = StoreEvents::EMPTY;
         for event in step {
             events.push(event);

@@ -221,7 +221,7 @@ impl Pair {
                 return;
             }
         }
-        panic!("an end that writes and reads for ever");
+        panic!("the endpoint keeps issuing requests");
     }
 
     /// Processes both sides' requests until neither has any.
@@ -235,7 +235,7 @@ impl Pair {
                 return;
             }
         }
-        panic!("two ends that write to each other for ever");
+        panic!("the endpoints keep writing to each other");
     }
 
     /// Advances time to the next deadline, and processes all requests.

@@ -101,11 +101,11 @@ fn s10_absent_empty_and_garbage_mailboxes_witness_nothing() {
 #[test]
 fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
     let mut pair = Pair::up();
-    let mut mends = 0;
+    let mut recreated = 0;
     for _ in 0..50 {
         pair.end(A).handle_hint();
         while let Some(request) = pair.end(A).poll_request() {
-            mends += u32::from(request == StoreRequest::RecreateMailbox);
+            recreated += u32::from(request == StoreRequest::RecreateMailbox);
             let now = pair.now;
             pair.end(A).handle_submitted(now, request);
             if request == StoreRequest::Read {
@@ -116,7 +116,7 @@ fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
             }
         }
     }
-    assert_eq!(mends, crate::limits::MENDS_MAX);
+    assert_eq!(recreated, crate::limits::MENDS_MAX);
     assert!(pair.end(A).has_given_up_mending());
     let later = pair.now.after(BEAT.times(61));
     pair.end(A).handle_timeout(later);
