@@ -97,9 +97,9 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     /// saves another hello. It waits for that READ only; otherwise events could delay it
     /// indefinitely.
     read_first: bool,
-    permit_due: bool,
-    mend_due: bool,
-    mends: u8,
+    perms_due: bool,
+    recreate_due: bool,
+    recreated: u8,
     reading: bool,
     writing: Option<WrittenRegister>,
     /// The content of the peer's mailbox according to the last answered WRITE.
@@ -132,9 +132,9 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             dirty: false,
             read_due: false,
             read_first: false,
-            permit_due: false,
-            mend_due: false,
-            mends: 0,
+            perms_due: false,
+            recreate_due: false,
+            recreated: 0,
             reading: false,
             writing: None,
             written: None,
@@ -206,10 +206,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     /// [`Endpoint::handle_submitted`] reports its submission.
     pub fn poll_request(&self) -> Option<StoreRequest> {
         self.introduction?;
-        if self.mend_due {
+        if self.recreate_due {
             return Some(StoreRequest::RecreateMailbox);
         }
-        if self.permit_due {
+        if self.perms_due {
             return Some(StoreRequest::SetPerms);
         }
         if self.timers.is_set(Timer::Retry) {

@@ -1,15 +1,15 @@
-//! Where fresh epochs come from, and the jitter that timers take from them.
+//! The source of fresh epochs, and the timer jitter derived from an epoch.
 
 pub use grant::{EPOCH_DIGITS, Epoch};
 
-/// Where fresh epochs come from: RDRAND in an image, a counter in a checker.
+/// A source of fresh epochs: RDRAND in an image, a counter in a checker.
 pub trait EpochSource {
-    /// An epoch that nobody ever had and nobody will have.
+    /// Returns an epoch that is never used twice by any endpoint.
     fn fresh_epoch(&mut self) -> Epoch;
 }
 
-/// A number below `bound` mixed from an epoch and `salt`: the jitter of the timers. It is neither
-/// secret nor good randomness; it only has to differ between two ends.
+/// Derives a timer jitter below `bound` from an epoch and `salt`. It need not be unpredictable; it
+/// only has to differ between the two sides.
 pub(crate) fn jitter(epoch: Epoch, salt: u32, bound: u64) -> u64 {
     if bound == 0 {
         return 0;

@@ -1,6 +1,5 @@
-//! What a link tells its user, and why things ended: every down has a reason and how it was detected, every
-//! refusal one name (docs/protocol.md §1, §5). The words are the ones that consoles and reports
-//! print.
+//! The events of a link. Every down has a reason and a means of detection, and every refusal has a
+//! name (docs/protocol.md §1, §5). Consoles and reports print these names.
 
 use core::fmt;
 
@@ -9,22 +8,22 @@ use crate::epoch::Epoch;
 use crate::ids::{ConnectionId, DomId};
 use crate::message::RefuseReason;
 
-/// Something that happened on a link, in the order in which it happened.
+/// An event of a link. Events are reported in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// There is no introduction yet: the link waits for the toolstack. Reported once per wait.
     Waiting,
-    /// The toolstack named the peer. The number tells one introduction from the next.
+    /// The toolstack has introduced the peer.
     Introduced {
         /// The peer's domid.
         peer: DomId,
-        /// The introduction's number.
+        /// The introduction's number, which distinguishes successive introductions.
         number: u32,
     },
-    /// A session began: messages may be sent until [`Event::Down`].
+    /// A session began: messages can be sent until [`Event::Down`].
     Up {
-        /// The own epoch of the session.
+        /// This side's epoch in the session.
         epoch: Epoch,
         /// The peer's.
         peer_epoch: Epoch,
@@ -35,41 +34,42 @@ pub enum Event<'a> {
         reason: DownReason,
         /// How this side found out.
         detected_by: DetectedBy,
-        /// Application messages whose outcome is unknown; each follows as [`Event::Unknown`].
+        /// The number of application messages whose outcome is unknown. An [`Event::Unknown`]
+        /// follows for each.
         unknown: u16,
     },
-    /// An application message that was sent in the session that ended and not acknowledged: the
-    /// peer may have it or not.
+    /// An application message of the ended session that was not acknowledged: the peer may or may
+    /// not have received it.
     Unknown(&'a [u8]),
     /// A message from the peer's application.
     Message(&'a [u8]),
-    /// The connection is there: data may flow until [`Event::Disconnected`].
+    /// The connection is established: data can flow until [`Event::Disconnected`].
     Connected {
         /// Its number.
         number: ConnectionId,
     },
-    /// The peer asks to end the connection. The front disconnects by itself.
+    /// The peer asks to end the connection. The front disconnects automatically.
     Closing {
         /// The connection's number.
         number: ConnectionId,
     },
-    /// A connection ended that had been [`Event::Connected`], or was given up before that.
+    /// A connection ended, after [`Event::Connected`] or because it was given up before.
     Disconnected {
         /// Its number.
         number: ConnectionId,
-        /// Whether in order or by the session's end.
+        /// How the connection ended.
         end: End,
-        /// What became of the pages. A back has none of its own and says [`Released::Freed`].
+        /// The state of the pages. A back, which owns no pages, reports [`Released::Freed`].
         released: Released,
     },
-    /// A CONNECT came to nothing.
+    /// A connection was refused.
     Refused {
         /// Its number.
         number: ConnectionId,
         /// Why.
         reason: ConnectRefused,
     },
-    /// Something odd that changes nothing, named once.
+    /// An anomaly without consequences, reported once.
     Notice(Notice),
 }
 
@@ -78,15 +78,15 @@ pub enum Event<'a> {
 pub enum End {
     /// By DISCONNECT and DISCONNECTED.
     InOrder,
-    /// By the end of the session, with whatever it carried in doubt.
+    /// By the end of the session: data in transit may be lost.
     SessionEnded,
 }
 
-/// Why a CONNECT came to nothing.
+/// Why a connection was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectRefused {
-    /// The own domain could not prepare it: nothing was sent.
+    /// This domain could not prepare the connection. Nothing was sent.
     Here(PrepareError),
     /// The back refused it.
     ByBack(RefuseReason),
@@ -98,40 +98,41 @@ pub enum ConnectRefused {
 pub enum DownReason {
     /// More beats were missed than the limit allows (rule S11).
     BeatsMissed,
-    /// The peer's register has a new from-epoch: it restarted, or took us for dead (rule S7).
+    /// The peer's register has a new from-epoch: the peer restarted, or considered this side dead
+    /// (rule S7).
     PeerRestarted,
     /// The toolstack introduced another domain (rule S1').
     Reintroduced,
-    /// A WRITE of this session to the peer's mailbox was refused: it, or its domain, is gone.
+    /// A WRITE to the peer's mailbox was refused: the mailbox or the peer's domain is gone.
     WriteRefused,
     /// The connection's port has lost its other end.
     PortUnbound,
     /// No domain with the peer's domid exists.
     PeerGone,
-    /// The front has closed the fence: it took us for dead.
+    /// The front has closed the fence: it considered this side dead.
     Fenced,
     /// The peer broke the protocol.
     Protocol(Breach),
-    /// This endpoint was restarted in place.
+    /// The endpoint was restarted in place.
     Restarted,
-    /// The domain was suspended and resumed: everything local is gone.
+    /// The domain was suspended and resumed, which invalidates all local state.
     Resumed,
 }
 
-/// How a peer can break the protocol. None of these can come from losing, repeating or
-/// reordering what it sent.
+/// A breach of the protocol by the peer. Loss, repetition or reordering cannot cause any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Breach {
-    /// It acknowledged what was never sent.
+    /// It acknowledged a message that was never sent.
     AckBeyondSent,
-    /// Its register begins after the next message due.
+    /// Its register starts after the next expected message.
     Gap,
-    /// A delivered message is neither a control message nor one of the application's.
+    /// A message is neither a valid control message nor an application message.
     BadMessage,
-    /// A CONNECT while another has had no terminal answer (rule D1), or one that a front got.
+    /// A CONNECT before the terminal answer to the last one, or with a number that is not new (rule
+    /// D1).
     UnexpectedConnect,
-    /// An answer that belongs to the other role.
+    /// A message that only the other role may send.
     WrongRole,
     /// Sequence numbers ran out: 2^32 - 1 messages in one session.
     NumbersSpent,
@@ -149,40 +150,40 @@ pub enum DetectedBy {
     Introduction,
     /// Xenstore's answer to a WRITE.
     Store,
-    /// The own port's state.
+    /// The state of the connection's port.
     Port,
-    /// Xen, asked for the peer's domain.
+    /// Xen's answer about the peer's domain.
     Hypervisor,
-    /// This side itself.
+    /// This side ended the session itself.
     Own,
 }
 
-/// An oddity worth one line.
+/// An anomaly that is worth a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Notice {
-    /// The mailbox holds something that is no register.
+    /// The mailbox does not contain a valid register.
     GarbageMailbox,
     /// The introduction is not `<domid> <number>`.
     GarbageIntroduction,
-    /// The mailbox was absent although the link is introduced; it is made again.
+    /// The mailbox of an introduced link was absent; it is recreated.
     MailboxAbsent,
-    /// The mailbox vanishes again and again; the link rests for a while before the next try.
+    /// The mailbox was lost repeatedly; the link waits before it recreates the mailbox again.
     MailboxKeepsVanishing,
-    /// Nodes below the mailbox, which are removed.
+    /// Stray nodes below the mailbox, which are removed.
     StrayNodes,
-    /// The peer's mailbox cannot be written yet: it waits for its introduction, or is not there.
+    /// The peer's mailbox cannot be written yet: the peer is not running or not introduced.
     PeerNotReady,
-    /// The daemon refused a request for want of quota.
+    /// The daemon refused a request because of a quota.
     Quota,
-    /// The daemon refused a request on the own nodes, which it should not.
+    /// The daemon unexpectedly refused a request on this domain's own nodes.
     StoreRefused,
-    /// Xen refused to unmap pages of the peer; it is tried again.
+    /// Xen refused to unmap pages of the peer; the link retries.
     UnmapRefused,
 }
 
 impl DownReason {
-    /// The word that is printed.
+    /// The name used in logs.
     pub fn word(self) -> &'static str {
         match self {
             Self::BeatsMissed => "beats-missed",
@@ -201,7 +202,7 @@ impl DownReason {
 
 xenbus::words! {
     Breach,
-    /// The word that is printed.
+    /// The name used in logs.
     fn word {
         AckBeyondSent => "protocol-ack-beyond-sent",
         Gap => "protocol-gap",
@@ -214,7 +215,7 @@ xenbus::words! {
 
 xenbus::words! {
     DetectedBy,
-    /// The word that is printed.
+    /// The name used in logs.
     fn word {
         Register => "register",
         Page => "page",
@@ -228,7 +229,7 @@ xenbus::words! {
 
 xenbus::words! {
     Notice,
-    /// The words that are printed, joined by dashes.
+    /// The name used in logs, with words joined by dashes.
     fn word {
         GarbageMailbox => "mailbox-holds-garbage",
         GarbageIntroduction => "introduction-is-garbage",
@@ -243,7 +244,7 @@ xenbus::words! {
 }
 
 impl ConnectRefused {
-    /// The word that is printed.
+    /// The name used in logs.
     pub fn word(self) -> &'static str {
         match self {
             Self::Here(error) => error.word(),

@@ -1,19 +1,19 @@
-//! Local time as the channel sees it: nanoseconds of one clock that never steps back. The channel
-//! never reads a clock; every entry point that needs time takes an [`Instant`]. Only local
-//! durations are ever compared, never a peer's time (docs/protocol.md §5).
+//! Local time in nanoseconds of a monotonic clock. The channel never reads a clock: every function
+//! that needs the time takes an [`Instant`]. Only local times are compared, never a peer's
+//! (docs/protocol.md §5).
 
-/// A moment on the local clock, in nanoseconds since some fixed start. The supplier clamps it, so
-/// that it never steps back.
+/// A point in local time, in nanoseconds since a fixed start. The caller must supply values that
+/// never decrease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The first moment.
+    /// The start of the clock.
     pub const START: Self = Self(0);
-    /// Later than any moment that comes: the deadline of who waits for nothing.
+    /// Later than any other time: "no deadline".
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// The moment `nanoseconds` after the clock's start.
+    /// The time `nanoseconds` after the start of the clock.
     pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self(nanoseconds)
     }
@@ -23,48 +23,48 @@ impl Instant {
         self.0
     }
 
-    /// The moment `span` later; [`Instant::NEVER`] if the clock cannot hold it.
+    /// The time `span` later; saturates at [`Instant::NEVER`].
     #[must_use]
     pub const fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(span.0))
     }
 
-    /// How long ago `earlier` was; zero if it was not.
+    /// The duration since `earlier`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// A length of local time in nanoseconds.
+/// A duration of local time in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(u64);
 
 impl Duration {
-    /// No time at all.
+    /// The zero duration.
     pub const ZERO: Self = Self(0);
 
-    /// `nanoseconds` of time.
+    /// A duration of `nanoseconds`.
     pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self(nanoseconds)
     }
 
-    /// `milliseconds` of time; the longest duration if that does not fit.
+    /// A duration of `milliseconds`; saturates at the longest duration.
     pub const fn from_milliseconds(milliseconds: u64) -> Self {
         Self(milliseconds.saturating_mul(1_000_000))
     }
 
-    /// The length in nanoseconds.
+    /// The duration in nanoseconds.
     pub const fn nanoseconds(self) -> u64 {
         self.0
     }
 
-    /// `factor` times as long, or the longest duration.
+    /// The duration times `factor`; saturates at the longest duration.
     #[must_use]
     pub const fn times(self, factor: u32) -> Self {
         Self(self.0.saturating_mul(factor as u64))
     }
 
-    /// One `parts`-th of it.
+    /// The duration divided by `parts`.
     ///
     /// # Panics
     /// If `parts` is zero.

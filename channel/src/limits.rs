@@ -1,97 +1,97 @@
-//! Every bound of the channel, with its reason. docs/protocol.md §12 lists the same values for
-//! readers. Relations between limits are asserted where they are defined, so that changing one
-//! cannot silently break another.
+//! All limits of the channel, with their reasons. docs/protocol.md §12 lists the same values.
+//! Assertions next to the definitions check the relations between limits.
 
 use crate::epoch::EPOCH_DIGITS;
 use crate::instant::Duration;
 
-/// Longest register. The smallest node that a daemon lets a domU write is 2007 bytes (C xenstored,
-/// two permission entries); a hundred are left for whatever else a daemon counts.
+/// The most bytes of a register. The smallest limit of a daemon for a domU's node is 2007 bytes (C
+/// xenstored, with two permission entries); about a hundred bytes are left as a margin.
 pub const REGISTER_BYTES_MAX: usize = 1900;
 
-/// Longest message: a quarter of a page, and less than the register leaves.
+/// The most bytes of a message: a quarter of a page, and less than a register can hold.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
 
-/// Messages that may be unacknowledged each way. Connections alone need three (docs/protocol.md
-/// §6); the rest is for applications.
+/// The most unacknowledged messages in each direction. The connection needs three (docs/protocol.md
+/// §6); the rest are for applications.
 pub const WINDOW: usize = 8;
 
 /// Digits of the largest u32.
 const U32_DIGITS: usize = 10;
 
-/// Longest register without messages: `T1 `, two epochs, ack, beat, first and a one-digit count,
-/// each followed by a blank but the last.
+/// The most bytes of a register without messages: `T1 `, two epochs, ack, beat, first and a
+/// one-digit count, separated by blanks.
 pub const HEADER_BYTES_MAX: usize = 3 + 2 * (EPOCH_DIGITS + 1) + 3 * (U32_DIGITS + 1) + 1;
 
-/// What goes before a message's bytes at most: a blank, four digits and a colon.
+/// The most bytes of overhead per message: a blank, four digits and a colon.
 pub const MESSAGE_OVERHEAD_MAX: usize = 6;
 
-/// Bytes that the messages of a register may take together, overhead included.
+/// The most bytes of all messages in a register, including overhead.
 pub const MESSAGES_BYTES: usize = REGISTER_BYTES_MAX - HEADER_BYTES_MAX;
 
 const _: () = assert!(WINDOW >= 3 && WINDOW <= 9, "the count is one digit");
 const _: () = assert!(MESSAGES_BYTES >= MESSAGE_BYTES_MAX + MESSAGE_OVERHEAD_MAX);
 
-/// Longest link name: 24 bytes is the field in the page header.
+/// The most bytes of a link name: the size of its field in the page header.
 pub const LINK_NAME_BYTES_MAX: usize = 24;
 
-/// Most pages of one connection: two rings of almost 16 KiB each. The page header's layout knows no
-/// more (docs/protocol.md §9), so a CONNECT that names more is no message.
+/// The most pages of one connection, which give two rings of almost 16 KiB each. The layout of the
+/// page header allows no more (docs/protocol.md §9), so a CONNECT with more references is not a
+/// valid message.
 pub const PAGES_MAX: usize = 8;
 
-/// Default beat period.
+/// The default beat period.
 pub const BEAT: Duration = Duration::from_milliseconds(1000);
 
-/// Default number of counted misses that mean death. Three may be a busy host or a xenstored that
-/// updates itself; the fourth means it.
+/// The default number of counted misses after which a peer is considered dead. A busy host or a
+/// live update of xenstored may cause three.
 pub const BEATS_MISSED_MAX: u32 = 4;
 
-/// The smallest number of counted misses that may mean death. One is missed whenever the peer's
-/// WRITE is later than the READ by a hair, and one more when xenstored then stands still, however
-/// long, before it does that WRITE: with two, its silence would be taken for the peer's death.
+/// The smallest permitted limit of counted misses. A WRITE of the peer that arrives just after the
+/// READ causes one miss, and a stall of xenstored of any length before that WRITE causes another.
+/// With a limit of two, such a stall would look like the death of the peer.
 pub const BEATS_MISSED_LEAST: u32 = 3;
 
-/// The hello timer backs off to this many beat periods. Guarantee 4's bound contains it, so it
-/// stays small.
+/// The longest delay of the hello timer in beat periods. It is part of the bound of guarantee 4, so
+/// it must be small.
 pub const HELLO_BEATS_MAX: u32 = 8;
 
-/// The back holds its first hello for a beat period divided by this, because the front's hello is
-/// on its way and answering it costs two requests less than crossing it.
+/// The back delays its first hello by a beat period divided by this. Answering the front's hello
+/// takes two requests less than crossing it.
 pub const FIRST_HELLO_DIVISOR: u32 = 4;
 
-/// A page beat is late when this many half periods passed without one. Both sides look once a
-/// period, so two periods may pass between two looks that see one, where their phases touch; the
-/// half is for a busy host.
+/// A page beat is late after this many half periods. Both sides beat and check once a period, so up
+/// to two periods may pass between two checks that see a new beat; the other half period is a
+/// margin for a busy host.
 pub const PAGE_LATE_HALVES: u32 = 5;
 
-/// Without an introduction, or news of one, it is looked for this many beat periods after the last
-/// look: its event is lost only when this domain slept for long (xenstored drops an event after 20
-/// s).
+/// A missing introduction is read again after this many beat periods. Its event is lost only if
+/// this domain pauses for a long time (xenstored drops an event after 20 s).
 pub const INTRODUCTION_BEATS: u32 = 30;
 
-/// When the page tells of a message, its event has a beat period divided by this to come before the
-/// mailbox is read without it: long for an event, short for who waits for a lost one.
+/// After the page announces a message, the mailbox is read without a watch event after a beat
+/// period divided by this. It is long compared with the latency of an event, and short enough if
+/// the event is lost.
 pub const PAGE_GRACE_DIVISOR: u32 = 8;
 
-/// A WRITE that the daemon could not do (EAGAIN, ENOMEM, quota) is tried again after a beat period
-/// divided by this.
+/// A request that failed temporarily (EAGAIN, ENOMEM, quota) is retried after a beat period divided
+/// by this.
 pub const RETRY_DIVISOR: u32 = 4;
 
-/// How often within [`MENDS_BEATS`] an owner makes a lost mailbox again before the link is failed
-/// by name: a peer that keeps removing it is hostile or broken.
+/// How often a lost mailbox is recreated within [`MENDS_BEATS`]. A peer that removes it more often
+/// is hostile or broken.
 pub const MENDS_MAX: u32 = 8;
 
 /// The window of [`MENDS_MAX`] in beat periods.
 pub const MENDS_BEATS: u32 = 60;
 
-/// Nodes found below a mailbox that are removed in one beat period. They are the peer's; cleaning
-/// must not become its way to keep us busy.
+/// The most stray nodes that a link removes per beat period. The peer creates them, and it must not
+/// control this side's workload.
 pub const STRAYS_PER_BEAT: u32 = 4;
 
-/// Xenstored is named silent when a request has waited this many beat periods for its answer. A
-/// live update may take that long, and then nobody is dead: it is only said.
+/// Xenstored is reported as silent when a request has waited for this many beat periods. A live
+/// update may take that long, so this does not mean that a peer died.
 pub const STORE_SILENT_BEATS: u32 = 4;
 
-/// Requests that the driver keeps in flight, all links together. C xenstored stops reading at 20
-/// (docs/protocol.md §12).
+/// The most requests of all links in flight. C xenstored stops reading at 20 (docs/protocol.md
+/// §12).
 pub const REQUESTS_MAX: usize = 16;

@@ -84,7 +84,7 @@ pub enum Machine {
 /// The state of the messages whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Unknown {
-    /// There are none.
+    /// No message has an unknown outcome.
     None,
     /// They follow a `Down` event that has not been taken yet.
     Promised,

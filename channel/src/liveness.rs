@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_page_beat_is_no_sign_of_life_and_the_second_is() {
+    fn only_a_changed_page_beat_is_a_sign_of_life() {
         let mut liveness = started();
         liveness.handle_page_change(at(10));
         liveness.handle_page_beat(at(500), 7);

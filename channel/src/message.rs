@@ -1,6 +1,6 @@
-//! The control messages of the connection, as they travel in the register (docs/protocol.md §6).
-//! Anything that begins with `M ` is the application's; all else must be one of these, to the
-//! letter, or the peer has broken the protocol.
+//! The control messages of the connection, in the form used in the register (docs/protocol.md §6).
+//! A message that begins with `M ` is an application message. Any other message must be a valid
+//! control message; otherwise the peer has broken the protocol.
 
 use core::fmt;
 
@@ -13,35 +13,35 @@ use crate::offer::{GrantRefs, Offer};
 use crate::text::{append, append_decimal, parse_decimal};
 use grant::{MapError, VerifyError};
 
-/// What an application message begins with.
+/// The prefix of an application message.
 pub const APPLICATION: &[u8] = b"M ";
 
-/// Longest application message: the prefix is the channel's.
+/// The most bytes of an application message, without the prefix.
 pub const APPLICATION_BYTES_MAX: usize = MESSAGE_BYTES_MAX - APPLICATION.len();
 
-/// Longest control message: a CONNECT of [`PAGES_MAX`] references of ten digits.
+/// The most bytes of a control message: a CONNECT with [`PAGES_MAX`] references of ten digits.
 pub const CONTROL_BYTES_MAX: usize = 8 + 4 * 11 + PAGES_MAX * 11;
 
 const _: () = assert!(CONTROL_BYTES_MAX <= MESSAGE_BYTES_MAX);
 
-/// A word of the connection. Each carries the connection's number.
+/// A control message. Each variant contains the connection's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Control {
-    /// Front: here are pages and a port.
+    /// Front: offers pages and a port.
     Connect(ConnectionId, Offer),
-    /// Back: mapped, bound, stamped.
+    /// Back: the connection is established: mapped, bound, stamped.
     Connected(ConnectionId),
-    /// Back: not so. Terminal.
+    /// Back: the connection is refused. A terminal answer.
     Refused(ConnectionId, RefuseReason),
-    /// Front: stop, unmap, say so.
+    /// Front: requests that the back stops, unmaps and answers.
     Disconnect(ConnectionId),
-    /// Back: please disconnect.
+    /// Back: asks the front to disconnect.
     Closing(ConnectionId),
-    /// Back: unmapped, port closed. Terminal.
+    /// Back: the pages are unmapped and the port is closed. A terminal answer.
     Disconnected(ConnectionId),
 }
 
-/// What a control message says, apart from its particulars.
+/// The type of a control message.
 #[derive(Clone, Copy)]
 enum Kind {
     Connect,
@@ -54,7 +54,7 @@ enum Kind {
 
 xenbus::words! {
     Kind,
-    /// The word that the message begins with.
+    /// The first word of the message.
     fn word {
         Connect => "CONNECT",
         Connected => "CONNECTED",
@@ -69,29 +69,29 @@ xenbus::words! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RefuseReason {
-    /// No room in the back's window of foreign frames, or more pages than it takes.
+    /// The back's window of foreign frames is full, or the offer has too many pages.
     NoRoom,
-    /// The ring size does not follow from the pages.
+    /// The ring size does not match the number of pages.
     RingSize,
     /// A grant reference could not be mapped.
     BadGrant,
-    /// The page header has another magic or version.
+    /// The page header has a different magic or version.
     MagicOrVersion,
-    /// The page header is another connection's.
+    /// The page header belongs to another connection.
     Header,
-    /// The fence was closed already.
+    /// The fence was already closed.
     Fenced,
     /// The port could not be bound.
     BadPort,
-    /// The back has no port left.
+    /// The back has no free port.
     NoPorts,
-    /// Xen forbids it (XSM, SILO).
+    /// Xen's security module (XSM, SILO) forbids the connection.
     Denied,
 }
 
 xenbus::words! {
     RefuseReason,
-    /// The word in REFUSED.
+    /// The word used in REFUSED.
     fn word {
         NoRoom => "no-room",
         RingSize => "ring-size",
@@ -151,7 +151,7 @@ impl From<BindError> for RefuseReason {
     }
 }
 
-/// A control message's bytes.
+/// An encoded control message.
 #[derive(Clone, Copy, Debug)]
 pub struct ControlBytes {
     bytes: [u8; CONTROL_BYTES_MAX],
@@ -175,7 +175,7 @@ impl ControlBytes {
 }
 
 impl Control {
-    /// The connection that it is about.
+    /// The number of the connection.
     pub const fn number(&self) -> ConnectionId {
         match self {
             Self::Connect(number, _)
@@ -198,7 +198,7 @@ impl Control {
         }
     }
 
-    /// The message's bytes.
+    /// Encodes the message.
     pub fn emit(&self) -> ControlBytes {
         let mut out = ControlBytes { bytes: [0; CONTROL_BYTES_MAX], length: 0 };
         out.put(self.kind().word().as_bytes());
@@ -223,7 +223,7 @@ impl Control {
         out
     }
 
-    /// Reads a control message; anything not exactly in form is none.
+    /// Parses a control message. Returns `None` if the form is not exact.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut words = bytes.split(|&byte| byte == b' ');
         let kind = *Kind::ALL.get(position(Kind::WORDS, words.next()?)?)?;
@@ -236,7 +236,7 @@ impl Control {
             Kind::Closing => Self::Closing(number),
             Kind::Disconnected => Self::Disconnected(number),
         };
-        // Numbers count from 1, and nothing may follow.
+        // Numbers start at 1, and no further words may follow.
         (number.0 > 0 && words.next().is_none()).then_some(control)
     }
 }
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_to_the_letter_is_no_control_message() {
+    fn an_inexact_form_is_not_a_control_message() {
         for bad in [
             &b""[..],
             b"CONNECT",

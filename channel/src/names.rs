@@ -1,6 +1,7 @@
-//! Names: of a link, and of its nodes in xenstore (docs/protocol.md §2). A link has two nodes in
-//! each home, `data/tether/<digit>/<link>` (the introduction) and `box` below it (the mailbox). The
-//! digit fans out, because one flat directory stops at a few hundred children.
+//! Link names, and the xenstore paths of a link (docs/protocol.md §2). A link has two nodes in the
+//! home of each side: `data/tether/<digit>/<link>` (the introduction) and `box` below it (the
+//! mailbox). The digit spreads links over 16 directories, because one directory can only hold a few
+//! hundred children.
 
 use core::fmt;
 
@@ -9,20 +10,21 @@ use crate::text::{append, append_decimal};
 use grant::LinkTag;
 use xen_types::DomId;
 
-/// The directory that holds all links, in each home, and the path of the one watch.
+/// The directory of all links, relative to a domain's home. It is the path of the watch.
 pub const ROOT: &str = "data/tether";
 
-/// The token of that watch.
+/// The token of the watch on [`ROOT`].
 pub const WATCH_TOKEN: &str = "t";
 
-/// The last part of a mailbox's path.
+/// The last component of a mailbox's path.
 const BOX: &[u8] = b"/box";
 
-/// Longest path that this module makes: `/local/domain/65535/data/tether/f/`, a name and `/box`.
+/// The longest path that this module builds: `/local/domain/65535/data/tether/f/`, a name and
+/// `/box`.
 pub const PATH_BYTES_MAX: usize = 34 + LINK_NAME_BYTES_MAX + 4;
 
-/// The name of a link: 1 to 24 bytes of letters, digits, `-` and `_`. Unused bytes are kept zero,
-/// which is also its form in the page header.
+/// The name of a link: 1 to 24 bytes of letters, digits, `-` and `_`. Unused bytes are zero, as in
+/// the page header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkName {
     bytes: [u8; LINK_NAME_BYTES_MAX],
@@ -44,9 +46,9 @@ pub enum LinkNameError {
 impl fmt::Display for LinkNameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => write!(f, "a link name is not empty"),
-            Self::TooLong => write!(f, "a link name has at most {LINK_NAME_BYTES_MAX} bytes"),
-            Self::BadByte(byte) => write!(f, "a link name has no byte {byte:#04x}"),
+            Self::Empty => write!(f, "the link name is empty"),
+            Self::TooLong => write!(f, "the link name has more than {LINK_NAME_BYTES_MAX} bytes"),
+            Self::BadByte(byte) => write!(f, "the link name contains the byte {byte:#04x}"),
         }
     }
 }
@@ -54,7 +56,7 @@ impl fmt::Display for LinkNameError {
 impl core::error::Error for LinkNameError {}
 
 impl LinkName {
-    /// The name with these bytes.
+    /// Creates a name from its bytes.
     ///
     /// # Errors
     /// [`LinkNameError`] if they are not a valid name.
@@ -70,7 +72,7 @@ impl LinkName {
             }
         }
         place.copy_from_slice(name);
-        // Not longer than the array: `get_mut` found the place.
+        // `get_mut` has checked that the length fits.
         Ok(Self { bytes, length: name.len() as u8 })
     }
 
@@ -81,7 +83,7 @@ impl LinkName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        // Only letters, digits, `-` and `_` were let in.
+        // The constructor only accepts ASCII.
         core::str::from_utf8(self.as_bytes()).unwrap_or("")
     }
 
@@ -90,28 +92,28 @@ impl LinkName {
         LinkTag::from_bytes(self.bytes)
     }
 
-    /// The directory that the link is in: the POSIX `cksum` CRC of its name, modulo 16, as a
-    /// lower-case digit. A shell gets it by `printf %s "$link" | cksum`.
+    /// The directory of the link: the POSIX `cksum` CRC of its name, modulo 16, as a lower-case
+    /// hexadecimal digit. In a shell: `printf %s "$link" | cksum`.
     pub fn digit(&self) -> u8 {
         // Below 16: the digit table has 16 entries.
         b"0123456789abcdef"[(cksum(self.as_bytes()) % 16) as usize]
     }
 
-    /// The own introduction: `data/tether/<digit>/<link>`.
+    /// The path of this side's introduction: `data/tether/<digit>/<link>`.
     pub fn introduction(&self) -> Path {
         let mut path = Path::EMPTY;
         self.put_introduction(&mut path);
         path
     }
 
-    /// The own mailbox: `data/tether/<digit>/<link>/box`.
+    /// The path of this side's mailbox: `data/tether/<digit>/<link>/box`.
     pub fn mailbox(&self) -> Path {
         let mut path = self.introduction();
         path.put(BOX);
         path
     }
 
-    /// The mailbox in `peer`'s home, by its absolute path.
+    /// The absolute path of the mailbox in `peer`'s home.
     pub fn mailbox_of(&self, peer: DomId) -> Path {
         let mut path = Path::EMPTY;
         path.put(b"/local/domain/");
@@ -131,7 +133,7 @@ impl LinkName {
     }
 }
 
-/// A path made here: ASCII, bounded, without heap.
+/// An ASCII path of bounded length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
     bytes: [u8; PATH_BYTES_MAX],
@@ -143,7 +145,7 @@ impl Path {
 
     /// The path as text.
     pub fn as_str(&self) -> &str {
-        // Made of ASCII only: literals, digits and a checked link name.
+        // Built from ASCII only: literals, digits and a checked link name.
         core::str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
     }
 
@@ -152,22 +154,22 @@ impl Path {
     }
 }
 
-/// Where a watch event's path points.
+/// The meaning of a watch event's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
-    /// The watched root itself, or a directory of it: anything below may have changed.
+    /// The watched root or one of its directories: any node below may have changed.
     Above,
-    /// The introduction of the link with these bytes for a name.
+    /// The introduction of the link with this name.
     Introduction(&'a [u8]),
-    /// Its mailbox.
+    /// The mailbox of the link with this name.
     Mailbox(&'a [u8]),
-    /// A node below its mailbox or beside it, which has no business there.
+    /// A stray node below or beside the mailbox of the link with this name.
     Stray(&'a [u8]),
-    /// Not in Tether's part of the home.
+    /// Outside [`ROOT`].
     Elsewhere,
 }
 
-/// Sorts a watch event's path, which is relative to the own home as the watch is.
+/// Classifies a watch event's path, which is relative to this domain's home.
 pub fn place(path: &[u8]) -> Place<'_> {
     let Some(rest) = path.strip_prefix(ROOT.as_bytes()) else { return Place::Elsewhere };
     if rest.is_empty() {
@@ -175,7 +177,7 @@ pub fn place(path: &[u8]) -> Place<'_> {
     }
     let Some(rest) = rest.strip_prefix(b"/") else { return Place::Elsewhere };
     let mut parts = rest.split(|&byte| byte == b'/');
-    // The digit is not compared: the link is found by its name, and its digit follows from it.
+    // The digit is not compared: it is determined by the name.
     let _digit = parts.next();
     match (parts.next(), parts.next(), parts.next()) {
         (None, ..) => Place::Above,

@@ -1,25 +1,25 @@
-//! What a CONNECT names: the pages and the port of a connection.
+//! The offer in a CONNECT: the pages and the port of a connection.
 
 use xen_types::{GrantRef, Port};
 
 use crate::limits::PAGES_MAX;
 
-/// What a front offers in CONNECT: where the back finds pages and port. Untrusted on the back's
-/// side but for its shape.
+/// The pages and port that a front offers in CONNECT. The back can rely on its form only, not on
+/// its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Offer {
     /// The front's unbound port.
     pub port: Port,
-    /// Bytes of each of the two rings.
+    /// The size of each of the two rings in bytes.
     pub ring_bytes: u32,
-    /// Optional features, bit by bit; 0 today. A back ignores bits it does not know.
+    /// A bit mask of optional features, currently 0. A back ignores unknown bits.
     pub features: u32,
-    /// The pages.
+    /// The grant references of the pages.
     pub refs: GrantRefs,
 }
 
-/// One to [`PAGES_MAX`] grant references in order. Unused places are kept zero, so that equal lists
-/// are equal values.
+/// An ordered list of at most [`PAGES_MAX`] grant references. Unused entries are zero, so that
+/// equal lists compare equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GrantRefs {
     refs: [GrantRef; PAGES_MAX],
@@ -27,10 +27,13 @@ pub struct GrantRefs {
 }
 
 impl GrantRefs {
-    /// No reference yet.
+    /// The empty list.
     pub const EMPTY: Self = Self { refs: [GrantRef(0); PAGES_MAX], count: 0 };
 
-    /// Appends one; `Err` gives it back when the list is full.
+    /// Appends a reference.
+    ///
+    /// # Errors
+    /// Returns the reference if the list is full.
     pub fn push(&mut self, reference: GrantRef) -> Result<(), GrantRef> {
         let place = self.refs.get_mut(usize::from(self.count)).ok_or(reference)?;
         *place = reference;

@@ -1,5 +1,5 @@
-//! What the driver needs of the domain that it runs in: xenstore's ring, its connections, and fresh
-//! epochs. `kernel/` implements it over hypercalls, the simulator over a simulated Xen.
+//! The interface between the driver and its domain: the xenstore ring, the connections, and fresh
+//! epochs. `kernel/` implements it with hypercalls, the simulator with a simulated Xen.
 
 use xen_types::DomId;
 
@@ -8,24 +8,24 @@ use crate::epoch::EpochSource;
 use crate::ids::LinkId;
 use crate::link::Action;
 
-/// What the driver needs of the domain that it runs in.
+/// The operations that the driver needs from its domain.
 pub trait Platform: EpochSource {
-    /// Xenstore's ring page.
+    /// The xenstore ring page.
     type Ring: xenbus::RingPage;
-    /// What connections are made with.
+    /// The interface to Xen for connections.
     type Xen: Hypervisor;
 
-    /// The own domid, which the permissions of the own mailbox name first.
+    /// Returns this domain's domid, which owns this side's mailboxes.
     fn domid(&mut self) -> DomId;
-    /// Xenstore's ring page.
+    /// The xenstore ring page.
     fn store_ring(&mut self) -> &mut Self::Ring;
-    /// Sends the event that tells xenstored to look at the ring.
+    /// Notifies xenstored through its event channel.
     fn ring_store_doorbell(&mut self);
-    /// The connections of this domain, one place for each link of the driver.
+    /// The connections of this domain, one entry per link of the driver.
     fn connections(&mut self) -> &mut Connections<Self::Xen>;
 
-    /// `link` has just done `action`. Nothing need be done here: this is where an image can pause or
-    /// take the time, and where a simulated domain can die.
+    /// Called after each action of a link; does nothing by default. An image can pause or measure
+    /// time here, and the simulator can crash a domain.
     fn after_action(&mut self, link: LinkId, action: &Action) {
         let _ = (link, action);
     }

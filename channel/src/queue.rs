@@ -1,13 +1,13 @@
 //! A bounded queue of messages in their register form: ` <length>:<bytes>` one after the other in
-//! one buffer. The form is the register's (docs/protocol.md §3), so that emitting a register copies
-//! the buffer and nothing is encoded twice. Used for what is not yet acknowledged and for what is
-//! not yet delivered.
+//! one buffer. This is the encoding of the register (docs/protocol.md §3), so encoding a register
+//! only copies the buffer. The outbox (unacknowledged messages) and the inbox (undelivered
+//! messages) use it.
 
 use crate::limits::MESSAGE_OVERHEAD_MAX;
 use crate::text::{append, append_decimal, parse_decimal};
 
-/// At most `COUNT` messages in at most `BYTES` bytes, overhead included. Unused bytes are kept
-/// zero, so that equal queues are equal values.
+/// A queue of at most `COUNT` messages in at most `BYTES` bytes, including overhead. Unused bytes
+/// are zero, so that equal queues compare equal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Queue<const COUNT: usize, const BYTES: usize> {
     bytes: [u8; BYTES],
@@ -19,10 +19,10 @@ pub struct Queue<const COUNT: usize, const BYTES: usize> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Splits the first message off `encoded`: its bytes, and what follows it.
+/// Splits `encoded` into the bytes of the first message and the rest.
 pub fn split_first(encoded: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = encoded.strip_prefix(b" ")?;
-    // Looking a few bytes ahead is enough: a longer length is out of range anyway.
+    // A few bytes suffice: a longer length field is out of range.
     let colon = rest.iter().take(MESSAGE_OVERHEAD_MAX).position(|&byte| byte == b':')?;
     let length = parse_decimal(rest.get(..colon)?)? as usize;
     rest.get(colon + 1..)?.split_at_checked(length)
@@ -32,25 +32,25 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
     const LIMITS: () =
         assert!(COUNT >= 1 && COUNT <= u8::MAX as usize && BYTES <= u16::MAX as usize);
 
-    /// No message.
+    /// The empty queue.
     pub const EMPTY: Self = Self { bytes: [0; BYTES], used: 0, count: 0 };
 
-    /// Messages in the queue.
+    /// The number of messages in the queue.
     pub const fn count(&self) -> usize {
         self.count as usize
     }
 
-    /// Whether there are none.
+    /// Whether the queue is empty.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Bytes in use, overhead included.
+    /// The number of bytes in use, including overhead.
     pub const fn used(&self) -> usize {
         self.used as usize
     }
 
-    /// All messages in register form.
+    /// All messages in encoded form.
     pub fn encoded(&self) -> &[u8] {
         assert!(self.used() <= BYTES);
         &self.bytes[..self.used()]
@@ -79,7 +79,7 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
     /// Appends a message.
     ///
     /// # Errors
-    /// [`Full`] if there is no room; nothing changes.
+    /// [`Full`] if there is no room. The queue is not changed.
     pub fn push(&mut self, message: &[u8]) -> Result<(), Full> {
         const { Self::LIMITS };
         if !self.has_room_for(message.len()) {
@@ -87,7 +87,7 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
         }
         let mut length = self.used();
         append(&mut self.bytes, &mut length, b" ");
-        // Shorter than the buffer, whose length is a u16.
+        // Shorter than the buffer, whose length fits in a u16.
         append_decimal(&mut self.bytes, &mut length, message.len() as u32);
         append(&mut self.bytes, &mut length, b":");
         append(&mut self.bytes, &mut length, message);
@@ -96,7 +96,7 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
         Ok(())
     }
 
-    /// Drops the oldest message, if there is one.
+    /// Removes the oldest message, if there is one.
     pub fn pop(&mut self) {
         let Some((_, rest)) = split_first(self.encoded()) else { return };
         let (kept, gone) = (rest.len(), self.used() - rest.len());
@@ -107,13 +107,14 @@ impl<const COUNT: usize, const BYTES: usize> Queue<COUNT, BYTES> {
         self.count -= 1;
     }
 
-    /// Drops all.
+    /// Removes all messages.
     pub fn clear(&mut self) {
         *self = Self::EMPTY;
     }
 }
 
-/// Bytes that a message of `length` bytes takes: a blank, its length in decimal, a colon, itself.
+/// The encoded length of a message of `length` bytes: a blank, the decimal length, a colon, the
+/// message.
 pub const fn encoded_length(length: usize) -> usize {
     let mut digits = 1;
     let mut rest = length / 10;

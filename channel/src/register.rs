@@ -1,6 +1,7 @@
-//! The register: the one xenstore value through which a side speaks (docs/protocol.md §3). Bytes
-//! become a [`Register`] here, once, and everything behind it may trust its shape: parsing never
-//! panics, and what was emitted is what is parsed.
+//! The register: the xenstore value that carries all state of one side to the other
+//! (docs/protocol.md §3). Bytes are parsed into a [`Register`] exactly once, so other code may rely
+//! on its form. Parsing never panics and accepts exactly the values that [`Register::emit`]
+//! produces.
 
 use core::fmt;
 
@@ -9,11 +10,11 @@ use crate::limits::{MESSAGE_BYTES_MAX, REGISTER_BYTES_MAX, WINDOW};
 use crate::queue::split_first;
 use crate::text::{append, append_decimal, parse_decimal};
 
-/// The mark of a register, and the version of its grammar.
+/// The magic of a register, which includes the version of its grammar.
 const MARK: &[u8] = b"T1";
 
-/// The sequence number of a message: 1 for the first of a session, 0 for "none yet". It never
-/// wraps: a session ends before (docs/protocol.md §4).
+/// The sequence number of a message: 1 for the first of a session, 0 for none. It never wraps: the
+/// session ends first (docs/protocol.md §4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u32);
 
@@ -21,45 +22,46 @@ impl Seq {
     /// No message.
     pub const NONE: Self = Self(0);
 
-    /// The last number that a message may have: the one after it must still be a number, because a
-    /// register names it as `first`.
+    /// The largest number of a message. Its successor must exist too, because a register may
+    /// contain it as `first`.
     pub const LAST: Self = Self(u32::MAX - 1);
 
-    /// The number after this one; itself at the very end, which [`Seq::LAST`] keeps out of reach.
+    /// The next number; saturates at the end, which [`Seq::LAST`] makes unreachable.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// How many numbers lie after `earlier`, up to and with this one; 0 if it is not earlier.
+    /// The distance from `earlier` to this number; 0 if `earlier` is not smaller.
     pub const fn after(self, earlier: Self) -> u32 {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// What goes before the messages.
+/// The header of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Header {
     /// The writer's epoch.
     pub from: Epoch,
-    /// The reader's epoch as the writer knows it.
+    /// The reader's epoch, as far as the writer knows it.
     pub to: Option<Epoch>,
     /// The last message that the writer has delivered.
     pub ack: Seq,
-    /// The writer's beat counter. It may wrap: only its change counts.
+    /// The writer's beat counter. It may wrap: only a change matters.
     pub beat: u32,
-    /// The number of the first message below, or of the next one to be sent if there is none.
+    /// The number of the first message in the register, or of the next one to be sent if it has
+    /// none.
     pub first: Seq,
 }
 
-/// A register: header, and the messages that its reader may not have.
+/// A register: a header, and the unacknowledged messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Register<'a> {
-    /// What goes before the messages.
+    /// The header.
     pub header: Header,
-    /// How many messages there are.
+    /// The number of messages.
     pub count: u8,
-    /// The messages in register form, checked.
+    /// The encoded messages.
     pub messages: &'a [u8],
 }
 
@@ -76,10 +78,10 @@ impl fmt::Display for NotARegister {
 impl core::error::Error for NotARegister {}
 
 impl<'a> Register<'a> {
-    /// Reads a register.
+    /// Parses a register.
     ///
     /// # Errors
-    /// [`NotARegister`] for anything that [`Register::emit`] would not have written.
+    /// [`NotARegister`] if [`Register::emit`] could not have produced the value.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotARegister> {
         if bytes.len() > REGISTER_BYTES_MAX || !bytes.iter().all(|byte| is_printable(*byte)) {
             return Err(NotARegister);
@@ -89,10 +91,10 @@ impl<'a> Register<'a> {
         if register.is_well_formed() { Ok(register) } else { Err(NotARegister) }
     }
 
-    /// Writes the register into `out` and gives its length.
+    /// Encodes the register into `out`, and returns its length.
     ///
     /// # Panics
-    /// If it does not fit: the queue behind `messages` is bounded so that it does.
+    /// If the register does not fit, which the bounds of the message queue exclude.
     pub fn emit(&self, out: &mut [u8; REGISTER_BYTES_MAX]) -> usize {
         assert!(self.is_well_formed());
         let mut length = 0;
@@ -127,7 +129,7 @@ impl<'a> Register<'a> {
         })
     }
 
-    /// Exactly `count` messages of permitted length, and every one of them has a number.
+    /// Whether there are exactly `count` messages of valid length and every message has a number.
     fn is_well_formed(&self) -> bool {
         if usize::from(self.count) > WINDOW || self.header.first == Seq::NONE {
             return false;
@@ -148,12 +150,12 @@ impl<'a> Register<'a> {
     }
 }
 
-/// Whether a byte may stand in a register: `xenstore-ls` then shows the truth.
+/// Whether a byte may appear in a register. `xenstore-ls` shows these bytes unescaped.
 pub const fn is_printable(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e)
 }
 
-/// The header's fields, the count, and the rest.
+/// Parses the header and the count, and returns the rest.
 fn parse_header(bytes: &[u8]) -> Option<(Header, u8, &[u8])> {
     let rest = bytes.strip_prefix(MARK)?.strip_prefix(b" ")?;
     let (from, rest) = rest.split_at_checked(EPOCH_DIGITS)?;
@@ -174,7 +176,7 @@ fn parse_header(bytes: &[u8]) -> Option<(Header, u8, &[u8])> {
     Some((header, u8::try_from(count).ok()?, rest))
 }
 
-/// A blank and a number, and what follows.
+/// Parses a blank and a number, and returns the rest.
 fn parse_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let rest = bytes.strip_prefix(b" ")?;
     let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());

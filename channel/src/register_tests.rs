@@ -1,5 +1,5 @@
-//! The register's grammar: what is emitted is what is parsed, and nothing else is a register.
-//! The random parts print their seed in the assertion, and run the same on every machine.
+//! Tests of the register's grammar: parsing inverts encoding, and every other value is rejected.
+//! Failures of the random tests print their seed; the tests are deterministic.
 
 use std::string::String;
 use std::vec::Vec;
@@ -128,7 +128,7 @@ fn random_bytes_never_panic() {
 }
 
 #[test]
-fn what_breaks_a_limit_is_no_register() {
+fn a_value_beyond_a_limit_is_not_a_register() {
     let epoch = "0".repeat(32);
     for bad in [
         String::new(),

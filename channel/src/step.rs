@@ -1,10 +1,10 @@
-//! The named steps of a link's life, told to the platform as each is reached. Images stop or pause
-//! at them on request (`stop_at=`, `pause_at=`), and the simulator crashes a domain there, so that
-//! every step of the protocol has been the last one of some domain.
+//! The named steps of a link. The link reports each completed step to the platform. Images can stop
+//! or pause at a step (`stop_at=`, `pause_at=`), and the simulator crashes domains there, so that
+//! tests cover the death of a domain at every step.
 
 use xenbus::words::position;
 
-/// A step that a link has just completed. The order is that of a life.
+/// A step that a link has completed, in protocol order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// Either side: the channel is up.
@@ -13,7 +13,7 @@ pub enum Step {
     Prepared,
     /// Front: CONNECT is in the queue.
     ConnectSent,
-    /// Front: the stamp or CONNECTED was seen.
+    /// Front: the stamp or CONNECTED was received.
     Connected,
     /// Front: DISCONNECT is in the queue.
     DisconnectSent,
@@ -21,27 +21,27 @@ pub enum Step {
     Released,
     /// Back: CONNECT was read.
     Got,
-    /// Back: the pages are mapped, nothing was written to them.
+    /// Back: the pages are mapped; nothing is written yet.
     Mapped,
-    /// Back: the header was found right.
+    /// Back: the header is verified.
     Verified,
     /// Back: port bound, stamp written, CONNECTED not yet sent.
     Stamped,
     /// Back: CONNECTED is in the queue.
     Serving,
-    /// Back: unmapped, port closed, nothing said yet.
+    /// Back: pages unmapped, port closed, nothing sent yet.
     Unmapped,
     /// Back: DISCONNECTED is in the queue.
     DisconnectedSent,
-    /// Image: half of the bytes of a connection have moved.
+    /// Image: half of the bytes of a connection are transferred.
     Streaming,
-    /// Image: all cycles done, everything released.
+    /// Image: all cycles are done and all resources released.
     Finished,
 }
 
 xenbus::words! {
     Step,
-    /// The word that the command line and the console use.
+    /// The name used on the command line and the console.
     fn word {
         Up => "up",
         Prepared => "prepared",
@@ -62,7 +62,7 @@ xenbus::words! {
 }
 
 impl Step {
-    /// The step with this word.
+    /// Returns the step with this name.
     pub fn from_word(word: &[u8]) -> Option<Self> {
         Self::ALL.get(position(Self::WORDS, word)?).copied()
     }

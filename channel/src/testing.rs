@@ -1,5 +1,5 @@
-//! Helpers of the unit tests: a seeded random source and a counter for epochs.
-//! Nothing here is random in the sense that two runs differ.
+//! Helpers of the unit tests: a seeded random generator and an epoch counter. Both are
+//! deterministic.
 
 use crate::epoch::{Epoch, EpochSource};
 
@@ -24,7 +24,7 @@ impl Random {
     }
 }
 
-/// Epochs 1, 2, 3: readable in a failure, and never the same twice.
+/// Yields the epochs 1, 2, 3 and so on, which are easy to read in a failure.
 pub(crate) struct Counter(pub(crate) u128);
 
 impl EpochSource for Counter {

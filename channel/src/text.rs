@@ -1,28 +1,28 @@
-//! Text put together in a place of its own, and decimal numbers: what paths, messages and registers
-//! are made of. Not `core::fmt`, which would cost an image kilobytes.
+//! Helpers to build text in a byte array, and decimal numbers, for paths, messages and registers.
+//! They replace `core::fmt`, which would add kilobytes to an image.
 
-/// Puts `part` behind the first `length` bytes of `out`.
+/// Appends `part` after the first `length` bytes of `out`.
 ///
 /// # Panics
-/// If it does not fit: whoever has the place has made it large enough for what it is for.
-#[inline(never)] // Once in an image, with its checks.
+/// If `part` does not fit: callers size the buffer.
+#[inline(never)] // Keeps a single copy in an image.
 pub(crate) fn append(out: &mut [u8], length: &mut usize, part: &[u8]) {
     let end = *length + part.len();
     out[*length..end].copy_from_slice(part);
     *length = end;
 }
 
-/// The same for a number in decimal.
+/// Appends a decimal number.
 pub(crate) fn append_decimal(out: &mut [u8], length: &mut usize, value: u32) {
     append(out, length, decimal(value, &mut [0; 10]));
 }
 
-/// Writes `value` in decimal into the end of `digits`, and gives the digits used.
+/// Writes `value` in decimal to the end of `digits`, and returns the digits used.
 fn decimal(value: u32, digits: &mut [u8]) -> &[u8] {
     let mut start = digits.len();
     let mut rest = value;
     loop {
-        assert!(start > 0, "too few places for the value");
+        assert!(start > 0, "the buffer is too short for the value");
         start -= 1;
         digits[start] = b'0' + (rest % 10) as u8;
         rest /= 10;
@@ -32,8 +32,8 @@ fn decimal(value: u32, digits: &mut [u8]) -> &[u8] {
     }
 }
 
-/// Reads a decimal number: 1 to 10 digits, no sign, no leading zero, within u32; so that every
-/// number has one form.
+/// Parses a decimal number: 1 to 10 digits, no sign, no leading zero, at most `u32::MAX`. Each
+/// number has exactly one form.
 pub(crate) fn parse_decimal(digits: &[u8]) -> Option<u32> {
     match digits {
         [] => return None,

@@ -1,5 +1,5 @@
-//! Bounds under load and malice: requests in flight whatever the number of links, turns that nobody
-//! can take from another, and a peer that writes whatever it likes wherever it may.
+//! Tests of bounds under load and attack: requests in flight for any number of links, fairness
+//! between links, and a peer that writes arbitrary values.
 
 mod support;
 
@@ -39,7 +39,7 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
         driver.step(now, &mut platform);
         while let Some((link, event)) = driver.poll_event() {
             assert_eq!(event, channel::event::Event::Waiting);
-            assert!(waiting.insert(link), "said once");
+            assert!(waiting.insert(link), "reported once");
         }
     }
     assert_eq!(waiting.len(), 100, "every link had its turn");
@@ -58,7 +58,7 @@ fn a_peer_that_writes_without_end_costs_a_read_each_and_disturbs_no_other_link()
     world.settle();
     let mailbox = World::mailbox(FRONT, "a");
     for n in 0..200u32 {
-        // Another stranger each time.
+        // A different unknown peer each time.
         let value = format!("T1 {n:032x} - 0 1 1 0");
         world.xen.borrow_mut().store.poke(&mailbox, value.as_bytes());
         world.settle();
@@ -106,7 +106,7 @@ fn a_daemon_that_breaks_the_protocol_is_named_and_nothing_panics() {
     assert!(world.events(FRONT).iter().any(ended));
     world.run_seconds(30);
     assert_eq!(world.events(FRONT).iter().filter(|event| ended(event)).count(), 1, "once");
-    // The page goes on: the connection lives as long as nothing needs the store.
+    // The page still works: the connection lasts while nothing needs xenstore.
     assert!(world.is_up(FRONT) && world.is_up(BACK));
     assert!(!world.has(BACK, &Happened::Closing(1)) && world.domain(BACK).steps > 0);
     assert!(world.domains[&BACK].platform.is_mapping());

@@ -1,6 +1,6 @@
-//! Connections as domains see them: set up, torn down, refused, cut short at every step, and given
-//! back. The small world is strict: mapping twice, writing before verifying or freeing a mapped
-//! page fails the test by itself.
+//! Tests of connections: setup, teardown, refusal, death at every step, and release of resources.
+//! The test environment is strict: mapping a page twice, writing before verification, or freeing a
+//! mapped page fails the test.
 
 mod support;
 
@@ -68,7 +68,7 @@ fn the_back_may_ask_for_the_end_and_the_front_disconnects_by_itself() {
 
 #[test]
 fn t11_disconnect_and_closing_get_through_though_every_event_is_lost() {
-    // Wrong: no request at all while connected. The page says that there is something to read.
+    // Misreading: no request at all while connected. The page announces a message to read.
     for domid in [FRONT, BACK] {
         let mut world = World::connected(1);
         world.run_seconds(5);
@@ -212,7 +212,7 @@ fn a_quarantine_is_swept_once_a_beat_whatever_else_happens_and_an_empty_one_is_n
         assert!(at <= now + 1_000_000_000, "it wakes up for that");
         world.run_seconds(1);
         assert_eq!(world.domain(FRONT).platform.end_tries(), before + 1);
-        // Steps in between, for whatever reason, are no sweeps.
+        // Other steps do not sweep.
         for _ in 0..3 {
             world.domain(FRONT).step();
         }
@@ -251,7 +251,7 @@ fn a_connect_behind_a_message_waits_for_it_to_be_taken_and_not_for_the_next_beat
 }
 
 #[test]
-fn the_front_that_started_on_the_stamp_is_told_by_a_message_too() {
+fn a_front_that_connected_by_the_stamp_still_gets_the_message() {
     let mut world = World::connected(1);
     world.run_seconds(3);
     let link = |world: &mut World, domid: u16| {
@@ -309,7 +309,7 @@ fn a_full_quarantine_refuses_connects_by_that_name() {
     world.connect();
     world.settle();
     world.run_seconds(5);
-    // The back stays mapped for ever: another one takes its place.
+    // The back never unmaps; another one replaces it.
     world.domain(BACK).is_paused = true;
     world.run_until(20, |world| !world.is_up(FRONT));
     world.create(9, Role::Back, "a");
@@ -375,7 +375,7 @@ fn t16_connects_and_disconnects_in_a_row_hold_back_and_do_not_fail() {
     let mut world = World::up(1);
     world.domain(BACK).is_paused = true;
     for n in 0..8 {
-        // The window is the application's now.
+        // Application messages fill the window now.
         let _ = world.domain(FRONT).driver.send(LINK, format!("{n}").as_bytes());
     }
     world.connect();
@@ -404,7 +404,7 @@ fn messages_flow_beside_a_connection_and_cost_no_acknowledging_write() {
     assert!(world.has(BACK, &Happened::Message(b"beside".to_vec())));
     world.run_seconds(10);
     let cost = world.requests_of_all() - before;
-    // The WRITE and its READ; at most one beat of repeating while the page is looked at.
+    // The WRITE and its READ, and at most one repetition per beat until the page is read.
     assert!((2..=4).contains(&cost), "{cost}");
 }
 
@@ -446,7 +446,7 @@ fn a_connection_that_closes_before_the_front_has_seen_it_is_reported_from_its_be
     assert!(world.has(BACK, &Happened::Connected(1)));
     world.disconnect(BACK);
     world.settle();
-    // Stamp and closing word are in the page by now.
+    // The page contains the stamp and the closing word now.
     world.domain(FRONT).is_paused = false;
     world.settle();
     let events = world.events(FRONT);

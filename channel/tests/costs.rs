@@ -1,5 +1,5 @@
-//! What the channel costs in xenstore requests, both ends together. These are budgets: a change
-//! that breaks one of them is a change of the design.
+//! Budgets of xenstore requests, for both sides together. A change that exceeds one of them is a
+//! change of the design.
 
 mod support;
 
@@ -7,7 +7,7 @@ use channel::{LinkId, Role};
 use support::world::{BACK, FRONT};
 use support::{Happened, World};
 
-/// RESET_WATCHES of each end is boot, not channel.
+/// The RESET_WATCHES of each side belongs to boot, not to the channel.
 const BOOT_REQUESTS: u64 = 2;
 
 #[test]
@@ -79,8 +79,8 @@ fn connect_costs_two_requests_and_disconnect_two() {
     }
 }
 
-/// One front and one back image with so many links: what connecting one of them costs does not depend
-/// on how many others there are, nor on how many of those are connected.
+/// One front and one back with many links: the cost to connect one link does not depend on the
+/// number of other links or how many of them are connected.
 #[test]
 fn a_connect_costs_two_requests_whatever_the_number_of_links() {
     for links in [1, 2, 8, 32] {
@@ -109,10 +109,10 @@ fn a_connect_costs_two_requests_whatever_the_number_of_links() {
 }
 
 #[test]
-fn what_the_page_has_told_costs_no_request_of_its_own_in_a_long_connection_either() {
+fn messages_announced_in_the_page_cost_no_extra_requests() {
     let mut world = World::up(1);
     world.run_seconds(2);
-    // Beats of a link that is up, for comparison: the connection's messages ride on them.
+    // Beats of a link that is up, for comparison: they carry the connection's messages.
     let before = world.requests_of_all();
     world.run_seconds(10);
     let idle = world.requests_of_all() - before;
@@ -151,7 +151,7 @@ fn an_idle_link_that_is_up_beats_once_a_second_each_way_and_no_more() {
 #[test]
 fn the_nodes_and_watches_of_a_link_do_not_grow() {
     let mut world = World::up(1);
-    // The watch on the toolstack's orders comes a beat later.
+    // The watch on shutdown requests follows one beat later.
     world.run_seconds(2);
     let nodes = |world: &World| {
         let xen = world.xen.borrow();

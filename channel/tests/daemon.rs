@@ -1,5 +1,5 @@
-//! What the store's daemon may do to a driver: give it a new ring, refuse this or that, forget its
-//! watch; and what the toolstack orders through the store.
+//! Tests of a driver against faults of xenstored: a reset ring, refused requests, a lost watch.
+//! Also tests of the toolstack's shutdown requests.
 
 mod support;
 
@@ -34,7 +34,7 @@ fn a_domain_that_the_daemon_takes_in_anew_goes_on_with_everything_that_was_under
         world.domain(FRONT).driver.send(LINK, &[b'a' + round]).unwrap();
         world.domain(BACK).driver.send(LINK, &[b'A' + round]).unwrap();
         if round % 2 == 0 {
-            // The requests are in the ring, and lost with it.
+            // The requests are lost with the ring.
             world.domain(FRONT).step();
         }
         world.xen.borrow_mut().store.introduce_anew(FRONT);
@@ -44,7 +44,7 @@ fn a_domain_that_the_daemon_takes_in_anew_goes_on_with_everything_that_was_under
     assert_eq!(messages(&world, BACK), [b"a", b"b", b"c", b"d"]);
     assert_eq!(messages(&world, FRONT), [b"A", b"B", b"C", b"D"]);
     assert!(!world.events(FRONT).iter().any(|event| matches!(event, Happened::Down(..))));
-    // The watch on the links and the one on orders are asked for again, and are there once.
+    // Both watches, on links and on shutdown requests, are registered again, once each.
     assert_eq!(world.xen.borrow().store.count_watches(FRONT), 2);
     assert!(world.requests(FRONT) - requests < 100);
 }
@@ -106,7 +106,7 @@ fn a_refusal_on_the_own_nodes_is_named() {
     ] {
         let mut world = World::up(1);
         world.xen.borrow_mut().store.faults.refuse = Some((refused, errno));
-        // Makes the front mend its mailbox.
+        // Makes the front recreate its mailbox.
         world.xen.borrow_mut().store.remove(&World::mailbox(FRONT, "a"));
         world.run_seconds(10);
         assert!(world.has(FRONT, &Happened::Notice(notice)), "{errno}: {:?}", world.events(FRONT));
@@ -127,7 +127,7 @@ fn a_refused_watch_is_named_and_timers_do_its_work() {
     assert!(world.has(FRONT, &Happened::Store(refused)));
 }
 
-/// What happened to xenstore, as the domain has seen it.
+/// The xenstore events that the domain has received.
 fn store_events(world: &World, domid: u16) -> Vec<StoreEvent> {
     let events = world.events(domid).into_iter();
     events
@@ -198,8 +198,8 @@ fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
     assert_eq!(store_events(&world, FRONT), []);
 }
 
-/// dom0 gives an order, and time passes for it to be read.
-fn order(world: &mut World, word: &[u8]) {
+/// dom0 writes a shutdown request, and the domain gets time to read it.
+fn request_shutdown(world: &mut World, word: &[u8]) {
     let path = format!("{}/control/shutdown", home(FRONT));
     let mut xen = world.xen.borrow_mut();
     xen.store.put(&path, word, FRONT);
@@ -215,13 +215,13 @@ fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
     for (word, expected) in
         [(&b"reboot"[..], ShutdownRequest::Reboot), (b"poweroff", ShutdownRequest::PowerOff)]
     {
-        order(&mut world, word);
+        request_shutdown(&mut world, word);
         assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(expected));
         assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
         let path = format!("{}/control/shutdown", home(FRONT));
         assert_eq!(world.xen.borrow().store.value(&path), Some(&b""[..]), "understood");
     }
-    order(&mut world, b"dance");
+    request_shutdown(&mut world, b"dance");
     assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), None);
     assert!(both_up(&world));
 }
@@ -230,7 +230,7 @@ fn an_order_of_the_toolstacks_comes_once_and_acknowledged() {
 fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"suspend");
+    request_shutdown(&mut world, b"suspend");
     let quiet_from = world.requests(FRONT);
     world.domain(FRONT).driver.send(LINK, b"not before the resume").unwrap();
     world.run_seconds(2);
@@ -242,8 +242,8 @@ fn a_domain_that_is_to_be_suspended_leaves_its_ring_alone() {
 fn an_order_waits_until_the_one_before_is_taken() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"poweroff");
-    order(&mut world, b"suspend");
+    request_shutdown(&mut world, b"poweroff");
+    request_shutdown(&mut world, b"suspend");
     assert_eq!(world.domain(FRONT).driver.poll_shutdown_request(), Some(ShutdownRequest::PowerOff));
     world.domain(FRONT).step();
     world.run_seconds(2);
@@ -251,7 +251,7 @@ fn an_order_waits_until_the_one_before_is_taken() {
 }
 
 #[test]
-fn an_order_whose_event_is_repeated_comes_once() {
+fn a_shutdown_request_is_reported_once_despite_repeated_events() {
     let mut world = World::up(1);
     world.run_seconds(3);
     let path = format!("{}/control/shutdown", home(FRONT));
@@ -273,7 +273,7 @@ fn an_order_whose_event_is_repeated_comes_once() {
 fn an_acknowledged_order_outlives_a_reset_of_the_ring() {
     let mut world = World::up(1);
     world.run_seconds(3);
-    order(&mut world, b"poweroff");
+    request_shutdown(&mut world, b"poweroff");
     world.xen.borrow_mut().store.introduce_anew(FRONT);
     world.domain(FRONT).step();
     world.run_seconds(3);

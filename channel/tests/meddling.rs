@@ -1,5 +1,5 @@
-//! What others may do to a link's nodes: garbage, removal, children, a garbled introduction. All of
-//! it is named once and survived, at a bounded cost.
+//! Tests of interference with a link's nodes: garbage, removal, children, a malformed introduction.
+//! The link reports each kind once and survives at a bounded cost.
 
 mod support;
 

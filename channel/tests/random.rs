@@ -1,7 +1,7 @@
-//! Random lives of two domains under the shipped driver: events lost and repeated, writes put off,
-//! pauses, a silent store, restarts, deaths and returns, meddling; messages and connections
-//! meanwhile. Afterwards, without faults, everything must work and nothing may be left. A failure
-//! names its seed: run it alone by putting it into `SEEDS`.
+//! Random runs of two domains with the shipped driver: lost and repeated events, delayed writes,
+//! pauses, a stalled store, restarts, deaths and returns, interference, all while messages and
+//! connections are in use. After the faults end, everything must work and no resource may be
+//! leaked. A failure prints its seed; put it into `SEEDS` to run it alone.
 
 mod support;
 
@@ -14,7 +14,7 @@ use support::{Happened, Random, World};
 
 const SEEDS: core::ops::RangeInclusive<u64> = 1..=100;
 
-/// Checks, from the events alone, that each session delivers a prefix of what was sent in it.
+/// Checks, from the events alone, that each session delivers a prefix of the messages sent in it.
 #[derive(Default)]
 struct Oracle {
     /// Messages sent, by (sender's epoch, receiver's epoch).
@@ -96,7 +96,7 @@ fn disturb(world: &mut World, oracle: &mut Oracle, random: &mut Random) {
                 world.run(Duration::from_milliseconds(random.below(9000)));
             }
             world.create(domid, role(domid), "a");
-            // The survivor may never hear of it.
+            // The survivor may never notice it.
             world.introduce_one(domid, FRONT + BACK - domid, "a");
             if random.one_in(2) {
                 world.introduce(FRONT, BACK, "a");
@@ -153,7 +153,7 @@ fn whatever_happens_sessions_hold_and_afterwards_everything_works() {
             oracle.look(&mut world, domid, seed);
             assert!(world.is_up(domid), "{domid} is not up, seed {seed}");
         }
-        // Whatever connection was there is ended, and a whole one goes through.
+        // An existing connection is ended, and a complete new one succeeds.
         let domain = world.domain(FRONT);
         let _ = domain.driver.disconnect(domain.now(), LINK, &mut domain.platform);
         world.run_seconds(20);

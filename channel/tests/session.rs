@@ -1,6 +1,5 @@
-//! Sessions as domains see them: the shipped driver over a xenstore, with domains that die, pause,
-//! come back on the same domid or another, and a store that loses events, stays silent or is
-//! meddled with.
+//! Tests of sessions: the shipped driver over a simulated xenstored. Domains die, pause and return
+//! with the same or another domid; the store loses events, stalls or is modified by others.
 
 mod support;
 
@@ -26,18 +25,18 @@ fn both_up(world: &World) -> bool {
 }
 
 #[test]
-fn a_link_that_nobody_introduced_waits_says_so_once_and_costs_next_to_nothing() {
+fn a_link_without_introduction_reports_waiting_once_at_a_low_cost() {
     let mut world = World::new(1);
     world.create(FRONT, Role::Front, "a");
     world.run_seconds(300);
     assert_eq!(world.events(FRONT), [Happened::Waiting]);
-    // RESET_WATCHES, WATCH, the first look, and one look each thirty beats; the watch on the
-    // toolstack's orders and its first look.
+    // RESET_WATCHES, WATCH, the first READ of the introduction, and one every thirty beats; the
+    // watch on shutdown requests and its first READ.
     assert!(world.requests(FRONT) <= 3 + 10 + 2, "{}", world.requests(FRONT));
 }
 
 #[test]
-fn an_introduction_whose_event_was_lost_is_found_nevertheless() {
+fn an_introduction_is_found_without_its_event() {
     let mut world = World::new(1);
     world.create(FRONT, Role::Front, "a");
     world.create(BACK, Role::Back, "a");
@@ -119,7 +118,7 @@ fn messages_go_both_ways_exactly_once_and_back_pressure_passes() {
 }
 
 #[test]
-fn a_message_of_the_greatest_length_arrives_and_what_is_none_is_refused_with_the_reason() {
+fn the_longest_message_arrives_and_invalid_ones_are_refused_with_a_reason() {
     let mut world = World::up(1);
     let longest = vec![b'~'; 1022];
     let mut send = |message: &[u8]| world.domain(FRONT).driver.send(LINK, message);
@@ -187,7 +186,7 @@ fn a_pause_shorter_than_the_limit_changes_nothing() {
 }
 
 #[test]
-fn while_xenstored_is_silent_nobody_is_dead_and_it_is_said_once() {
+fn a_silent_xenstored_is_reported_once_and_ends_no_session() {
     let mut world = World::up(1);
     world.run_seconds(2);
     world.xen.borrow_mut().store.is_silent = true;
@@ -232,7 +231,7 @@ fn a_peer_that_came_back_on_the_same_domid_with_a_lost_introduction_is_found() {
         world.destroy(died);
         let role = if died == FRONT { Role::Front } else { Role::Back };
         world.create(died, role, "a");
-        // Only the newcomer is told; the survivor's introduction says what it said before.
+        // Only the new domain is introduced; the survivor's introduction does not change.
         world.introduce_one(died, survivor, "a");
         world.run_until(60, both_up);
         assert_eq!(downs(&world, survivor).len(), 1);
@@ -296,7 +295,7 @@ fn writes_that_the_daemon_could_not_do_are_tried_again() {
 }
 
 #[test]
-fn many_links_share_one_watch_and_none_disturbs_another() {
+fn many_links_share_one_watch_without_affecting_each_other() {
     let mut world = World::up(1);
     for (domid, role) in [(FRONT, Role::Front), (BACK, Role::Back)] {
         for name in ["b", "c", "d"] {
@@ -328,9 +327,9 @@ fn many_links_share_one_watch_and_none_disturbs_another() {
 }
 
 #[test]
-fn a_resumed_domain_starts_over_as_whoever_it_is_then() {
+fn a_resumed_domain_starts_over_with_its_new_domid() {
     let mut world = World::connected(1);
-    // The domain is saved, and restored under another domid: nothing local has survived.
+    // The domain is saved and restored under another domid: no local state is valid.
     let mut domain = world.domains.remove(&BACK).unwrap();
     world.xen.borrow_mut().remove_domain(BACK);
     let ring = world.xen.borrow_mut().store.add_domain(22);
@@ -355,7 +354,7 @@ fn a_watch_that_is_refused_is_asked_for_again_and_an_introduction_is_not_waited_
     world.run_seconds(3);
     assert_eq!(world.xen.borrow().store.watches_to_refuse, 0);
     world.introduce(FRONT, BACK, "a");
-    // Without the watch it would be found 30 beats after the last look.
+    // Without the watch it would be found 30 beats after the last READ.
     world.run_until(10, |world| world.is_up(FRONT) && world.is_up(BACK));
 }
 

@@ -1,5 +1,5 @@
-//! The words of events, as they are printed: each of its own, short, and for ever the same, because
-//! logs and reports are searched for them.
+//! Tests of the printed names of events: unique, short and stable, because logs and reports are
+//! searched for them.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use channel::event::{Breach, ConnectRefused, DetectedBy, DownReason, Notice};
 use channel::message::RefuseReason;
 use grant::{GrantRef, GrantStatus, MapError, MapRefused, VerifyError};
 
-/// Every text as it should be, and no two alike.
+/// Checks each text, and that all are different.
 fn check(words: &[(&'static str, &'static str)]) {
     for (word, expected) in words {
         assert_eq!(word, expected);

@@ -1,5 +1,6 @@
-//! Rules D1 to D8 of docs/protocol.md §8, and the readings of them that were found wrong. Each test
-//! drives the machine by hand, so that every state meets what it may meet.
+//! Tests of rules D1 to D8 of docs/protocol.md §8, and of misreadings that the model checker
+//! refuted. Each test drives the machine directly, so that every state receives every possible
+//! input.
 
 use super::{Back, BackAction, BackState};
 use crate::connection::{BindError, Released};
@@ -77,7 +78,7 @@ fn closing() -> Back {
 }
 
 #[test]
-fn d1_a_second_connect_is_a_breach_in_every_state_but_none() {
+fn d1_a_second_connect_is_a_breach_in_every_state_but_idle() {
     let second = Control::Connect(ConnectionId(2), offer());
     for mut back in [got(), mapped(), verified(), bound(), stamped(), serving(), closing()] {
         assert_eq!(back.handle_message(&second), Err(Breach::UnexpectedConnect));
@@ -108,7 +109,8 @@ fn d2_what_cannot_be_mapped_is_refused_without_unmapping() {
 
 #[test]
 fn d3_t9_a_header_that_is_not_this_connections_is_unmapped_before_it_is_refused() {
-    // Wrong: no look after mapping. The reference may have become another link's page meanwhile.
+    // Misreading: the header is not verified after mapping. The reference may now name a page of
+    // another link.
     let mut back = mapped();
     back.handle_verified(Err(VerifyError::Epoch));
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
@@ -119,7 +121,8 @@ fn d3_t9_a_header_that_is_not_this_connections_is_unmapped_before_it_is_refused(
 
 #[test]
 fn d4_t10_binding_comes_before_the_stamp_and_its_failure_is_unmapped_and_refused() {
-    // Wrong: the stamp before the bind. The front is connected to somebody who then refuses.
+    // Misreading: the stamp is written before the bind. The front then connects to a back that
+    // refuses.
     let mut back = verified();
     back.handle_bound(Err(BindError::BadPort));
     assert_eq!(back.poll_action(), Some(BackAction::Unmap));
@@ -129,7 +132,7 @@ fn d4_t10_binding_comes_before_the_stamp_and_its_failure_is_unmapped_and_refused
 }
 
 #[test]
-fn d6_closing_is_said_once_and_the_back_waits_for_disconnect() {
+fn d6_closing_is_sent_once_and_the_back_waits_for_disconnect() {
     let mut back = closing();
     assert_eq!(back.poll_action(), None);
     assert_eq!(back.disconnect(), Err(NotConnected));
@@ -139,7 +142,7 @@ fn d6_closing_is_said_once_and_the_back_waits_for_disconnect() {
 
 #[test]
 fn d7_t13_disconnect_in_any_state_unmaps_first_and_answers_then() {
-    // Wrong: DISCONNECTED before unmapping.
+    // Misreading: DISCONNECTED is sent before unmapping.
     for mut back in [got(), mapped(), verified(), bound(), stamped(), serving(), closing()] {
         back.poll_event();
         back.handle_message(&Control::Disconnect(ONE)).unwrap();
@@ -172,7 +175,7 @@ fn d7_the_fronts_closing_word_is_disconnect_and_the_message_that_follows_is_igno
 
 #[test]
 fn d7_t15_a_disconnect_that_crosses_refused_is_not_answered_again() {
-    // Wrong: it is, and the answer ends the next connection.
+    // Misreading: it is answered, and the answer ends the next connection.
     let mut back = got();
     back.handle_mapped(Err(MapError::WindowFull { wanted: 1 }));
     back.handle_message(&Control::Disconnect(ONE)).unwrap();

@@ -81,7 +81,7 @@ mod tests {
     use crate::limits::BEAT;
 
     #[test]
-    fn a_storm_is_masked_told_once_and_waited_for_again_with_the_next_beat() {
+    fn a_storm_is_masked_and_reported_once_until_the_next_beat() {
         let mut meter = Meter::NEW;
         let start = Instant::from_nanoseconds(5);
         meter.pass_time(start);

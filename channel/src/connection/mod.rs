@@ -114,7 +114,10 @@ impl<X: Hypervisor> Connections<X> {
         pages: u16,
         terms: &Terms,
     ) -> Result<Offer, PrepareError> {
-        assert!(matches!(self.end(link).shared, Shared::Nothing), "one connection a link");
+        assert!(
+            matches!(self.end(link).shared, Shared::Nothing),
+            "the link already has a connection"
+        );
         if !self.quarantine.has_room() {
             return Err(PrepareError::QuarantineFull);
         }
@@ -145,7 +148,7 @@ impl<X: Hypervisor> Connections<X> {
         let mut refs = GrantRefs::EMPTY;
         for r in connection.refs() {
             // Both hold PAGES_MAX.
-            refs.push(r).expect("a reference for each page");
+            refs.push(r).expect("one reference per page");
         }
         let ring_bytes = connection.ring_bytes();
         let end = self.end_mut(link);
@@ -186,7 +189,10 @@ impl<X: Hypervisor> Connections<X> {
     /// # Panics
     /// If the link has a connection.
     pub fn map(&mut self, link: LinkId, peer: DomId, offer: &Offer) -> Result<(), MapError> {
-        assert!(matches!(self.end(link).shared, Shared::Nothing), "one connection a link");
+        assert!(
+            matches!(self.end(link).shared, Shared::Nothing),
+            "the link already has a connection"
+        );
         let refs = offer.refs.as_slice();
         if refs.is_empty() {
             return Err(MapError::PageCount { offered: 0 });
@@ -210,7 +216,7 @@ impl<X: Hypervisor> Connections<X> {
     /// # Panics
     /// If the link has no mapped pages.
     pub fn verify(&mut self, link: LinkId, terms: &Terms) -> Result<(), VerifyError> {
-        self.back(link).expect("verified once mapped").verify(terms)
+        self.back(link).expect("pages are mapped before they are verified").verify(terms)
     }
 
     /// Rule D4: binds a local port to the front's port.
@@ -228,7 +234,7 @@ impl<X: Hypervisor> Connections<X> {
     /// # Panics
     /// If the header was not verified.
     pub fn stamp(&mut self, link: LinkId, epoch: grant::Epoch) {
-        self.back(link).expect("stamped once verified").stamp(epoch);
+        self.back(link).expect("the header is verified before the stamp").stamp(epoch);
     }
 
     /// Rules D7 and D8: unmaps all pages of the link, including those left by an endpoint before

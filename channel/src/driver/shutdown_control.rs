@@ -27,13 +27,13 @@ pub enum ShutdownRequest {
 
 impl ShutdownRequest {
     fn from_word(word: &[u8]) -> Option<Self> {
-        const ORDERS: [ShutdownRequest; 4] = [
+        const REQUESTS: [ShutdownRequest; 4] = [
             ShutdownRequest::PowerOff,
             ShutdownRequest::PowerOff,
             ShutdownRequest::Reboot,
             ShutdownRequest::Suspend,
         ];
-        ORDERS.get(position("poweroff halt reboot suspend", word)?).copied()
+        REQUESTS.get(position("poweroff halt reboot suspend", word)?).copied()
     }
 }
 
@@ -69,19 +69,19 @@ pub(super) struct ShutdownControl {
     next: Option<ControlOp>,
     is_under_way: bool,
     /// A shutdown request that was read and not taken yet.
-    order: Option<ShutdownRequest>,
+    request: Option<ShutdownRequest>,
 }
 
 impl ShutdownControl {
     /// No shutdown request, nothing outstanding.
     pub(super) const NONE: Self =
-        Self { listen_at: None, next: None, is_under_way: false, order: None };
+        Self { listen_at: None, next: None, is_under_way: false, request: None };
 
     /// Starts on a new ring, with the WATCH due at `at`. A waiting shutdown request is acknowledged
     /// again, because the first acknowledgement may have been lost.
     pub(super) fn begin(&mut self, at: Instant) {
-        let next = self.order.map(|_| ControlOp::Acknowledge);
-        *self = Self { listen_at: Some(at), next, is_under_way: false, order: self.order };
+        let next = self.request.map(|_| ControlOp::Acknowledge);
+        *self = Self { listen_at: Some(at), next, is_under_way: false, request: self.request };
     }
 
     /// Whether the path of a watch event is the node of shutdown requests.
@@ -111,8 +111,8 @@ impl ShutdownControl {
                 return Some(*refusal);
             }
             (ControlOp::Read, Ok(Reply::Value(value))) => {
-                if let Some(order) = ShutdownRequest::from_word(value) {
-                    self.order = Some(order);
+                if let Some(request) = ShutdownRequest::from_word(value) {
+                    self.request = Some(request);
                     self.next = Some(ControlOp::Acknowledge);
                 }
             }
@@ -124,7 +124,7 @@ impl ShutdownControl {
     /// Whether no new request may be submitted: the domain is about to be suspended, and its ring
     /// must be empty.
     pub(super) fn blocks_requests(&self) -> bool {
-        self.order == Some(ShutdownRequest::Suspend)
+        self.request == Some(ShutdownRequest::Suspend)
     }
 
     /// Whether a request is due and may be submitted.
@@ -139,11 +139,11 @@ impl ShutdownControl {
 
     /// Takes the shutdown request that was read, if it may be carried out.
     pub(super) fn take(&mut self) -> Option<ShutdownRequest> {
-        self.order.take()
+        self.request.take()
     }
 
     fn may_ask(&self, op: ControlOp) -> bool {
-        !self.is_under_way && (op == ControlOp::Acknowledge || self.order.is_none())
+        !self.is_under_way && (op == ControlOp::Acknowledge || self.request.is_none())
     }
 
     /// The request that is due.
@@ -172,7 +172,7 @@ mod tests {
     use xenbus::{Errno, Refusal, Reply};
 
     #[test]
-    fn only_the_toolstacks_words_are_orders() {
+    fn only_known_words_are_shutdown_requests() {
         assert_eq!(ShutdownRequest::from_word(b"poweroff"), Some(ShutdownRequest::PowerOff));
         assert_eq!(ShutdownRequest::from_word(b"halt"), Some(ShutdownRequest::PowerOff));
         assert_eq!(ShutdownRequest::from_word(b"reboot"), Some(ShutdownRequest::Reboot));
@@ -183,78 +183,78 @@ mod tests {
     }
 
     fn listening() -> ShutdownControl {
-        let mut orders = ShutdownControl::NONE;
-        orders.begin(Instant::START);
-        orders
+        let mut control = ShutdownControl::NONE;
+        control.begin(Instant::START);
+        control
     }
 
     /// Submits the due request, which must be `op`, and answers it.
-    fn exchange(orders: &mut ShutdownControl, op: ControlOp, value: &[u8]) {
-        assert_eq!(orders.due(Instant::START), Some(op));
-        orders.handle_submitted(op);
-        assert_eq!(orders.due(Instant::START), None, "one at a time");
-        orders.handle_answer(op, &Ok(Reply::Value(value)), Instant::START);
+    fn exchange(control: &mut ShutdownControl, op: ControlOp, value: &[u8]) {
+        assert_eq!(control.due(Instant::START), Some(op));
+        control.handle_submitted(op);
+        assert_eq!(control.due(Instant::START), None, "one at a time");
+        control.handle_answer(op, &Ok(Reply::Value(value)), Instant::START);
     }
 
     #[test]
-    fn an_order_is_read_acknowledged_and_kept() {
-        let mut orders = listening();
-        exchange(&mut orders, ControlOp::Watch, b"");
-        assert_eq!(orders.due(Instant::START), None);
-        orders.handle_hint();
-        exchange(&mut orders, ControlOp::Read, b"poweroff");
-        exchange(&mut orders, ControlOp::Acknowledge, b"");
-        assert_eq!(orders.order, Some(ShutdownRequest::PowerOff));
+    fn a_shutdown_request_is_read_acknowledged_and_kept() {
+        let mut control = listening();
+        exchange(&mut control, ControlOp::Watch, b"");
+        assert_eq!(control.due(Instant::START), None);
+        control.handle_hint();
+        exchange(&mut control, ControlOp::Read, b"poweroff");
+        exchange(&mut control, ControlOp::Acknowledge, b"");
+        assert_eq!(control.request, Some(ShutdownRequest::PowerOff));
     }
 
     #[test]
-    fn before_an_order_is_taken_only_its_acknowledgement_goes_out() {
-        for (word, order) in
+    fn only_the_acknowledgement_is_sent_before_a_shutdown_request_is_taken() {
+        for (word, request) in
             [(&b"suspend"[..], ShutdownRequest::Suspend), (b"poweroff", ShutdownRequest::PowerOff)]
         {
-            let mut orders = ShutdownControl::NONE;
-            orders.handle_hint();
-            exchange(&mut orders, ControlOp::Read, word);
-            assert_eq!(orders.blocks_requests(), order == ShutdownRequest::Suspend);
-            orders.handle_hint();
-            exchange(&mut orders, ControlOp::Acknowledge, b"");
-            orders.handle_hint(); // The event of the acknowledgement itself.
-            assert_eq!(orders.due(Instant::START), None);
-            assert!(!orders.is_waiting());
-            assert_eq!(orders.order.take(), Some(order));
-            assert_eq!(orders.due(Instant::START), Some(ControlOp::Read));
+            let mut control = ShutdownControl::NONE;
+            control.handle_hint();
+            exchange(&mut control, ControlOp::Read, word);
+            assert_eq!(control.blocks_requests(), request == ShutdownRequest::Suspend);
+            control.handle_hint();
+            exchange(&mut control, ControlOp::Acknowledge, b"");
+            control.handle_hint(); // The event of the acknowledgement itself.
+            assert_eq!(control.due(Instant::START), None);
+            assert!(!control.is_waiting());
+            assert_eq!(control.request.take(), Some(request));
+            assert_eq!(control.due(Instant::START), Some(ControlOp::Read));
         }
     }
 
     #[test]
-    fn a_watch_that_is_due_does_not_hold_an_acknowledgement_back() {
-        let mut orders = listening();
-        orders.order = Some(ShutdownRequest::Suspend);
-        orders.begin(Instant::START);
-        assert_eq!(orders.deadline(), Instant::NEVER);
-        exchange(&mut orders, ControlOp::Acknowledge, b"");
-        assert_eq!(orders.due(Instant::START), None);
-        assert_eq!(orders.order.take(), Some(ShutdownRequest::Suspend));
-        assert_eq!(orders.due(Instant::START), Some(ControlOp::Watch));
+    fn a_due_watch_does_not_delay_an_acknowledgement() {
+        let mut control = listening();
+        control.request = Some(ShutdownRequest::Suspend);
+        control.begin(Instant::START);
+        assert_eq!(control.deadline(), Instant::NEVER);
+        exchange(&mut control, ControlOp::Acknowledge, b"");
+        assert_eq!(control.due(Instant::START), None);
+        assert_eq!(control.request.take(), Some(ShutdownRequest::Suspend));
+        assert_eq!(control.due(Instant::START), Some(ControlOp::Watch));
     }
 
     #[test]
-    fn a_refused_watch_is_asked_for_again() {
-        let mut orders = listening();
-        orders.handle_submitted(ControlOp::Watch);
+    fn a_refused_watch_is_retried() {
+        let mut control = listening();
+        control.handle_submitted(ControlOp::Watch);
         let refusal = Refusal::Errno(Errno::Equota);
-        let refused = orders.handle_answer(ControlOp::Watch, &Err(refusal), Instant::START);
+        let refused = control.handle_answer(ControlOp::Watch, &Err(refusal), Instant::START);
         assert_eq!(refused, Some(refusal));
-        assert_eq!(orders.due(Instant::START), None);
+        assert_eq!(control.due(Instant::START), None);
         let later = Instant::START.after(BEAT.times(INTRODUCTION_BEATS));
-        assert_eq!(orders.due(later), Some(ControlOp::Watch));
+        assert_eq!(control.due(later), Some(ControlOp::Watch));
     }
 
     #[test]
-    fn nothing_there_is_no_order() {
-        let mut orders = ShutdownControl::NONE;
-        orders.handle_hint();
-        exchange(&mut orders, ControlOp::Read, b"");
-        assert_eq!((orders.order, orders.next), (None, None));
+    fn an_empty_node_is_not_a_shutdown_request() {
+        let mut control = ShutdownControl::NONE;
+        control.handle_hint();
+        exchange(&mut control, ControlOp::Read, b"");
+        assert_eq!((control.request, control.next), (None, None));
     }
 }

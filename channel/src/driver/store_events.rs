@@ -59,7 +59,7 @@ impl StoreEvents {
             self.remove_kind(&event);
         }
         let place = self.0.iter_mut().find(|place| place.is_none());
-        *place.expect("each kind has its places") = Some(event);
+        *place.expect("each kind of event is bounded") = Some(event);
     }
 
     pub(super) fn pop(&mut self) -> Option<StoreEvent> {
@@ -140,17 +140,23 @@ mod tests {
     }
 
     #[test]
-    fn no_kind_of_event_is_lost_however_many_there_are() {
+    fn no_kind_of_event_is_lost() {
         push_all(StoreEvents::EMPTY, &mut Vec::new(), false, 8);
     }
 
     #[test]
-    fn what_one_step_can_bring_is_kept_whole_and_in_order() {
+    fn all_events_of_one_step_are_kept_in_order() {
         let (silent, answering) = (StoreEvent::Silent, StoreEvent::Answering);
         let refused = StoreEvent::WatchRefused(Refusal::Errno(Errno::Equota));
-        let orders = StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota));
-        let step =
-            [answering, orders, refused, silent, answering, StoreEvent::Ended(Ended::Flooded)];
+        let shutdown_refused = StoreEvent::ShutdownWatchRefused(Refusal::Errno(Errno::Equota));
+        let step = [
+            answering,
+            shutdown_refused,
+            refused,
+            silent,
+            answering,
+            StoreEvent::Ended(Ended::Flooded),
+        ];
         let mut events = StoreEvents::EMPTY;
         for event in step {
             events.push(event);

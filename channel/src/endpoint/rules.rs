@@ -27,7 +27,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.written = None;
         if self.introduction.is_some() {
             self.begin_hello(now, Found::AtStart);
-            self.permit_due = true;
+            self.perms_due = true;
         }
         self.update_timers(now);
     }
@@ -47,8 +47,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.writing = None;
         self.written = None;
         (self.dirty, self.read_due, self.read_first) = (false, false, false);
-        (self.permit_due, self.mend_due) = (false, false);
-        self.mends = 0;
+        (self.perms_due, self.recreate_due) = (false, false);
+        self.recreated = 0;
         self.timers = TimerTable::IDLE;
         self.update_timers(now);
     }
@@ -90,7 +90,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         // After an earlier introduction, the mailbox may already contain a register.
         let found = if known.is_some() { Found::AtStart } else { found };
         self.introduction = Some(read);
-        self.mends = 0;
+        self.recreated = 0;
         // The last WRITE may have been refused, or its value removed with the peer's home.
         self.written = None;
         if self.phase == Phase::Up {
@@ -114,10 +114,10 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         assert!(self.poll_request() == Some(request));
         match request {
             StoreRequest::RecreateMailbox => {
-                self.mend_due = false;
-                self.permit_due = true;
+                self.recreate_due = false;
+                self.perms_due = true;
             }
-            StoreRequest::SetPerms => self.permit_due = false,
+            StoreRequest::SetPerms => self.perms_due = false,
             StoreRequest::Read => {
                 self.read_due = false;
                 self.reading = true;
@@ -305,7 +305,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         match timer {
             Timer::Hello => {
                 assert!(self.phase == Phase::Down);
-                self.permit_due = true;
+                self.perms_due = true;
                 self.say_hello();
                 self.hello_step = self.hello_step.saturating_add(1).min(HELLO_BEATS_MAX as u8);
                 self.timers.set(Timer::Hello, now.after(self.hello_delay()));
@@ -315,7 +315,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             Timer::Poll => self.read_due = true,
             Timer::Page => self.read_due |= self.page_hint > self.received(),
             Timer::Retry => {}
-            Timer::MendWindow => self.mends = 0,
+            Timer::MendWindow => self.recreated = 0,
         }
     }
 }

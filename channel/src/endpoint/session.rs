@@ -55,7 +55,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         self.event = Some(SessionEvent::Up { my: self.my, peer });
         self.timers.stop(Timer::Hello);
         self.timers.stop(Timer::FirstHello);
-        self.permit_due = false;
+        self.perms_due = false;
         // The peer needs a register that names it. If one was written or is outstanding, do not
         // write it again: nothing erases it.
         let current = Some(self.current_register());
@@ -190,19 +190,19 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// This side's mailbox is gone. It is recreated a limited number of times.
     pub(super) fn plan_recreation(&mut self, now: Instant) {
-        if u32::from(self.mends) >= MENDS_MAX {
+        if u32::from(self.recreated) >= MENDS_MAX {
             return;
         }
-        if self.mends == 0 {
+        if self.recreated == 0 {
             self.timers.set(Timer::MendWindow, now.after(self.timing.beat.times(MENDS_BEATS)));
         }
-        self.mends += 1;
-        self.mend_due = true;
+        self.recreated += 1;
+        self.recreate_due = true;
     }
 
     /// Whether the mailbox was lost so often that recreating it is suspended.
     pub fn has_given_up_mending(&self) -> bool {
-        u32::from(self.mends) >= MENDS_MAX
+        u32::from(self.recreated) >= MENDS_MAX
     }
 
     /// Whether the session needs neither WRITE nor READ at present (rule Q). After a recent loss of
@@ -210,7 +210,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
             && self.heartbeat_path == HeartbeatPath::Page
-            && self.mends == 0
+            && self.recreated == 0
             && self.all_acked()
             && self.page_hint <= self.received()
     }

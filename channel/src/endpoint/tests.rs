@@ -1,6 +1,6 @@
-//! The session's rules, one test for each, the readings of them that were found wrong, and random
-//! lives of two ends. [`pair`] is the world they run in: two mailboxes and requests that are
-//! answered when a test says so.
+//! Tests of the session: one for each rule, misreadings that the model checker refuted, and random
+//! runs of two endpoints. [`pair`] is the test environment: two mailboxes, and requests that a test
+//! answers explicitly.
 
 mod counterexamples;
 mod pair;

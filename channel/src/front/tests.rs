@@ -1,5 +1,6 @@
-//! Rules C1 to C5 of docs/protocol.md §7, and the readings of them that were found wrong. Each test
-//! drives the machine by hand, so that every state meets what it may meet.
+//! Tests of rules C1 to C5 of docs/protocol.md §7, and of misreadings that the model checker
+//! refuted. Each test drives the machine directly, so that every state receives every possible
+//! input.
 
 use super::{ConnectError, Front, FrontAction, FrontState, NotConnected};
 use crate::connection::{PrepareError, Released};
@@ -78,7 +79,7 @@ fn c1_numbers_begin_anew_with_each_session() {
 }
 
 #[test]
-fn c1_what_cannot_be_prepared_is_refused_here_and_nothing_is_said() {
+fn c1_a_failed_preparation_is_refused_locally_and_nothing_is_sent() {
     let mut front = Front::IDLE;
     front.connect(1).unwrap();
     front.handle_prepared(Err(PrepareError::QuarantineFull));
@@ -109,7 +110,7 @@ fn c2_the_stamp_or_connected_whichever_comes_first_begins_the_connection_once() 
 }
 
 #[test]
-fn c2_another_epochs_or_numbers_stamp_is_none() {
+fn c2_a_stamp_with_another_epoch_or_number_is_ignored() {
     let mut front = connecting();
     for (epoch, number) in
         [(PEER, ConnectionId(0)), (PEER, ConnectionId(2)), (Epoch::from_bits(8), ONE)]
@@ -126,7 +127,7 @@ fn c3_user_closing_word_and_closing_all_lead_to_disconnect() {
     for way in 0..3 {
         let disconnect = Control::Disconnect(ONE);
         for (mut front, say) in [
-            // The back may not have bound its port yet: an event might be lost.
+            // The back may not have bound its port yet, so an event could be lost.
             (connecting(), FrontAction::Send(disconnect)),
             (connected(), FrontAction::SendClosing(disconnect)),
         ] {
@@ -167,7 +168,7 @@ fn c4_disconnected_ends_a_connection_in_order_only_after_disconnect() {
 }
 
 #[test]
-fn c4_the_closing_word_may_be_answered_before_disconnect_is_said() {
+fn c4_the_closing_word_may_be_answered_before_disconnect_is_sent() {
     let mut front = connected();
     front.disconnect().unwrap();
     assert_eq!(front.state(), FrontState::Leaving, "the channel is full, say");
@@ -188,7 +189,7 @@ fn c4_refused_ends_the_attempt() {
 
 #[test]
 fn t15_refused_is_terminal_also_where_disconnect_has_crossed_it() {
-    // Wrong: only DISCONNECTED answers a DISCONNECT. The front waits for ever.
+    // Misreading: only DISCONNECTED answers a DISCONNECT. The front then waits forever.
     let mut front = connecting();
     front.disconnect().unwrap();
     let refused = Control::Refused(ONE, RefuseReason::NoRoom);
@@ -203,8 +204,8 @@ fn t15_refused_is_terminal_also_where_disconnect_has_crossed_it() {
 
 #[test]
 fn t10_a_connected_front_does_not_take_refused_for_an_answer() {
-    // Wrong: the back stamps before it binds, and refuses afterwards. Ours cannot; a peer that does
-    // waits for DISCONNECT.
+    // Misreading: the back stamps before it binds, and then refuses. This implementation cannot do
+    // so; a peer that does waits for DISCONNECT.
     let mut front = connected();
     front.handle_message(&Control::Refused(ONE, RefuseReason::BadPort)).unwrap();
     assert_eq!(front.state(), FrontState::Connected);
@@ -235,8 +236,9 @@ fn c5_a_down_while_a_release_is_due_does_not_ask_for_a_second_one() {
 }
 
 #[test]
-fn t13_the_release_says_quarantined_whatever_the_peer_has_said() {
-    // Wrong: the front trusts DISCONNECTED. Only the revocation knows.
+fn t13_the_release_reports_quarantine_regardless_of_the_peers_answer() {
+    // Misreading: the front trusts DISCONNECTED. Only the revocation shows whether the pages are
+    // unmapped.
     let mut front = disconnecting();
     front.handle_message(&Control::Disconnected(ONE)).unwrap();
     let released = Released::Quarantined { pages: 1 };

@@ -253,7 +253,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                     self.endpoint.handle_peer_failure(now, reason, DetectedBy::Hypervisor, epochs);
                 }
             }
-            (action, completion) => panic!("{completion:?} does not report {action:?}"),
+            (action, completion) => panic!("{completion:?} is not a result of {action:?}"),
         }
     }
 
@@ -425,7 +425,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             }
             Err(SendError::Full { .. } | SendError::TakeBackFirst) => return false,
             Err(SendError::NotUp | SendError::Length { .. } | SendError::NotPrintable { .. }) => {
-                panic!("a machine speaks in a session only, and in its own words")
+                panic!("a control message was rejected within a session")
             }
         }
         self.progress = Progress::NotBegun;
@@ -489,7 +489,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
             Machine::Front(_) => Some(self.endpoint.epoch()),
             Machine::Back(_) => self.endpoint.peer_epoch(),
         };
-        let epoch = epoch.expect("a session has two epochs");
+        let epoch = epoch.expect("a session has a peer epoch");
         Terms { epoch, number, link: self.name.tag() }
     }
 
@@ -500,14 +500,14 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     pub(super) fn front(&mut self) -> &mut Front {
         match &mut self.machine {
             Machine::Front(front) => front,
-            Machine::Back(_) => panic!("a front's action in a back's link"),
+            Machine::Back(_) => panic!("front action on a back link"),
         }
     }
 
     fn back(&mut self) -> &mut Back {
         match &mut self.machine {
             Machine::Back(back) => back,
-            Machine::Front(_) => panic!("a back's action in a front's link"),
+            Machine::Front(_) => panic!("back action on a front link"),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Events {
     }
 
     pub(super) fn push(&mut self, event: Event<'static>) {
-        assert!(self.room() > 0, "inputs wait while there is little room");
+        assert!(self.room() > 0, "inputs are deferred while the queue is nearly full");
         let place = (usize::from(self.first) + usize::from(self.count)) % EVENTS_MAX;
         self.places[place] = Some(event);
         self.count += 1;
@@ -59,7 +59,7 @@ mod tests {
     use crate::ids::ConnectionId;
 
     #[test]
-    fn events_come_out_in_order_round_and_round() {
+    fn events_are_returned_in_order() {
         let mut events = Events::EMPTY;
         for round in 0..3 * EVENTS_MAX as u32 {
             events.push(Event::Connected { number: ConnectionId(round) });

@@ -81,7 +81,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
     pub fn handle_mailbox_prepared(&mut self, op: StoreOp) {
         match op {
             StoreOp::MakeMailbox => self.store.making = false,
-            StoreOp::SetPerms => self.store.permitting = false,
+            StoreOp::SetPerms => self.store.setting_perms = false,
             _ => {}
         }
     }

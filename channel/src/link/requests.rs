@@ -37,7 +37,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         }
         match self.endpoint.poll_request() {
             Some(StoreRequest::RecreateMailbox) if !self.store.making => Some(StoreOp::MakeMailbox),
-            Some(StoreRequest::SetPerms) if !self.store.permitting => Some(StoreOp::SetPerms),
+            Some(StoreRequest::SetPerms) if !self.store.setting_perms => Some(StoreOp::SetPerms),
             Some(StoreRequest::Read) => Some(StoreOp::Read),
             Some(StoreRequest::Write) => Some(StoreOp::Write),
             Some(StoreRequest::RecreateMailbox | StoreRequest::SetPerms) | None => {
@@ -62,7 +62,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 self.submit_own(client, &self.name.mailbox(), NodeRequest::MakeDirectory)
             }
             StoreOp::Read => self.submit_own(client, &self.name.mailbox(), NodeRequest::Read),
-            StoreOp::SetPerms => self.submit_permit(own, client),
+            StoreOp::SetPerms => self.submit_set_perms(own, client),
             StoreOp::Write => self.submit_write(client),
             StoreOp::RemoveStray => {
                 let request = Request::Remove { path: self.store.stray() };
@@ -85,7 +85,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
                 (self.store.introduction_due, self.store.reading_introduction) = (false, true)
             }
             StoreOp::MakeMailbox => self.store.making = true,
-            StoreOp::SetPerms => self.store.permitting = true,
+            StoreOp::SetPerms => self.store.setting_perms = true,
             StoreOp::Read => self.read_issued = now,
             StoreOp::Write => _ = self.liveness.next_beat(),
             StoreOp::RemoveStray => self.store.note_cleaning(now, self.settings.beat),
@@ -116,7 +116,7 @@ impl<const COUNT: usize, const BYTES: usize> Link<COUNT, BYTES> {
         client.submit(TransactionId::NONE, request).ok()
     }
 
-    fn submit_permit(&self, own: DomId, client: &mut Client) -> Option<RequestId> {
+    fn submit_set_perms(&self, own: DomId, client: &mut Client) -> Option<RequestId> {
         let peer = self.endpoint.introduction()?.peer;
         let permissions = [Permission::owner(own), Permission::both(peer)];
         let path = self.name.mailbox();
@@ -272,7 +272,7 @@ mod tests {
     use xen_types::DomId;
 
     #[test]
-    fn an_introduction_is_a_domid_and_a_number_to_the_letter() {
+    fn an_introduction_is_exactly_a_domid_and_a_number() {
         let read = Introduction { peer: DomId(7), number: 1_700_000_000 };
         assert_eq!(parse_introduction(b"7 1700000000"), Some(read));
         for bad in [&b""[..], b"7", b"7 ", b"7 1 2", b"07 1", b"7 1\n", b"32752 1", b"x 1"] {

@@ -17,7 +17,7 @@ pub(crate) struct StoreState {
     pub(super) waited: bool,
     pub(super) introduction_at: Option<Instant>,
     pub(super) making: bool,
-    pub(super) permitting: bool,
+    pub(super) setting_perms: bool,
     pub(super) cleaning: bool,
     stray: [u8; STRAY_BYTES_MAX],
     pub(super) stray_length: u8,
@@ -34,7 +34,7 @@ impl StoreState {
         waited: false,
         introduction_at: None,
         making: false,
-        permitting: false,
+        setting_perms: false,
         cleaning: false,
         stray: [0; STRAY_BYTES_MAX],
         stray_length: 0,
@@ -98,7 +98,7 @@ impl StoreState {
 
     /// Outstanding requests will never be answered.
     pub(crate) fn handle_store_lost(&mut self) {
-        (self.reading_introduction, self.making, self.permitting, self.cleaning) =
+        (self.reading_introduction, self.making, self.setting_perms, self.cleaning) =
             (false, false, false, false);
         self.introduction_due = true;
     }
@@ -121,7 +121,7 @@ mod tests {
     use super::top_of_stray;
 
     #[test]
-    fn a_stray_is_removed_with_the_directory_it_came_in() {
+    fn a_stray_is_removed_with_its_directory() {
         assert_eq!(top_of_stray("data/tether/e/a/box/x/y/z"), "data/tether/e/a/box/x");
         assert_eq!(top_of_stray("data/tether/e/a/box/x"), "data/tether/e/a/box/x");
         assert_eq!(top_of_stray("data/tether/e/a/other/y"), "data/tether/e/a/other");

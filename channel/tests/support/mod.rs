@@ -1,9 +1,9 @@
-//! A small world for the channel's tests: one xenstored, any number of domains, one clock that
-//! jumps. Not the simulator of `tests/`: it has one kind of daemon and few faults, but it is strict
-//! where a mistake would be silent.
+//! The environment of the channel's tests: one xenstored, any number of domains, and a clock that
+//! jumps. It is simpler than the simulator in `tests/`, with one kind of daemon and few faults, but
+//! stricter: misuse of pages fails immediately.
 //!
-//! [`store`] is the daemon, [`xen`] grants, maps and ports, [`world`] domains that run the shipped
-//! driver.
+//! [`store`] is the daemon; [`xen`] provides grants, mappings and ports; [`world`] runs domains
+//! with the shipped driver.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 
 pub mod ring;

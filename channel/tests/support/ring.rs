@@ -1,12 +1,12 @@
-//! The page that a domain shares with its xenstored, in the memory of one process.
-//! Nothing is concurrent here, so that the barriers are nothing.
+//! The ring page that a domain shares with xenstored, in the memory of one process. Tests are
+//! single-threaded, so barriers do nothing.
 
 use core::cell::RefCell;
 use std::rc::Rc;
 
 use xenbus::{RingPage, RingWord};
 
-/// A ring page that daemon and domain share.
+/// A ring page shared by daemon and domain.
 #[derive(Clone)]
 pub struct Ring(Rc<RefCell<[u8; 4096]>>);
 

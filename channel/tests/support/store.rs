@@ -1,5 +1,5 @@
-//! A xenstored in memory for several domains: values, permissions with the traps of the real ones,
-//! watches, and the ring in bytes. It can lose, repeat and hold back watch events, and answer late.
+//! An in-memory xenstored for several domains: values, permissions with the pitfalls of the real
+//! daemons, watches, and rings. It can lose, repeat and delay watch events, and delay replies.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,7 +11,7 @@ pub use super::ring::Ring;
 struct Node {
     value: Vec<u8>,
     owner: u16,
-    /// Domain, its incarnation when the entry was made, and what it may.
+    /// Domain, its incarnation when the entry was created, and its access.
     others: Vec<(u16, u64, char)>,
 }
 
@@ -23,13 +23,13 @@ struct Connection {
     incarnation: u64,
 }
 
-/// Faults of the daemon: each "one in n", 0 for never.
+/// Faults of the daemon. Rates are "one in n", 0 for never.
 #[derive(Clone, Copy, Default)]
 pub struct Faults {
     pub lose_event: u64,
     pub repeat_event: u64,
     pub refuse_with_eagain: u64,
-    /// Every request with this operation is refused under this name.
+    /// Every request with this operation is refused with this error.
     pub refuse: Option<(u32, &'static str)>,
 }
 
@@ -40,9 +40,10 @@ pub struct Store {
     pub faults: Faults,
     pub random: Random,
     pub is_silent: bool,
-    /// Requests that are handled before the daemon stops; `None` for no end. Events still go out.
+    /// The number of requests that the daemon handles before it stops; `None` for no limit. Events
+    /// are still sent.
     pub requests_to_handle: Option<u32>,
-    /// So many WATCHes are refused.
+    /// The number of WATCH requests to refuse.
     pub watches_to_refuse: u32,
     broken: Option<u16>,
     pub lost_events: u64,
@@ -78,7 +79,7 @@ impl Store {
             incarnation: self.incarnations,
         };
         assert!(self.connections.insert(domid, connection).is_none(), "domid in use");
-        // As libxl does: `data` belongs to the guest.
+        // As in libxl, `data` belongs to the guest.
         self.put(&home(domid), b"", 0);
         self.put(&format!("{}/data", home(domid)), b"", domid);
         ring
@@ -114,14 +115,14 @@ impl Store {
         self.connections[&domid].watches.len()
     }
 
-    /// dom0 writes a node and gives it to a domain.
+    /// Writes a node as dom0 and gives it to a domain.
     pub fn put(&mut self, path: &str, value: &[u8], owner: u16) {
         let node = Node { value: value.to_vec(), owner, others: Vec::new() };
         self.nodes.insert(path.into(), node);
         self.fire(path);
     }
 
-    /// dom0 or a test writes a value only.
+    /// Writes a value as dom0, without changing permissions.
     pub fn poke(&mut self, path: &str, value: &[u8]) {
         self.nodes.get_mut(path).expect("a node").value = value.to_vec();
         self.fire(path);
@@ -136,12 +137,12 @@ impl Store {
     pub fn permit(&mut self, path: &str, peer: u16) {
         let incarnation = self.connections.get(&peer).map(|connection| connection.incarnation);
         let node = self.nodes.get_mut(path).expect("a node");
-        // An entry for a domain that is not there is void for ever.
+        // A permission for a domain that does not exist never becomes valid.
         node.others = incarnation.map(|it| (peer, it, 'b')).into_iter().collect();
         self.fire(path);
     }
 
-    /// The daemon claims to have put more into a ring than the ring holds.
+    /// Makes the daemon announce more bytes than the ring can hold.
     pub fn break_ring(&mut self, domid: u16) {
         let ring = &mut self.connections.get_mut(&domid).unwrap().ring;
         let consumed = ring.load(RingWord::ReplyConsumer);
@@ -149,8 +150,7 @@ impl Store {
         self.broken = Some(domid);
     }
 
-    /// The domain is introduced to the daemon anew: it zeroes the ring's indices, and forgets what
-    /// was in it and who watched what.
+    /// Introduces the domain to the daemon again: resets the ring and drops the domain's watches.
     pub fn introduce_anew(&mut self, domid: u16) {
         let connection = self.connections.get_mut(&domid).unwrap();
         for word in [
@@ -166,7 +166,7 @@ impl Store {
         connection.watches.clear();
     }
 
-    /// Serves every domain's ring. Gives the domains that have something to read.
+    /// Serves every domain's ring, and returns the domains with data to read.
     pub fn serve(&mut self) -> Vec<u16> {
         if self.is_silent {
             return Vec::new();
@@ -260,7 +260,7 @@ impl Store {
         header[0..4].copy_from_slice(&op.to_le_bytes());
         header[12..16].copy_from_slice(&(body.len() as u32).to_le_bytes());
         self.send(domid, &[header, body].concat());
-        // A registration fires at once, behind its reply.
+        // A new watch fires immediately, after its reply.
         if op == 4 {
             let token = text(&payload, 1);
             self.send_event(domid, &text(&payload, 0), &token);

@@ -1,6 +1,6 @@
-//! Domains that run the shipped driver over the small world's store and pages, and a clock that
-//! jumps to the next deadline. Nothing happens but by [`World::run`]; a world that does not come to
-//! rest fails its test.
+//! Domains that run the shipped driver over a simulated store and simulated pages, with a clock
+//! that jumps to the next deadline. Only [`World::run`] and its variants make progress; a world
+//! that does not settle fails its test.
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use channel::{Driver, Duration, Epoch, Instant, LinkId, LinkName, Role, Settings
 use super::store::home;
 use super::xen::{TestPlatform, Xen};
 
-/// An event, as a test compares it.
+/// An event in a form that tests can compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
     Waiting,
@@ -66,19 +66,19 @@ pub struct World {
     pub xen: Rc<RefCell<Xen>>,
     pub domains: BTreeMap<u16, Domain>,
     pub settings: Settings,
-    /// Page sets that a front may have in use or in quarantine.
+    /// The most page sets of a front in use or in quarantine.
     pub page_sets: usize,
     introductions: u32,
 }
 
-/// The front's and the back's domid where a test has one of each.
+/// The domids in tests with one front and one back.
 pub const FRONT: u16 = 1;
 pub const BACK: u16 = 2;
 pub const LINK: LinkId = LinkId::from_index(0);
 
-/// Places for links of a domain where a test does not say.
+/// The default number of links of a domain.
 const PLACES: usize = 4;
-/// Steps at one moment after which a world is taken to spin.
+/// The number of steps without time passing after which a test fails as a busy loop.
 const STEPS_AT_ONCE_MAX: u32 = 400;
 
 impl World {
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// One front and one back, created, introduced and up.
+    /// Creates one front and one back that are introduced and up.
     pub fn up(seed: u64) -> Self {
         let mut world = Self::new(seed);
         world.bring_up();
@@ -108,7 +108,7 @@ impl World {
         assert!(self.is_up(FRONT) && self.is_up(BACK), "{:?}", self.all_events());
     }
 
-    /// Up and connected.
+    /// Creates one front and one back that are connected.
     pub fn connected(seed: u64) -> Self {
         let mut world = Self::up(seed);
         world.connect();
@@ -122,7 +122,7 @@ impl World {
         self.create_with(domid, role, &[link]);
     }
 
-    /// A domain with these links.
+    /// Creates a domain with these links.
     pub fn create_with(&mut self, domid: u16, role: Role, links: &[&str]) {
         let ring = self.xen.borrow_mut().store.add_domain(domid);
         let mut platform = TestPlatform::new(domid, Rc::clone(&self.xen), ring, self.page_sets);
@@ -140,7 +140,7 @@ impl World {
         self.xen.borrow_mut().remove_domain(domid);
     }
 
-    /// dom0's step, the back's home first: what `toolstack/introduce` does.
+    /// Introduces two domains, the back's home first, like `toolstack/introduce`.
     pub fn introduce(&mut self, front: u16, back: u16, link: &str) {
         self.introduce_one(back, front, link);
         self.introduce_one(front, back, link);
@@ -228,7 +228,7 @@ impl World {
         self.domains.keys().map(|domid| (*domid, self.events(*domid))).collect()
     }
 
-    /// Everything that happens without time passing.
+    /// Runs until nothing is left to do without time passing.
     pub fn settle(&mut self) {
         for _ in 0..STEPS_AT_ONCE_MAX {
             if !self.turn() {
@@ -238,7 +238,7 @@ impl World {
         panic!("the world spins: {:?}", self.all_events());
     }
 
-    /// Lets so much time pass.
+    /// Runs for this duration.
     pub fn run(&mut self, span: Duration) {
         let end = self.xen.borrow().now + span.nanoseconds();
         loop {
@@ -258,7 +258,7 @@ impl World {
         self.run(Duration::from_milliseconds(seconds * 1000));
     }
 
-    /// Runs until the condition holds; gives the seconds that it took.
+    /// Runs until the condition holds, and returns the seconds that it took.
     pub fn run_until(&mut self, seconds_max: u64, done: impl Fn(&Self) -> bool) -> u64 {
         let begin = self.xen.borrow().now;
         for _ in 0..seconds_max * 10 {
@@ -280,7 +280,7 @@ impl World {
             .unwrap_or(u64::MAX)
     }
 
-    /// One turn of everybody who has a reason. `false` when nobody has.
+    /// Runs each domain that has work. Returns `false` if there is none.
     pub fn turn(&mut self) -> bool {
         let woken = self.xen.borrow_mut().store.serve();
         let rung = core::mem::take(&mut self.xen.borrow_mut().rung);

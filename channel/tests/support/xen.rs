@@ -1,6 +1,6 @@
-//! The small world's hypervisor: grants and foreign maps of `grant`'s strict fake machine, event
-//! channels, and the platform over both. To use a page after unmapping, or to reuse one while it is
-//! mapped, fails at once.
+//! The simulated hypervisor: grants and mappings of `grant`'s strict fake machine, event channels,
+//! and the platform over both. Use of an unmapped page, or reuse of a mapped page, fails
+//! immediately.
 
 use core::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,18 +21,18 @@ use grant::{
 
 use super::store::{Ring, Store};
 
-/// Grant entries of a domain, and slots of its window.
+/// The number of grant entries of a domain, and of its window slots.
 const ENTRIES: u32 = 256;
 const WINDOW_SLOTS: usize = 128;
 
-/// What may be told to fail next.
+/// An operation to fail next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
     NoPages,
     NoGrants,
     NoPorts,
     Map,
-    /// A page is mapped, the next one refused, and undoing the first refused too.
+    /// One page is mapped, the next one is refused, and so is unmapping the first.
     MapHalf,
     Verify,
     Unmap,
@@ -52,10 +52,10 @@ pub struct Xen {
     pub now: u64,
     machine: FakeMachine,
     domains: BTreeMap<u16, FakeDomain>,
-    /// Pages that some domain has taken for connections.
+    /// The pages allocated for connections.
     pages: Vec<(u16, u32, FakePages)>,
     next_frame: u32,
-    /// Whose page each mapper has mapped, by its slot.
+    /// The owner of each mapped page, by mapper and slot.
     maps: BTreeMap<(u16, u32), u16>,
     ports: BTreeMap<Port, Channel>,
     next_port: u32,
@@ -95,7 +95,8 @@ impl Xen {
         domain
     }
 
-    /// A domain is gone: Xen drops its maps and closes its ports; its pages stay for their mappers.
+    /// Removes a domain: Xen drops its mappings and closes its ports; its pages exist while others
+    /// map them.
     pub fn remove_domain(&mut self, domid: u16) {
         self.domains.remove(&domid).expect("a domain").destroy();
         self.maps.retain(|(mapper, _), _| *mapper != domid);
@@ -129,7 +130,7 @@ impl Xen {
         self.sabotage.take_if(|planned| *planned == sabotage).is_some()
     }
 
-    /// What is held, for a failure's message.
+    /// Describes the held resources, for failure messages.
     pub fn describe(&self) -> String {
         let domains = self.domains.iter().map(|(domid, domain)| {
             let ports = self.ports_of(*domid).count();
@@ -142,14 +143,14 @@ impl Xen {
         domains.collect::<Vec<_>>().join("; ")
     }
 
-    /// Pages granted or mapped by anybody, and open ports.
+    /// The number of granted or mapped pages and open ports.
     pub fn held(&self) -> usize {
         let pages: usize =
             self.domains.values().map(|domain| domain.granted() + domain.mappings()).sum();
         pages + self.ports.len()
     }
 
-    /// A side writes what it likes into every page: 0 for the front, 1 for the back.
+    /// Writes these words into every page as the front (0) or the back (1).
     pub fn scribble(&mut self, side: usize, words: PageWords) {
         let line = [FRONT_WORDS, BACK_WORDS][side];
         for (.., page) in &self.pages {
@@ -159,7 +160,7 @@ impl Xen {
         }
     }
 
-    /// Somebody scribbles over the front's own fence: as a front that took its peer for dead.
+    /// Closes all fences, like a front that considers its peer dead.
     pub fn fence_all(&mut self) {
         for (.., page) in &self.pages {
             page.store_u32(front_line::FENCE, 0);
@@ -168,14 +169,14 @@ impl Xen {
     }
 }
 
-/// What a domain's connections are made with.
+/// A domain's interface to the simulated hypervisor.
 pub struct TestXen {
     domid: u16,
     xen: Rc<RefCell<Xen>>,
     domain: FakeDomain,
     table: GrantTable<FakeEntries>,
     mapper: FakeMapper,
-    /// How often grants were tried to be ended.
+    /// The number of attempts to end a grant.
     pub end_tries: u64,
 }
 
@@ -336,7 +337,7 @@ impl TestPlatform {
         Self { domid, xen, ring, connections }
     }
 
-    /// The domain was restored under another domid: its grants, maps and ring are gone.
+    /// Restores the domain under another domid: its grants, mappings and ring are gone.
     pub fn become_domain(&mut self, domid: u16, ring: Ring) {
         (self.domid, self.ring) = (domid, ring);
         *self.connections.xen() = TestXen::new(domid, &self.xen);

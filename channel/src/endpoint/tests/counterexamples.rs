@@ -1,14 +1,14 @@
-//! Plausible readings of the session's rules that are wrong, each with the shortest story that
-//! shows it. The rules as they are must come through every one of them; the numbers are those of
-//! docs/protocol.md §4.
+//! Plausible misreadings of the session's rules, each with its shortest counterexample. The actual
+//! rules must pass each of them. The numbers are those of docs/protocol.md §4.
 
 use super::pair::{A, B, Pair};
 use crate::endpoint::{StoreRequest, WriteOutcome};
 use crate::event::DownReason;
 
 #[test]
-fn t1_two_hellos_that_cross_do_not_answer_each_other_for_ever() {
-    // Wrong: a new from-epoch draws a new epoch while not up. Then each draw is news to the other.
+fn t1_crossing_hellos_do_not_answer_each_other_endlessly() {
+    // Misreading: a new from-epoch makes an endpoint that is down draw a new epoch. Each then makes
+    // the other draw again.
     let mut pair = Pair::introduced();
     let epochs = [pair.end(A).epoch(), pair.end(B).epoch()];
     pair.settle();
@@ -18,11 +18,11 @@ fn t1_two_hellos_that_cross_do_not_answer_each_other_for_ever() {
 
 #[test]
 fn t2_a_message_to_a_peers_former_life_is_not_delivered_to_its_next() {
-    // Wrong: up at sight of a peer, without its echo, and no look at the to-epoch.
+    // Misreading: an endpoint goes up when it reads any register, without checking the to-epoch.
     let mut pair = Pair::introduced();
     pair.settle_one(B);
     pair.restart(B);
-    // A sees the hello of B's former life, and whatever it may say goes to that one.
+    // A reads the hello of B's former epoch, and addresses its messages to that epoch.
     assert!(pair.submit(A) && pair.serve(A) && pair.answer(A));
     assert!(!pair.is_up(A), "no echo, no session");
     assert!(!pair.send(A));
@@ -35,7 +35,7 @@ fn t2_a_message_to_a_peers_former_life_is_not_delivered_to_its_next() {
 
 #[test]
 fn t3_after_a_false_verdict_the_same_register_is_not_delivered_again() {
-    // Wrong: the epoch is kept after a timeout.
+    // Misreading: the epoch is kept after a timeout.
     let mut pair = Pair::up();
     pair.send(A);
     pair.settle();
@@ -51,7 +51,8 @@ fn t3_after_a_false_verdict_the_same_register_is_not_delivered_again() {
 
 #[test]
 fn t4_an_older_register_seen_after_a_newer_one_brings_nothing_back() {
-    // Wrong: the epoch is kept when the peer's from-epoch changes. Needs reads out of order too.
+    // Misreading: the epoch is kept when the peer's from-epoch changes. The counterexample also
+    // needs reads out of order.
     let mut pair = Pair::up();
     pair.send(A);
     pair.settle();
@@ -70,7 +71,7 @@ fn t4_an_older_register_seen_after_a_newer_one_brings_nothing_back() {
 
 #[test]
 fn t5_an_introduction_repeated_after_the_hellos_loses_none_of_them() {
-    // Wrong: an introduction makes the mailbox afresh, and wipes the only hello.
+    // Misreading: an introduction recreates the mailbox, which erases the only hello.
     let mut pair = Pair::introduced();
     pair.settle_one(A);
     pair.settle_one(B);
@@ -81,7 +82,7 @@ fn t5_an_introduction_repeated_after_the_hellos_loses_none_of_them() {
 }
 
 #[test]
-fn t5_a_mailbox_that_somebody_wiped_heals_within_beats() {
+fn t5_an_erased_mailbox_recovers_within_beats() {
     let mut pair = Pair::up();
     pair.send(A);
     assert!(pair.submit(A) && pair.serve(A));
@@ -93,8 +94,8 @@ fn t5_a_mailbox_that_somebody_wiped_heals_within_beats() {
 
 #[test]
 fn t6_two_refused_hellos_are_not_the_end() {
-    // Wrong: whoever comes second finds the other's mailbox. A permission for a domid that does not
-    // exist is void for ever, so hello ticks set it again.
+    // Misreading: the side that starts second can use the other's mailbox. A permission for a domid
+    // that does not exist is void, so the hello timer sets the permissions again.
     let mut pair = Pair::introduced();
     pair.sides[A].is_open = false;
     pair.sides[B].is_open = false;
@@ -114,7 +115,7 @@ fn t7_a_peer_that_died_and_came_back_unnoticed_is_found_out_by_its_hello() {
 }
 
 #[test]
-fn t7_a_dead_peer_whose_home_is_gone_is_found_out_by_the_next_beat() {
+fn t7_a_dead_peer_without_a_home_is_detected_by_the_next_beat() {
     let mut pair = Pair::up();
     pair.replace(B);
     pair.tick();
@@ -124,7 +125,8 @@ fn t7_a_dead_peer_whose_home_is_gone_is_found_out_by_the_next_beat() {
 
 #[test]
 fn t8_two_ends_that_are_up_and_have_nothing_to_say_write_nothing_but_beats() {
-    // Wrong: answer every changed register, or acknowledge whatever still shows.
+    // Misreading: every changed register is answered, or messages that are still visible are
+    // acknowledged again.
     let mut pair = Pair::up();
     pair.send(A);
     pair.send(B);
@@ -146,7 +148,7 @@ fn an_old_write_that_lands_after_a_restart_does_no_harm() {
     pair.send(A);
     assert!(pair.submit(A));
     pair.restart(A);
-    // The register of the former life lands now, and is answered now.
+    // The register of the former epoch is written and answered now.
     assert!(pair.serve(A));
     pair.settle();
     assert!(pair.is_up(A) && pair.is_up(B));
@@ -164,7 +166,7 @@ fn an_answer_to_the_former_lifes_write_says_nothing_about_the_new_one() {
     let mut epochs = crate::testing::Counter(1000);
     pair.end(A).handle_written(now, WriteOutcome::Done, &mut epochs);
     assert_eq!(pair.end(A).stored().0, 0);
-    // Permissions and the read come first; the hello is still unacked.
+    // Permissions and the READ come first; the hello is still pending.
     let mut requests = std::vec::Vec::new();
     while let Some(request) = pair.end(A).poll_request() {
         requests.push(request);

@@ -1,6 +1,6 @@
-//! Two endpoints, their mailboxes, and requests in flight between them. A WRITE takes effect and is
-//! answered when told to; so is a READ, with the value of the moment at which it took effect. Every
-//! delivery is checked against what was sent in the same session.
+//! Two endpoints, their mailboxes, and their outstanding requests. The test decides when a WRITE
+//! takes effect and is answered, and likewise a READ, which returns the value at the time it took
+//! effect. Every delivery is checked against the messages sent in the same session.
 
 use std::collections::VecDeque;
 use std::format;
@@ -22,7 +22,7 @@ pub(super) type Small = Endpoint<3, 64>;
 pub(super) const A: usize = 0;
 pub(super) const B: usize = 1;
 
-/// What is under way in xenstore, in the order in which it was asked for.
+/// An outstanding request. Requests are kept in the order of submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Flight {
     Write(Vec<u8>),
@@ -44,7 +44,7 @@ pub(super) struct Side {
     pub(super) writes: u32,
     pub(super) permits: u32,
     pub(super) delivered_ever: u32,
-    /// Ticks for which it was up and its peer was not.
+    /// The number of ticks for which it was up and its peer was not.
     alone: u32,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Pair {
 pub(super) const BEAT: Duration = Duration::from_milliseconds(1000);
 
 impl Pair {
-    /// Both started, nobody introduced.
+    /// Two endpoints that are not introduced yet.
     pub(super) fn new() -> Self {
         let mut epochs = Counter(0);
         let pace = Timing { beat: BEAT, first_hello: Duration::ZERO };
@@ -114,7 +114,7 @@ impl Pair {
         self.drain(side);
     }
 
-    /// Sends the session's next message; its text says which.
+    /// Sends the next message of the session. The text contains its number.
     pub(super) fn send(&mut self, side: usize) -> bool {
         let this = &mut self.sides[side];
         let text = tag(&this.end, this.sent + 1);
@@ -123,7 +123,7 @@ impl Pair {
         taken
     }
 
-    /// Lets the endpoint ask for the next thing, if it wants any. `false` if not.
+    /// Submits the endpoint's next request. Returns `false` if there is none.
     pub(super) fn submit(&mut self, side: usize) -> bool {
         let now = self.now;
         let this = &mut self.sides[side];
@@ -136,7 +136,7 @@ impl Pair {
                 this.flights.push_back(Flight::Write(value[..length].to_vec()));
                 this.writes += 1;
             }
-            // At once: nothing depends on when it is answered.
+            // Answer immediately: the time of the answer does not matter.
             StoreRequest::SetPerms => {
                 this.is_open = true;
                 this.permits += 1;
@@ -147,8 +147,7 @@ impl Pair {
         true
     }
 
-    /// The daemon takes up the oldest request that it has not answered; a WRITE is answered at
-    /// once.
+    /// The daemon processes the oldest request. A WRITE is answered immediately.
     pub(super) fn serve(&mut self, side: usize) -> bool {
         let this = &mut self.sides[side];
         let place = this.flights.iter().position(|f| !matches!(f, Flight::Answered(_)));
@@ -176,7 +175,7 @@ impl Pair {
         true
     }
 
-    /// The endpoint gets the oldest answer to a READ.
+    /// Delivers the oldest answer to a READ.
     pub(super) fn answer(&mut self, side: usize) -> bool {
         let now = self.now;
         let this = &mut self.sides[side];
@@ -189,12 +188,13 @@ impl Pair {
         true
     }
 
-    /// A test answers what is under way by itself.
+    /// Drops outstanding requests: the test answers them itself.
     pub(super) fn forget_flights(&mut self, side: usize) {
         self.sides[side].flights.clear();
     }
 
-    /// Stands in for beats, which an endpoint does not count: who is up alone for long is told so.
+    /// Replaces beats, which an endpoint does not count: ends the session of a side that is up
+    /// alone for long.
     pub(super) fn tick_with_beats(&mut self) {
         self.tick();
         for side in [A, B] {
@@ -207,24 +207,24 @@ impl Pair {
         }
     }
 
-    /// What a READ would bring, at once and whatever is under way.
+    /// Delivers `value` as the answer to a READ, regardless of outstanding requests.
     pub(super) fn show(&mut self, side: usize, value: &[u8]) {
         self.sides[side].mailbox = value.to_vec();
         self.end(side).handle_hint();
         self.settle_one(side);
     }
 
-    /// One side's requests, until it wants nothing more.
+    /// Processes one side's requests until it has none.
     pub(super) fn settle_one(&mut self, side: usize) {
         for _ in 0..100 {
             if !self.submit(side) && !self.serve(side) && !self.answer(side) {
                 return;
             }
         }
-        panic!("an end that writes and reads for ever");
+        panic!("the endpoint keeps issuing requests");
     }
 
-    /// Both sides, until nobody wants anything without time passing.
+    /// Processes both sides' requests until neither has any.
     pub(super) fn settle(&mut self) {
         for _ in 0..100 {
             let mut moved = false;
@@ -235,10 +235,10 @@ impl Pair {
                 return;
             }
         }
-        panic!("two ends that write to each other for ever");
+        panic!("the endpoints keep writing to each other");
     }
 
-    /// Lets time pass to the next deadline, and everything happen that it brings.
+    /// Advances time to the next deadline, and processes all requests.
     pub(super) fn tick(&mut self) {
         let next = self.sides.iter().map(|side| side.end.deadline()).min().unwrap();
         self.now = next.max(self.now);
@@ -273,16 +273,15 @@ impl Pair {
         self.drain(side);
     }
 
-    /// The endpoint is restarted in place; what is under way stays under way.
+    /// Restarts the endpoint in place; outstanding requests stay outstanding.
     pub(super) fn restart(&mut self, side: usize) {
         let now = self.now;
         self.sides[side].end.restart(now, &mut self.epochs);
         self.drain(side);
     }
 
-    /// The domain dies with everything, and another one takes its place: the same domid, an empty
-    /// mailbox, and a WRITE that may still be in the ring is lost or not as the test has served it
-    /// before.
+    /// Replaces the domain by a new one with the same domid and an empty mailbox. A WRITE that was
+    /// not served before is lost.
     pub(super) fn replace(&mut self, side: usize) {
         let pace = Timing { beat: BEAT, first_hello: Duration::ZERO };
         let epoch = crate::epoch::EpochSource::fresh_epoch(&mut self.epochs);
@@ -310,7 +309,7 @@ impl Pair {
             .collect()
     }
 
-    /// Everything that the drain rule asks for, and the checks of every delivery.
+    /// Takes all events, as the drain rule requires, and checks every delivery.
     fn drain(&mut self, side: usize) {
         let this = &mut self.sides[side];
         while let Some(event) = this.end.poll_event() {
@@ -350,7 +349,7 @@ fn tag_of(from: Epoch, to: Epoch, number: u32) -> String {
     format!("{}>{}#{number}", from.bits(), to.bits())
 }
 
-/// A register from somebody who may never have lived.
+/// Builds a forged register.
 pub(super) fn forged(
     from: u128,
     to: Option<u128>,

@@ -1,12 +1,13 @@
-//! Random lives of two ends: requests served and answered at any time, events lost and repeated,
-//! restarts, false verdicts, domains replaced, introductions repeated. Each delivery is checked as
-//! it happens; afterwards, without faults, both must come up and everything sent must arrive.
+//! Random runs of two endpoints: requests served and answered at any time, events lost and
+//! repeated, restarts, false reports of death, replaced domains, repeated introductions. Each
+//! delivery is checked. After the faults end, both endpoints must come up and all messages must
+//! arrive.
 
 use super::pair::{A, B, Pair};
 use crate::instant::Instant;
 use crate::testing::Random;
 
-/// Faults while they last, in any order.
+/// Injects a random fault.
 fn disturb(pair: &mut Pair, random: &mut Random) {
     let side = random.below(2) as usize;
     if random.below(60) > 0 {
@@ -43,7 +44,7 @@ fn disturb(pair: &mut Pair, random: &mut Random) {
             pair.replace(side);
             pair.introduce(side);
         }
-        // Its permission is void: set for a domain that was not there.
+        // The permission is void: it was set for a domain that did not exist.
         _ => pair.sides[side].is_open = false,
     }
 }
@@ -60,7 +61,7 @@ fn whatever_happens_deliveries_are_a_prefix_of_what_the_same_session_sent() {
         disturbed += pair.sides[A].delivered_ever + pair.sides[B].delivered_ever;
         let calm = |pair: &Pair| pair.is_up(A) && pair.is_up(B);
         pair.settle();
-        // A session that began before the calm may still be found out; then the next one holds.
+        // A session that began during the faults may still end; the next one must last.
         for _ in 0..60 {
             pair.tick_with_beats();
         }

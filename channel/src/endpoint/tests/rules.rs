@@ -1,5 +1,5 @@
-//! Rules S0 to S7 of docs/protocol.md §4: how an endpoint starts, says hello, comes up and finds
-//! out a new peer. One or more tests each, named after what they say.
+//! Tests of rules S0 to S7 of docs/protocol.md §4: how an endpoint starts, sends hellos, comes up
+//! and detects a restarted peer. Each test is named after its rule.
 
 use std::format;
 use std::vec::Vec;
@@ -179,7 +179,7 @@ fn s5_up_comes_with_the_echo_of_the_present_epoch_and_delivers_what_is_in_the_sa
     pair.introduce(A);
     pair.sides[B].is_open = true;
     let my = pair.end(A).epoch().bits();
-    // The peer is half a step ahead: it is up already, and has sent.
+    // The peer is already up and has sent a message.
     let message = format!("119>{my}#1");
     pair.show(A, &forged(0x77, Some(my), 0, 1, &[&message]));
     assert!(pair.is_up(A));

@@ -1,5 +1,5 @@
-//! Rules S8 to S11 and Q of docs/protocol.md §4 and §5: what happens while an endpoint is up, and
-//! how that ends. One or more tests each, named after what they say.
+//! Tests of rules S8 to S11 and Q of docs/protocol.md §4 and §5: an endpoint while it is up, and
+//! the end of its session. Each test is named after its rule.
 
 use super::pair::{A, B, BEAT, Pair, forged};
 use crate::endpoint::{
@@ -101,11 +101,11 @@ fn s10_absent_empty_and_garbage_mailboxes_witness_nothing() {
 #[test]
 fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
     let mut pair = Pair::up();
-    let mut mends = 0;
+    let mut recreated = 0;
     for _ in 0..50 {
         pair.end(A).handle_hint();
         while let Some(request) = pair.end(A).poll_request() {
-            mends += u32::from(request == StoreRequest::RecreateMailbox);
+            recreated += u32::from(request == StoreRequest::RecreateMailbox);
             let now = pair.now;
             pair.end(A).handle_submitted(now, request);
             if request == StoreRequest::Read {
@@ -116,7 +116,7 @@ fn s10_a_mailbox_that_keeps_vanishing_is_made_again_so_often_and_then_rests() {
             }
         }
     }
-    assert_eq!(mends, crate::limits::MENDS_MAX);
+    assert_eq!(recreated, crate::limits::MENDS_MAX);
     assert!(pair.end(A).has_given_up_mending());
     let later = pair.now.after(BEAT.times(61));
     pair.end(A).handle_timeout(later);
@@ -202,7 +202,7 @@ fn a_full_window_is_back_pressure_that_says_when_to_try_again() {
 }
 
 #[test]
-fn what_is_no_message_is_refused_by_name() {
+fn invalid_messages_are_refused_by_name() {
     let mut pair = Pair::new();
     assert_eq!(pair.end(A).send(b"x"), Err(SendError::NotUp));
     let mut pair = Pair::up();
@@ -238,7 +238,7 @@ fn q_a_mailbox_that_was_lost_is_read_until_it_is_known_to_be_there() {
     pair.end(A).handle_submitted(now, StoreRequest::Read);
     pair.end(A).handle_unread(now, ReadFailure::Absent);
     pair.end(A).set_heartbeat_path(now, HeartbeatPath::Page);
-    // The daemon may refuse to make it again, for want of quota.
+    // The daemon may refuse to recreate it because of a quota.
     pair.end(A).handle_submitted(now, StoreRequest::RecreateMailbox);
     let later = now.after(BEAT);
     assert!(pair.end(A).deadline() <= later);
