@@ -100,6 +100,8 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     permit_due: bool,
     mend_due: bool,
     mends: u8,
+    /// The last READ found no mailbox.
+    mailbox_absent: bool,
     reading: bool,
     writing: Option<WrittenRegister>,
     /// What is in the peer's mailbox, as far as a WRITE's answer tells.
@@ -135,6 +137,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             permit_due: false,
             mend_due: false,
             mends: 0,
+            mailbox_absent: false,
             reading: false,
             writing: None,
             written: None,

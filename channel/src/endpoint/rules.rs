@@ -143,7 +143,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     ) -> Reading {
         self.assert_drained();
         assert!(self.reading, "an answer without a READ");
-        (self.reading, self.look_first) = (false, false);
+        (self.reading, self.look_first, self.mailbox_absent) = (false, false, false);
         let reading = if value.is_empty() {
             Reading::Empty
         } else {

@@ -189,6 +189,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// The own mailbox is gone: it is made again, but not for ever.
     pub(super) fn plan_mend(&mut self, now: Instant) {
+        self.mailbox_absent = true;
         if u32::from(self.mends) >= MENDS_MAX {
             return;
         }
@@ -204,12 +205,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         u32::from(self.mends) >= MENDS_MAX
     }
 
-    /// Whether a life goes on that needs neither WRITE nor READ (rule Q). A mailbox that was lost
-    /// lately may not have been made again, for want of quota: only a READ tells.
+    /// Whether a life goes on that needs neither WRITE nor READ (rule Q). A mailbox that was absent
+    /// may not have been made again, for want of quota: only a READ tells.
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
             && self.traffic == HeartbeatPath::Page
-            && self.mends == 0
+            && !self.mailbox_absent
             && self.all_acked()
             && self.page_hint <= self.received()
     }
