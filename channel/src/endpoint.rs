@@ -100,6 +100,8 @@ pub struct Endpoint<const COUNT: usize, const BYTES: usize> {
     perms_due: bool,
     recreate_due: bool,
     recreated: u8,
+    /// The last READ found no mailbox.
+    mailbox_absent: bool,
     reading: bool,
     writing: Option<WrittenRegister>,
     /// The content of the peer's mailbox according to the last answered WRITE.
@@ -135,6 +137,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
             perms_due: false,
             recreate_due: false,
             recreated: 0,
+            mailbox_absent: false,
             reading: false,
             writing: None,
             written: None,

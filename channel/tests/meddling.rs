@@ -3,11 +3,12 @@
 
 mod support;
 
-use channel::LinkName;
 use channel::event::Notice;
+use channel::{Duration, LinkName};
 use support::store::home;
 use support::world::{BACK, FRONT, LINK};
 use support::{Happened, World};
+use xenbus::wire::op;
 
 fn both_up(world: &World) -> bool {
     world.is_up(FRONT) && world.is_up(BACK)
@@ -37,6 +38,46 @@ fn a_mailbox_that_was_removed_is_made_again_and_the_link_lives() {
     world.domain(BACK).driver.send(LINK, b"still here").unwrap();
     world.run_seconds(3);
     assert!(world.has(FRONT, &Happened::Message(b"still here".to_vec())));
+}
+
+#[test]
+fn a_mailbox_that_was_made_again_and_read_costs_a_connected_link_no_more_requests() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    world.xen.borrow_mut().store.remove(&World::mailbox(FRONT, "a"));
+    world.run_seconds(3);
+    assert!(world.has(FRONT, &Happened::Notice(Notice::MailboxAbsent)));
+    let before = world.requests_of_all();
+    world.run_seconds(10);
+    assert_eq!(world.requests_of_all() - before, 0);
+    assert!(both_up(&world));
+}
+
+#[test]
+fn a_mailbox_that_could_not_be_made_again_is_read_until_it_can() {
+    let mut world = World::connected(1);
+    world.run_seconds(5);
+    let earlier = world.events(FRONT).len();
+    let mailbox = World::mailbox(FRONT, "a");
+    world.xen.borrow_mut().store.faults.refuse = Some((op::MKDIR, "EQUOTA"));
+    world.xen.borrow_mut().store.remove(&mailbox);
+    world.run(Duration::from_milliseconds(30_500));
+    assert!(world.has(FRONT, &Happened::Notice(Notice::MailboxKeepsVanishing)));
+    // One more event: from here on the READs do not fall on the moment at which the 60 beats end.
+    world.xen.borrow_mut().store.remove(&mailbox);
+    world.settle();
+    // It is left alone for the rest of the 60 beats, and made again with the next READ.
+    world.xen.borrow_mut().store.faults.refuse = None;
+    world.run_seconds(35);
+    assert!(world.xen.borrow().store.value(&mailbox).is_some(), "{:?}", world.events(FRONT));
+    world.domain(BACK).driver.send(LINK, b"still here").unwrap();
+    world.run_seconds(3);
+    assert!(world.has(FRONT, &Happened::Message(b"still here".to_vec())));
+    assert!(
+        !world.events(FRONT)[earlier..].iter().any(|event| matches!(event, Happened::Down(..))),
+        "the session lives on: {:?}",
+        world.events(FRONT)
+    );
 }
 
 #[test]

@@ -38,6 +38,8 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
                 last: Seq::NONE,
             },
         });
+        // An endpoint goes up only by a READ that finds the mailbox.
+        canonical.mailbox_absent &= !is_down;
         // The next delivery reaches the limit anyway.
         let limit = COUNT.div_ceil(2) - 1;
         if usize::from(self.unacked.0) >= limit {

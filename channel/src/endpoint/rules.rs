@@ -143,7 +143,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
     ) -> Reading {
         self.assert_drained();
         assert!(self.reading, "answer to a READ that was not submitted");
-        (self.reading, self.read_first) = (false, false);
+        (self.reading, self.read_first, self.mailbox_absent) = (false, false, false);
         let reading = if value.is_empty() {
             Reading::Empty
         } else {

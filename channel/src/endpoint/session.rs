@@ -190,6 +190,7 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
 
     /// This side's mailbox is gone. It is recreated a limited number of times.
     pub(super) fn plan_recreation(&mut self, now: Instant) {
+        self.mailbox_absent = true;
         if u32::from(self.recreated) >= MENDS_MAX {
             return;
         }
@@ -205,12 +206,12 @@ impl<const COUNT: usize, const BYTES: usize> Endpoint<COUNT, BYTES> {
         u32::from(self.recreated) >= MENDS_MAX
     }
 
-    /// Whether the session needs neither WRITE nor READ at present (rule Q). After a recent loss of
-    /// the mailbox it still polls: a missing quota may have prevented its recreation.
+    /// Whether the session needs neither WRITE nor READ at present (rule Q). After a READ that found
+    /// no mailbox it still polls: a missing quota may have prevented the mailbox's recreation.
     pub fn is_quiet(&self) -> bool {
         self.phase == Phase::Up
             && self.heartbeat_path == HeartbeatPath::Page
-            && self.recreated == 0
+            && !self.mailbox_absent
             && self.all_acked()
             && self.page_hint <= self.received()
     }

@@ -47,6 +47,7 @@ fn seeds_that_have_failed_hold() {
             "a beat late by a hair and a silent xenstored were two misses, and two the limit",
         ),
         (795_296, "a domain restarted its endpoint as it was woken, and slept without a step"),
+        (68_992, "a mailbox that was made again, and read since, was polled for 60 beats"),
     ] {
         let done = run(seed, Mask::default(), Trace::hashed());
         assert!(done.failure.is_none(), "seed {seed}, {why}: {:?}", done.failure);

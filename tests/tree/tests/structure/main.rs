@@ -13,8 +13,7 @@ use modules::Package;
 
 /// Packages whose files or folders still use each other in circles, with how many files do. The
 /// list only shrinks: an entry that is too large fails as well.
-const NOT_YET: [(&str, usize); 4] =
-    [("xenbus", 2), ("channel", 6), ("kernel", 8), ("tests/sim", 2)];
+const NOT_YET: [(&str, usize); 2] = [("kernel", 8), ("tests/sim", 2)];
 
 /// Names of types that may stand in any number of packages and files.
 const COMMON: [&str; 4] = ["Error", "Event", "State", "Config"];
@@ -27,7 +26,7 @@ const NOT_YET_NAMES: [(&str, usize); 14] = [
     ("Client", 4),
     ("Counts", 4),
     ("Domain", 4),
-    ("End", 5),
+    ("End", 4),
     ("Entry", 5),
     ("Header", 4),
     ("Kind", 4),
