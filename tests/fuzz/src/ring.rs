@@ -28,8 +28,8 @@ pub fn check<P: SharedPages>(input: &[u8], shown: impl Fn(SimPages) -> P) {
     } else {
         (Stream::back(&layout), layout.to_front, layout.to_back)
     };
-    let mut out = End::new(out, out.producer_line, out.consumer_line, u64::from(out.size));
-    let mut into = End::new(into, into.consumer_line, into.producer_line, 0);
+    let mut out = RingEnd::new(out, out.producer_line, out.consumer_line, u64::from(out.size));
+    let mut into = RingEnd::new(into, into.consumer_line, into.producer_line, 0);
     for _ in 0..CALLS_MAX {
         if chance.is_used_up() {
             break;
@@ -75,7 +75,7 @@ pub fn check<P: SharedPages>(input: &[u8], shown: impl Fn(SimPages) -> P) {
 }
 
 /// One end of a ring, as the protocol says it must be.
-struct End {
+struct RingEnd {
     place: RingPlace,
     own_line: usize,
     peer_line: usize,
@@ -87,9 +87,9 @@ struct End {
     left: u64,
 }
 
-impl End {
+impl RingEnd {
     fn new(place: RingPlace, own_line: usize, peer_line: usize, left: u64) -> Self {
-        End { place, own_line, peer_line, moved: 0, told: 0, left }
+        RingEnd { place, own_line, peer_line, moved: 0, told: 0, left }
     }
 
     fn size(&self) -> u64 {
@@ -174,14 +174,15 @@ fn check_sleep(
     wish: WakeWhen,
     slept: Result<Sleep, RingError>,
     page: &Page,
-    (out, into): (&mut End, &mut End),
+    (out, into): (&mut RingEnd, &mut RingEnd),
 ) {
     let due = out.due(page) | into.due(page);
     let looked = into.look(page).and_then(|()| out.look(page));
     match (slept, looked) {
         (Ok(slept), Ok(())) => {
-            let is_there =
-                |end: &End, bytes: u32| bytes > 0 && end.left >= u64::from(bytes).min(end.size());
+            let is_there = |end: &RingEnd, bytes: u32| {
+                bytes > 0 && end.left >= u64::from(bytes).min(end.size())
+            };
             let ready = is_there(into, wish.readable) || is_there(out, wish.writable);
             assert_eq!(slept.readiness == Readiness::Ready, ready, "sleeps when nothing is there");
             assert_eq!(slept.notify == Notify::Due, due, "a notification when it was asked for");

@@ -22,7 +22,7 @@ use list::Mutation;
 
 /// Makes deliberate mistakes in a copy of the code and checks that each is caught.
 #[derive(Debug, Parser)]
-struct Options {
+struct Arguments {
     /// Try this mutation alone. May be given several times.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -35,7 +35,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(why) => {
@@ -51,11 +51,11 @@ fn root() -> PathBuf {
 }
 
 /// Whether everything was caught.
-fn run(options: &Options) -> Result<bool, String> {
+fn run(arguments: &Arguments) -> Result<bool, String> {
     let root = root().canonicalize().map_err(|error| format!("no workspace: {error}"))?;
     let all = list::read(&root.join("tests/mutations/list"))?;
-    let chosen = choose(&all, &options.only)?;
-    if options.list {
+    let chosen = choose(&all, &arguments.only)?;
+    if arguments.list {
         for mutation in chosen {
             println!("{:28} {}: {}", mutation.name, mutation.file, mutation.rule);
         }
@@ -64,7 +64,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let place = root.join("target/mutations");
     copy::make(&root, &place.join("src"), &all)?;
     let programs = programs::build(&place, &chosen)?;
-    let jobs = options
+    let jobs = arguments
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get));
     trial::run_all(&chosen, &programs, &place.join("log"), jobs)

@@ -34,7 +34,7 @@ struct Trial<'a> {
 }
 
 /// What came of it.
-struct Outcome {
+struct TrialOutcome {
     verdict: Result<Finding, String>,
     seconds: f64,
 }
@@ -98,7 +98,7 @@ fn run_trials(
     programs: &Programs,
     logs: &Path,
     jobs: usize,
-) -> Result<Vec<Outcome>, String> {
+) -> Result<Vec<TrialOutcome>, String> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
@@ -122,10 +122,10 @@ fn run_trials(
 }
 
 impl Trial<'_> {
-    fn run(&self, programs: &Programs, logs: &Path) -> Result<Outcome, String> {
+    fn run(&self, programs: &Programs, logs: &Path) -> Result<TrialOutcome, String> {
         let start = Instant::now();
         let verdict = self.hunt(programs, &logs.join(&self.log))?;
-        Ok(Outcome { verdict, seconds: start.elapsed().as_secs_f64() })
+        Ok(TrialOutcome { verdict, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// The finding that is looked for, or why there is none.
@@ -190,7 +190,7 @@ impl Trial<'_> {
 }
 
 /// One trial in a line.
-fn line(trial: &Trial<'_>, outcome: &Outcome) -> String {
+fn line(trial: &Trial<'_>, outcome: &TrialOutcome) -> String {
     let what = match (&outcome.verdict, trial.is_mutated) {
         (Ok(found), true) => {
             let seed = found.seed.map_or(String::new(), |seed| format!("seed {seed}, "));
@@ -214,7 +214,7 @@ fn short(by: &Catcher) -> &'static str {
 }
 
 /// All trials with the rules that the mutations break.
-fn table(mutations: &[&Mutation], trials: &[Trial<'_>], outcomes: &[Outcome]) -> String {
+fn table(mutations: &[&Mutation], trials: &[Trial<'_>], outcomes: &[TrialOutcome]) -> String {
     let mut text = String::new();
     for (trial, outcome) in trials.iter().zip(outcomes) {
         if let Some(mutation) = mutations.iter().find(|mutation| mutation.name == trial.name) {

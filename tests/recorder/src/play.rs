@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::packet::{
     DIRECTORY_PART, ERROR, Packet, READ, RESET_WATCHES, TRANSACTION_START, WATCH, name,
 };
-use crate::step::{Ask, OVERSIZE_BYTES, Step, Tx};
+use crate::step::{Ask, OVERSIZE_BYTES, ScriptStep, Tx};
 use crate::text::escape;
 
 /// How long something is waited for.
@@ -40,8 +40,9 @@ impl HomeNode {
     }
 }
 
-/// A daemon and its clients. What goes wrong is told in words, and ends the play.
-pub trait World {
+/// What a script is played on: a daemon and its clients. An error says in words what went wrong, and
+/// ends the play.
+pub trait ScriptWorld {
     /// Sends bytes as a domain; 0 is the toolstack.
     fn send(&mut self, who: u16, bytes: &[u8]) -> Result<(), String>;
     /// Takes the next message to a domain; none if it does not come in time.
@@ -60,7 +61,8 @@ pub trait World {
 
 /// Requests with such numbers are the player's own, and are not told of.
 const OWN_REQUESTS: u32 = 0x8000_0000;
-/// Requests of a [`Step::Fill`] that are sent together: fewer than C xenstored lets be outstanding.
+/// Requests of a [`ScriptStep::Fill`] that are sent together: fewer than C xenstored lets be
+/// outstanding.
 const BATCH: u32 = 10;
 /// The transaction number that stands for one that could not be started.
 const NEVER_STARTED: u32 = 0x7fff_0000;
@@ -93,7 +95,7 @@ pub struct Player<W> {
     sent: BTreeMap<u32, u32>,
 }
 
-impl<W: World> Player<W> {
+impl<W: ScriptWorld> Player<W> {
     /// Before the first step: there is only the toolstack.
     pub fn new(world: W) -> Self {
         Player {
@@ -111,13 +113,13 @@ impl<W: World> Player<W> {
     ///
     /// # Errors
     /// What went wrong with the world, in words.
-    pub fn step(&mut self, step: &Step) -> Result<Vec<String>, String> {
+    pub fn step(&mut self, step: &ScriptStep) -> Result<Vec<String>, String> {
         self.step += 1;
         let mut lines = Vec::new();
         match step {
-            Step::Ask { who, ask, sure } => self.ask(*who, ask, *sure, &mut lines)?,
-            Step::Fill { who, ask, count } => lines.push(self.fill(*who, ask, *count)?),
-            Step::Sleep { who, asleep } => {
+            ScriptStep::Ask { who, ask, sure } => self.ask(*who, ask, *sure, &mut lines)?,
+            ScriptStep::Fill { who, ask, count } => lines.push(self.fill(*who, ask, *count)?),
+            ScriptStep::Sleep { who, asleep } => {
                 self.world.sleep(*who, *asleep)?;
                 self.client(*who).asleep = *asleep;
                 if !asleep {
@@ -126,22 +128,22 @@ impl<W: World> Player<W> {
                     self.settle_one(*who)?;
                 }
             }
-            Step::Create(who) => {
+            ScriptStep::Create(who) => {
                 lines.extend(self.world.create(*who)?.iter().map(HomeNode::line));
                 self.clients.insert(*who, Client::default());
             }
-            Step::Destroy(who) => {
+            ScriptStep::Destroy(who) => {
                 self.clients.remove(who);
                 self.world.destroy(*who)?;
             }
-            Step::Oversize(who) => {
+            ScriptStep::Oversize(who) => {
                 let packet =
                     Packet { kind: READ, request: self.step, transaction: 0, payload: Vec::new() };
                 self.world.send(*who, &packet.announcing(OVERSIZE_BYTES))?;
                 self.client(*who).dead = true;
             }
-            Step::Update => self.world.update()?,
-            Step::Pass(seconds) => {
+            ScriptStep::Update => self.world.update()?,
+            ScriptStep::Pass(seconds) => {
                 self.world.pass(*seconds)?;
                 self.unstall()?;
             }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use recorder::packet::{DIRECTORY, ERROR, GET_PERMS, Packet, READ};
-use recorder::play::{HomeNode, Patience, World};
+use recorder::play::{HomeNode, Patience, ScriptWorld};
 
 /// Where both daemons listen (tools/libs/store/xs.c, xs_daemon_socket).
 const SOCKET: &str = "/run/xenstored/socket";
@@ -149,7 +149,7 @@ fn read_console(console: File, to: &Sender<Read1>) {
     }
 }
 
-impl World for Real {
+impl ScriptWorld for Real {
     fn send(&mut self, who: u16, bytes: &[u8]) -> Result<(), String> {
         let connection = self.connection(who)?;
         if !connection.relayed {

@@ -1,7 +1,7 @@
 //! A record: head, steps, and what came of each.
 
 use crate::play::HomeNode;
-use crate::step::Step;
+use crate::step::ScriptStep;
 use crate::text::unescape;
 
 /// A record, read.
@@ -10,16 +10,16 @@ pub struct Record {
     /// Its `# key: value` lines.
     pub head: Vec<(String, String)>,
     /// What was done, and the lines that tell what came of it.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RecordEntry>,
 }
 
 /// One step and what came of it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct RecordEntry {
     /// Its line in the file, from 1.
     pub line: usize,
     /// What was done.
-    pub step: Step,
+    pub step: ScriptStep,
     /// What came of it.
     pub came: Vec<String>,
 }
@@ -41,8 +41,8 @@ impl Record {
                 let entry = record.entries.last_mut();
                 entry.ok_or(format!("line {at}: before any step"))?.came.push(line.into());
             } else if !line.is_empty() {
-                let step = Step::parse(line).ok_or(format!("line {at}: no step: {line}"))?;
-                record.entries.push(Entry { line: at, step, came: Vec::new() });
+                let step = ScriptStep::parse(line).ok_or(format!("line {at}: no step: {line}"))?;
+                record.entries.push(RecordEntry { line: at, step, came: Vec::new() });
             }
         }
         Ok(record)
@@ -60,7 +60,7 @@ impl Record {
     }
 }
 
-impl Entry {
+impl RecordEntry {
     /// The nodes of the home of a domain that this step made.
     pub fn home(&self) -> Vec<HomeNode> {
         let node = |line: &String| {

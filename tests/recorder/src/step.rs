@@ -43,7 +43,7 @@ pub struct Ask {
 
 /// What is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ScriptStep {
     /// A domain asks.
     Ask {
         /// Which; 0 is the toolstack.
@@ -82,7 +82,7 @@ pub enum Step {
     Update,
 }
 
-/// How many bytes [`Step::Oversize`] announces: more than XENSTORE_PAYLOAD_MAX.
+/// How many bytes [`ScriptStep::Oversize`] announces: more than XENSTORE_PAYLOAD_MAX.
 pub const OVERSIZE_BYTES: u32 = 5000;
 
 impl Ask {
@@ -108,7 +108,7 @@ impl Ask {
         Some(Ask { kind: number(kind)?, tx, payload: unescape(payload)? })
     }
 
-    /// The request number `i` of a [`Step::Fill`].
+    /// The request number `i` of a [`ScriptStep::Fill`].
     pub fn numbered(&self, i: u32) -> Ask {
         let mut payload = Vec::new();
         let mut rest = &self.payload[..];
@@ -130,51 +130,51 @@ impl Ask {
     }
 }
 
-impl Step {
+impl ScriptStep {
     /// The line.
     pub fn line(&self) -> String {
         match self {
-            Step::Ask { who, ask, sure } => {
+            ScriptStep::Ask { who, ask, sure } => {
                 let mark = if *sure { "" } else { "?" };
                 format!("{who}{mark} {} {}", name(ask.kind), ask.line())
             }
-            Step::Fill { who, ask, count } => {
+            ScriptStep::Fill { who, ask, count } => {
                 format!("{who} fill {} {count} {}", name(ask.kind), ask.line())
             }
-            Step::Sleep { who, asleep: true } => format!("{who} sleep"),
-            Step::Sleep { who, asleep: false } => format!("{who} wake"),
-            Step::Create(who) => format!("{who} create"),
-            Step::Destroy(who) => format!("{who} destroy"),
-            Step::Oversize(who) => format!("{who} oversize"),
-            Step::Pass(seconds) => format!("pass {seconds}"),
-            Step::Update => "update".into(),
+            ScriptStep::Sleep { who, asleep: true } => format!("{who} sleep"),
+            ScriptStep::Sleep { who, asleep: false } => format!("{who} wake"),
+            ScriptStep::Create(who) => format!("{who} create"),
+            ScriptStep::Destroy(who) => format!("{who} destroy"),
+            ScriptStep::Oversize(who) => format!("{who} oversize"),
+            ScriptStep::Pass(seconds) => format!("pass {seconds}"),
+            ScriptStep::Update => "update".into(),
         }
     }
 
     /// Reads a line; none where it is malformed.
-    pub fn parse(line: &str) -> Option<Step> {
+    pub fn parse(line: &str) -> Option<ScriptStep> {
         if line == "update" {
-            return Some(Step::Update);
+            return Some(ScriptStep::Update);
         }
         let (who, rest) = line.split_once(' ')?;
         if who == "pass" {
-            return Some(Step::Pass(rest.parse().ok()?));
+            return Some(ScriptStep::Pass(rest.parse().ok()?));
         }
         let sure = !who.ends_with('?');
         let who = who.trim_end_matches('?').parse().ok()?;
         let (word, more) = rest.split_once(' ').unwrap_or((rest, ""));
         Some(match word {
-            "sleep" => Step::Sleep { who, asleep: true },
-            "wake" => Step::Sleep { who, asleep: false },
-            "create" => Step::Create(who),
-            "destroy" => Step::Destroy(who),
-            "oversize" => Step::Oversize(who),
+            "sleep" => ScriptStep::Sleep { who, asleep: true },
+            "wake" => ScriptStep::Sleep { who, asleep: false },
+            "create" => ScriptStep::Create(who),
+            "destroy" => ScriptStep::Destroy(who),
+            "oversize" => ScriptStep::Oversize(who),
             "fill" => {
                 let mut words = more.splitn(3, ' ');
                 let (kind, count) = (words.next()?, words.next()?.parse().ok()?);
-                Step::Fill { who, ask: Ask::parse(kind, words.next()?)?, count }
+                ScriptStep::Fill { who, ask: Ask::parse(kind, words.next()?)?, count }
             }
-            kind => Step::Ask { who, ask: Ask::parse(kind, more)?, sure },
+            kind => ScriptStep::Ask { who, ask: Ask::parse(kind, more)?, sure },
         })
     }
 }
@@ -199,10 +199,10 @@ mod tests {
             "pass 21",
             "update",
         ] {
-            let step = Step::parse(line).unwrap_or_else(|| panic!("{line}"));
+            let step = ScriptStep::parse(line).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(step.line(), line);
         }
-        assert_eq!(Step::parse("1 NONSENSE - a"), None);
+        assert_eq!(ScriptStep::parse("1 NONSENSE - a"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use recorder::record::Record;
 use recorder::script;
-use recorder::step::Step;
+use recorder::step::ScriptStep;
 use sim::store::replay::{Difference, differences};
 use sim::store::{Daemon, Flavour};
 
@@ -51,7 +51,7 @@ fn the_model_of_oxenstored_answers_as_the_daemon_did() {
 #[test]
 fn the_records_are_of_the_present_script() {
     for flavour in [Flavour::C, Flavour::Ocaml] {
-        let recorded: Vec<Step> =
+        let recorded: Vec<ScriptStep> =
             record(flavour).entries.into_iter().map(|entry| entry.step).collect();
         assert!(recorded == script::steps(), "the script has changed: record anew");
     }

@@ -26,7 +26,7 @@ const REFUSED_REST_NS: u64 = 200_000_000;
 
 /// Where a link is in its cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum CyclePhase {
     /// No session.
     Down,
     /// Up, nothing asked, and nothing is before this moment.
@@ -41,7 +41,7 @@ enum Phase {
     Broken,
 }
 
-impl Phase {
+impl CyclePhase {
     fn resting() -> Self {
         Self::Idle { until_ns: clock::now_ns().saturating_add(REFUSED_REST_NS) }
     }
@@ -60,7 +60,7 @@ struct Moments {
 /// One link in its cycle.
 #[derive(Clone, Copy)]
 struct LinkState {
-    phase: Phase,
+    phase: CyclePhase,
     epochs: (Epoch, Epoch),
     number: u32,
     pattern: Pattern,
@@ -77,7 +77,7 @@ struct LinkState {
 
 impl LinkState {
     const NEW: Self = Self {
-        phase: Phase::Down,
+        phase: CyclePhase::Down,
         epochs: (Epoch::from_bits(0), Epoch::from_bits(0)),
         number: 0,
         pattern: Pattern::NONE,
@@ -103,7 +103,7 @@ impl LinkState {
         self.cut_short = false;
         self.moments.connected = clock::now_ns();
         self.moments.first_byte = 0;
-        self.phase = Phase::Streaming;
+        self.phase = CyclePhase::Streaming;
     }
 
     /// Moves one unit each way. Gives the bytes moved.
@@ -169,10 +169,10 @@ impl Cycles {
     /// The connection has ended in order: prints the cycle's line, unless it was cut short.
     fn note_end(&mut self, link: LinkId, released: Released, links: &mut Links) {
         let link_state = &mut self.links[link.index()];
-        let is_down = link_state.phase == Phase::Down;
+        let is_down = link_state.phase == CyclePhase::Down;
         if link_state.cut_short && !link_state.wrong {
             if !is_down {
-                link_state.phase = Phase::resting();
+                link_state.phase = CyclePhase::resting();
             }
             self.stages.begin(links.driver());
             return;
@@ -203,7 +203,7 @@ impl Cycles {
             u32::from(ok)
         );
         if !is_down {
-            link_state.phase = Phase::Idle { until_ns: times.done_ns + self.rest_ns };
+            link_state.phase = CyclePhase::Idle { until_ns: times.done_ns + self.rest_ns };
         }
     }
 
@@ -214,11 +214,11 @@ impl Cycles {
             Event::Up { epoch, peer_epoch } => {
                 link_state.epochs = (epoch, peer_epoch);
                 link_state.moments.up = clock::now_ns();
-                link_state.phase = Phase::Idle { until_ns: 0 };
+                link_state.phase = CyclePhase::Idle { until_ns: 0 };
                 self.stages.will_end(Stage::Up);
             }
             Event::Down { .. } => {
-                link_state.phase = Phase::Down;
+                link_state.phase = CyclePhase::Down;
                 self.stages.will_begin();
             }
             Event::Connected { number } => {
@@ -226,11 +226,11 @@ impl Cycles {
                 self.stages.will_end(Stage::Connect);
             }
             Event::Refused { .. } => {
-                link_state.phase = Phase::resting();
+                link_state.phase = CyclePhase::resting();
             }
             Event::Closing { .. } => {
                 link_state.cut_short = link_state.received < self.bytes;
-                link_state.phase = Phase::Disconnecting;
+                link_state.phase = CyclePhase::Disconnecting;
             }
             Event::Disconnected { end: End::InOrder, released, .. } => {
                 link_state.ended = Some(released);
@@ -250,7 +250,7 @@ impl Cycles {
             let link_state = &mut self.links[index];
             let finished = self.cycles > 0 && link_state.done >= u64::from(self.cycles);
             match link_state.phase {
-                Phase::Idle { until_ns }
+                CyclePhase::Idle { until_ns }
                     if !finished && !links.is_leaving() && clock::now_ns() >= until_ns =>
                 {
                     self.stages.begin(links.driver());
@@ -258,19 +258,21 @@ impl Cycles {
                     // Refused at once only while a former connection has no terminal answer yet:
                     // then the link is asked again at the next turn.
                     if links.connect(link).is_ok() {
-                        link_state.phase = Phase::Connecting;
+                        link_state.phase = CyclePhase::Connecting;
                     }
                 }
-                Phase::Streaming if link_state.received == self.bytes || links.is_leaving() => {
+                CyclePhase::Streaming
+                    if link_state.received == self.bytes || links.is_leaving() =>
+                {
                     self.stages.end(Stage::Data, links.driver());
                     link_state.cut_short = link_state.received < self.bytes;
                     link_state.moments.disconnect_asked = clock::now_ns();
                     if links.disconnect(link).is_ok() {
-                        link_state.phase = Phase::Disconnecting;
+                        link_state.phase = CyclePhase::Disconnecting;
                     }
                 }
-                Phase::Broken => {
-                    link_state.phase = Phase::Down;
+                CyclePhase::Broken => {
+                    link_state.phase = CyclePhase::Down;
                     links.restart(link);
                 }
                 _ => {}
@@ -284,14 +286,14 @@ impl Cycles {
         for index in 0..self.links.len() {
             let link = LinkId::from_index(index);
             let link_state = &mut self.links[index];
-            if link_state.phase != Phase::Streaming {
+            if link_state.phase != CyclePhase::Streaming {
                 continue;
             }
             match pump_one(link_state, self.bytes, link, xen, &mut self.unit) {
                 Ok(has_more) => is_idle &= !has_more,
                 Err(error) => {
                     kernel::say!(Error, "link {}: {error}", xen.link_name(link));
-                    link_state.phase = Phase::Broken;
+                    link_state.phase = CyclePhase::Broken;
                     is_idle = false;
                 }
             }
@@ -302,7 +304,7 @@ impl Cycles {
     /// When the first link has rested.
     fn deadline(&self) -> Instant {
         let resting = self.links.iter().filter_map(|link_state| match link_state.phase {
-            Phase::Idle { until_ns } if !self.finished(link_state) => Some(until_ns),
+            CyclePhase::Idle { until_ns } if !self.finished(link_state) => Some(until_ns),
             _ => None,
         });
         resting.min().map_or(Instant::NEVER, Instant::from_nanoseconds)

@@ -97,7 +97,7 @@ impl fmt::Display for OpenError {
 
 /// What is due once all events have been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum LoopPhase {
     /// To step the driver.
     Step,
     /// To obey the toolstack, then the image's turn.
@@ -115,7 +115,7 @@ pub struct Links {
     driver: Box<Driver>,
     xen: XenPlatform,
     unload: Unload,
-    phase: Phase,
+    phase: LoopPhase,
     /// Something happened since the image had its turn.
     is_busy: bool,
     ordered: Option<ShutdownRequest>,
@@ -166,7 +166,7 @@ impl Links {
             driver,
             xen,
             unload: Unload::new(options.restart_every),
-            phase: Phase::Step,
+            phase: LoopPhase::Step,
             is_busy: false,
             ordered: None,
             quarantined: 0,
@@ -235,20 +235,20 @@ impl Links {
     /// Does what is due.
     fn advance(&mut self, until: Instant) -> Option<Event<'static>> {
         match self.phase {
-            Phase::Step => {
+            LoopPhase::Step => {
                 self.driver.step(self.xen.now(), &mut self.xen);
-                self.phase = Phase::Turn;
+                self.phase = LoopPhase::Turn;
                 None
             }
-            Phase::Turn => match self.obey_toolstack() {
+            LoopPhase::Turn => match self.obey_toolstack() {
                 Ok(is_new_life) => {
-                    self.phase = if is_new_life { Phase::Step } else { Phase::Sleep };
+                    self.phase = if is_new_life { LoopPhase::Step } else { LoopPhase::Sleep };
                     self.is_busy = false;
                     (!is_new_life).then_some(Event::Turn)
                 }
                 Err(lost) => Some(Event::Lost(lost)),
             },
-            Phase::Sleep => {
+            LoopPhase::Sleep => {
                 if let Err(lost) = self.take_store_events() {
                     return Some(Event::Lost(lost));
                 }
@@ -256,18 +256,18 @@ impl Links {
                     Some(after) => self.give_up_links(after),
                     None => {
                         self.sleep(until);
-                        self.phase = Phase::Step;
+                        self.phase = LoopPhase::Step;
                     }
                 }
                 None
             }
-            Phase::Reloaded => {
+            LoopPhase::Reloaded => {
                 trace!("restarted t_ns={}", clock::now_ns());
                 self.print_resources();
-                self.phase = Phase::Step;
+                self.phase = LoopPhase::Step;
                 None
             }
-            Phase::Ended => Some(Event::End),
+            LoopPhase::Ended => Some(Event::End),
         }
     }
 
@@ -334,10 +334,10 @@ impl Links {
             }
         }
         self.phase = match after {
-            AfterUnload::Reload => Phase::Reloaded,
+            AfterUnload::Reload => LoopPhase::Reloaded,
             AfterUnload::End(order) => {
                 self.ordered = Some(order);
-                Phase::Ended
+                LoopPhase::Ended
             }
         };
     }

@@ -57,10 +57,6 @@ const TESTS: [Test; 16] = [
     ("grant-in-use", grant_in_use::run),
 ];
 
-/// The directory in the own home where the store tests work. Not below `data/tether`, which is the
-/// channel's, and removed by each test that made it.
-const DIRECTORY: &str = "data/selftest";
-
 /// Runs the tests as the options say. `Some` means that the run is over, with this verdict.
 pub fn run(machine: &mut Machine) -> Option<ExitStatus> {
     if machine.options.selftest == Selftest::Off {

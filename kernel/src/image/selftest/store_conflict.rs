@@ -6,7 +6,7 @@ use xenbus::blocking::StoreError;
 use xenbus::{Errno, Outcome, Reply, Request, TransactionId};
 
 use super::failed::Failed;
-use super::nodes::{self, Client};
+use super::nodes::{self, TestClient};
 use crate::image::machine::Machine;
 
 const NODE: &str = "data/selftest/contended";
@@ -24,7 +24,7 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
 }
 
 /// Reads in a transaction, writes outside it, writes inside it, and gives what the commit gave.
-fn contend(client: &mut Client<'_>) -> Result<(), StoreError> {
+fn contend(client: &mut TestClient<'_>) -> Result<(), StoreError> {
     let none = TransactionId::NONE;
     let inside = exchange(client, none, Request::TransactionStart)?;
     exchange(client, inside, Request::Read { path: NODE })?;
@@ -36,7 +36,7 @@ fn contend(client: &mut Client<'_>) -> Result<(), StoreError> {
 /// One request and its answer; the transaction if that is the answer.
 #[inline(never)]
 fn exchange(
-    client: &mut Client<'_>,
+    client: &mut TestClient<'_>,
     transaction: TransactionId,
     request: Request<'_>,
 ) -> Result<TransactionId, StoreError> {

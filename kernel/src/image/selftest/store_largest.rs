@@ -6,7 +6,7 @@
 use xenbus::Cause;
 
 use super::failed::{Failed, hold, store};
-use super::nodes::{self, Client};
+use super::nodes::{self, TestClient};
 use crate::image::machine::Machine;
 
 const NODE: &str = "data/selftest/value";
@@ -25,7 +25,7 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     Ok(())
 }
 
-fn find(client: &mut Client<'_>, value: &[u8; LENGTH_MAX]) -> Result<usize, Failed> {
+fn find(client: &mut TestClient<'_>, value: &[u8; LENGTH_MAX]) -> Result<usize, Failed> {
     nodes::write(client, NODE, &value[..LENGTH_MIN])?;
     let (mut fits, mut too_long) = (LENGTH_MIN, LENGTH_MAX);
     // Each turn halves the distance: at most a dozen.

@@ -6,7 +6,7 @@ use xenbus::Cause;
 use xenbus::blocking::StoreError;
 
 use super::failed::{Failed, hold};
-use super::nodes::{self, Client};
+use super::nodes::{self, TestClient};
 use crate::image::machine::Machine;
 use crate::mem::random;
 
@@ -32,20 +32,20 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
 /// Does some work in a transaction. A plain function, so that this is compiled once.
 #[inline(never)]
 fn transact(
-    client: &mut Client<'_>,
-    work: fn(&mut Client<'_>) -> Result<(), StoreError>,
+    client: &mut TestClient<'_>,
+    work: fn(&mut TestClient<'_>) -> Result<(), StoreError>,
 ) -> Result<(), Cause> {
     // The pauses between attempts are spread; a source that fails spreads them less, no more.
     let done = client.transaction(&mut || random::draw().unwrap_or(0) as u32, work);
     done.map_err(|error| error.cause())
 }
 
-fn write_both(client: &mut Client<'_>) -> Result<(), StoreError> {
+fn write_both(client: &mut TestClient<'_>) -> Result<(), StoreError> {
     client.write(ONE, b"1")?;
     client.write(TWO, b"2")
 }
 
-fn write_and_fail(client: &mut Client<'_>) -> Result<(), StoreError> {
+fn write_and_fail(client: &mut TestClient<'_>) -> Result<(), StoreError> {
     client.write(THREE, b"3")?;
     client.read(NOWHERE, &mut [0; 1]).map(drop)
 }

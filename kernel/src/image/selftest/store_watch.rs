@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::failed::{Failed, hold, store};
-use super::nodes::{self, Client};
+use super::nodes::{self, TestClient};
 use crate::image::machine::Machine;
 
 const NODE: &str = "data/selftest/watched";
@@ -21,13 +21,13 @@ pub(super) fn run(machine: &mut Machine) -> Result<(), Failed> {
     result
 }
 
-fn observe(client: &mut Client<'_>) -> Result<(), Failed> {
+fn observe(client: &mut TestClient<'_>) -> Result<(), Failed> {
     hold("fires-when-set", fires(client)?)?;
     nodes::write(client, NODE, b"changed")?;
     hold("fires-when-written", fires(client)?)
 }
 
 #[inline(never)]
-fn fires(client: &mut Client<'_>) -> Result<bool, Failed> {
+fn fires(client: &mut TestClient<'_>) -> Result<bool, Failed> {
     store("change", client.change(PATIENCE)).map(|change| change.is_some())
 }

@@ -15,7 +15,7 @@ use model::{Finding, Model, SearchResult, check};
 
 /// Checks sessions and connections exhaustively within small bounds.
 #[derive(Debug, Parser)]
-struct Options {
+struct Arguments {
     #[command(subcommand)]
     what: What,
     /// Give up beyond so many states, in thousands.
@@ -96,11 +96,11 @@ fn messages(text: &str) -> Result<u32, String> {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let limit = options.thousands.saturating_mul(1000);
+    let arguments = Arguments::parse();
+    let limit = arguments.thousands.saturating_mul(1000);
     // An assertion that fails is a way of being found out, and is told as such.
     std::panic::set_hook(Box::new(|_| {}));
-    let outcome = match options.what {
+    let outcome = match arguments.what {
         What::Session { messages, upsets, any_time, every_difference, faults } => {
             let (crashes, faults) = faults.counts();
             let granting = if any_time { Granting::AnyTime } else { Granting::AtOnce };

@@ -5,10 +5,10 @@
 
 use std::rc::Rc;
 
-use channel::register::Header as RegisterHeader;
+use channel::register::Header;
 use channel::{Epoch, EpochSource};
 
-use super::world::{Content, Domain, Header, Held, NOW, Request, World};
+use super::world::{Content, Domain, Held, NOW, PageHeader, Request, World};
 use crate::register_value::RegisterValue;
 use crate::side::{SIDES, Side};
 
@@ -81,7 +81,7 @@ fn normalise_registers(world: &mut World, side: Side) {
         let place = beats.iter().position(|beat| *beat == value.header().beat);
         let beat = place.map_or(0, |place| place as u32 + 1);
         if beat != value.header().beat {
-            *value = value.with(RegisterHeader { beat, ..value.header() });
+            *value = value.with(Header { beat, ..value.header() });
         }
     }
     if values != before {
@@ -136,14 +136,14 @@ fn news(value: &RegisterValue, reader: &Domain) -> RegisterValue {
     if (header.ack, header.first) == (ack, first) {
         return value.clone();
     }
-    value.without(first.after(header.first)).with(RegisterHeader { ack, first, ..header })
+    value.without(first.after(header.first)).with(Header { ack, first, ..header })
 }
 
 /// The last beat that this side has seen in the page is 0, and another one is 1.
 fn normalise_page_beat(world: &mut World, side: Side) {
     let Some(domain) = world.domain(side) else { return };
     let (seen, held) = (domain.link.liveness().beat_in_page(), domain.held);
-    let rename = |header: &mut Header| {
+    let rename = |header: &mut PageHeader| {
         let beat = match side {
             Side::A => &mut header.back.beat,
             Side::B => &mut header.front.beat,

@@ -9,7 +9,7 @@ use channel::link::{Action, Completion};
 use channel::offer::{GrantRefs, Offer};
 use grant::{Closing, Epoch, Fence, MapError, MapRefused, PageWords, Stamp, Terms, VerifyError};
 
-use super::world::{Bounds, Content, Header, Held, Usage, World};
+use super::world::{Bounds, Content, Held, PageHeader, Usage, World};
 use crate::finding::Wrong;
 use crate::side::Side;
 
@@ -86,7 +86,7 @@ fn prepare(
         Content::Header(old) => old.stamp,
         Content::Nothing | Content::Another => None,
     };
-    world.pages[page].content = Content::Header(Header::new(terms, old_stamp));
+    world.pages[page].content = Content::Header(PageHeader::new(terms, old_stamp));
     world.pages[page].usage = Usage::Connection;
     let front = world.at(Side::A);
     (front.held, front.port) = (Some(Held::Page(page)), Some(PortState::Unbound));
@@ -224,7 +224,7 @@ fn set_closing(world: &mut World, side: Side) -> Result<(), Wrong> {
 ///
 /// # Errors
 /// If it maps none, or it is not its connection's.
-pub fn touch(world: &mut World) -> Result<&mut Header, Wrong> {
+pub fn touch(world: &mut World) -> Result<&mut PageHeader, Wrong> {
     if world.at(Side::B).held.is_none() {
         return Err(Wrong::TouchedUnmapped);
     }

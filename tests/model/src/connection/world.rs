@@ -88,7 +88,7 @@ pub enum Requests {
 
 /// The page header, as far as it decides anything (docs/protocol.md §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Header {
+pub struct PageHeader {
     /// The front's epoch.
     pub epoch: Epoch,
     /// The connection.
@@ -109,7 +109,7 @@ pub struct Header {
     pub late: u8,
 }
 
-impl Header {
+impl PageHeader {
     /// As a front writes it before it grants the page.
     pub fn new(terms: &Terms, stamp: Option<(Epoch, ConnectionId)>) -> Self {
         Self {
@@ -144,7 +144,7 @@ pub enum Content {
     /// Something of another link's, granted to the same domain.
     Another,
     /// A connection's header.
-    Header(Header),
+    Header(PageHeader),
 }
 
 /// What a page is used for.
@@ -226,7 +226,7 @@ pub struct World {
     /// The pages of the front's domain.
     pub pages: [Page; PAGES],
     /// What stands in the page that the back maps of a front that has died.
-    pub orphan: Option<Header>,
+    pub orphan: Option<PageHeader>,
     /// Deaths left.
     pub crashes: [u8; 2],
     /// Other faults left.
@@ -327,7 +327,7 @@ impl World {
     }
 
     /// The header in the page that this side holds, if it is one.
-    pub fn header(&self, side: Side) -> Option<&Header> {
+    pub fn header(&self, side: Side) -> Option<&PageHeader> {
         match self.domain(side)?.held? {
             Held::Orphan => self.orphan.as_ref(),
             Held::Page(page) => match &self.pages[page].content {
@@ -338,7 +338,7 @@ impl World {
     }
 
     /// The same, to be written.
-    pub fn header_mut(&mut self, side: Side) -> Option<&mut Header> {
+    pub fn header_mut(&mut self, side: Side) -> Option<&mut PageHeader> {
         match self.domain(side)?.held? {
             Held::Orphan => self.orphan.as_mut(),
             Held::Page(page) => match &mut self.pages[page].content {
@@ -349,7 +349,7 @@ impl World {
     }
 
     /// Whether the header that the back maps is that of its present connection.
-    pub fn is_backs_own(&self, header: &Header) -> bool {
+    pub fn is_backs_own(&self, header: &PageHeader) -> bool {
         self.domain(Side::B).is_some_and(|back| {
             back.link.endpoint().peer_epoch() == Some(header.epoch)
                 && header.number == back.number()

@@ -8,7 +8,7 @@ use channel::event::{DetectedBy, DownReason};
 use channel::limits::REGISTER_BYTES_MAX;
 use channel::{Epoch, EpochSource};
 
-use super::step::{Step, What};
+use super::step::{SessionStep, What};
 use super::world::{Bounds, Flight, Granting, Mailbox, Seen, TestedEndpoint, World, pace};
 use crate::finding::Wrong;
 use crate::graph::Kind;
@@ -22,11 +22,11 @@ const NOW: Instant = Instant::START;
 ///
 /// # Errors
 /// What went wrong by it.
-pub fn apply(world: &mut World, step: Step, bounds: &Bounds) -> Result<Kind, Wrong> {
+pub fn apply(world: &mut World, step: SessionStep, bounds: &Bounds) -> Result<Kind, Wrong> {
     let is_write = step.what == What::Submit(StoreRequest::Write);
     do_step(world, step)?;
     while bounds.granting == Granting::AtOnce && is_written(world, step.side) {
-        do_step(world, Step { what: What::Answer, ..step })?;
+        do_step(world, SessionStep { what: What::Answer, ..step })?;
     }
     let writes = is_write || (bounds.granting == Granting::AtOnce && grant(world, step.side));
     check_acknowledged(world)?;
@@ -52,7 +52,7 @@ fn grant(world: &mut World, side: Side) -> bool {
     writes
 }
 
-fn do_step(world: &mut World, step: Step) -> Result<(), Wrong> {
+fn do_step(world: &mut World, step: SessionStep) -> Result<(), Wrong> {
     let side = step.side;
     let was = world.end(side).map(Status::of);
     match step.what {
@@ -211,7 +211,7 @@ fn submit(world: &mut World, side: Side, wish: StoreRequest) {
     end.handle_submitted(NOW, wish);
 }
 
-fn introduce(world: &mut World, step: Step) {
+fn introduce(world: &mut World, step: SessionStep) {
     open(world, step.side);
     let unused = world.unused;
     let found = match step.what {
@@ -247,7 +247,7 @@ fn take(world: &mut World, side: Side) -> Result<(), Wrong> {
 }
 
 /// The steps that concern the endpoint alone.
-fn tell(world: &mut World, step: Step) {
+fn tell(world: &mut World, step: SessionStep) {
     let unused = world.unused;
     if matches!(step.what, What::Restart | What::FalseVerdict) {
         spend(&mut world.faults);

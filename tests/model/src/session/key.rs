@@ -7,7 +7,7 @@ use channel::register::Seq;
 
 use super::normal::{counts, normalise};
 use super::world::{
-    Bounds, Domain, Flight, MESSAGES_UNBOUNDED, Sameness, Seen, TestedEndpoint, World,
+    Bounds, DomainPlace, Flight, MESSAGES_UNBOUNDED, Sameness, Seen, TestedEndpoint, World,
 };
 use crate::key::{Form, Key, WorldHasher};
 use crate::side::SIDES;
@@ -31,7 +31,7 @@ pub(super) fn key(world: &mut World, bounds: &Bounds) -> Key {
     key
 }
 
-fn hash_domain(hasher: &mut WorldHasher, place: &Domain) {
+fn hash_domain(hasher: &mut WorldHasher, place: &DomainPlace) {
     match &place.end {
         Some(end) => hash_end(hasher, end),
         None => hasher.fold(0x8000),

@@ -13,7 +13,7 @@ use crate::graph::Kind;
 use crate::key::Key;
 use crate::search::Model;
 use crate::side::SIDES;
-use step::Step;
+use step::SessionStep;
 use world::World;
 pub use world::{Bounds, Granting, Sameness};
 
@@ -26,17 +26,17 @@ pub struct Session {
 
 impl Model for Session {
     type World = World;
-    type Step = Step;
+    type Step = SessionStep;
 
     fn first(&self) -> World {
         World::new(&self.bounds)
     }
 
-    fn possible(&self, world: &World) -> Vec<Step> {
+    fn possible(&self, world: &World) -> Vec<SessionStep> {
         step::possible(world, &self.bounds)
     }
 
-    fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
+    fn apply(&self, world: &mut World, step: SessionStep) -> Result<Kind, Wrong> {
         apply::apply(world, step, &self.bounds)
     }
 

@@ -12,7 +12,7 @@ use crate::side::{SIDES, Side};
 
 /// One thing that happens to one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct SessionStep {
     /// To whom.
     pub side: Side,
     /// What.
@@ -66,7 +66,7 @@ pub enum What {
     Vanish,
 }
 
-impl Step {
+impl SessionStep {
     /// What kind it is, if no WRITE goes out by it.
     pub const fn kind(self) -> Kind {
         match self.what {
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for SessionStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = match self.what {
             What::Start => "domain starts",
@@ -113,10 +113,10 @@ impl fmt::Display for Step {
 }
 
 /// Everything that may happen next.
-pub fn possible(world: &World, bounds: &Bounds) -> Vec<Step> {
+pub fn possible(world: &World, bounds: &Bounds) -> Vec<SessionStep> {
     let mut steps = Vec::with_capacity(24);
     for side in SIDES {
-        let mut add = |what| steps.push(Step { side, what });
+        let mut add = |what| steps.push(SessionStep { side, what });
         if world.at(side).stale.is_some() {
             add(What::StaleLands);
             if bounds.is_lazy() && is_read_next(world, side.other()) {

@@ -122,7 +122,7 @@ pub struct Mailbox {
 
 /// A domain's place.
 #[derive(Clone, Debug)]
-pub struct Domain {
+pub struct DomainPlace {
     /// The endpoint, if the domain lives.
     pub end: Option<TestedEndpoint>,
     /// Its mailbox. It goes with the domain.
@@ -139,7 +139,7 @@ pub struct Domain {
 #[derive(Clone, Debug)]
 pub struct World {
     /// The two places.
-    pub places: [Domain; 2],
+    pub places: [DomainPlace; 2],
     /// Other faults left.
     pub faults: u8,
     /// Upsets left.
@@ -151,7 +151,7 @@ pub struct World {
 impl World {
     /// Before either domain has started.
     pub fn new(bounds: &Bounds) -> Self {
-        let place = |crashes| Domain {
+        let place = |crashes| DomainPlace {
             end: None,
             mailbox: None,
             flights: VecDeque::new(),
@@ -167,12 +167,12 @@ impl World {
     }
 
     /// The place of one side.
-    pub fn at(&self, side: Side) -> &Domain {
+    pub fn at(&self, side: Side) -> &DomainPlace {
         &self.places[side as usize]
     }
 
     /// The place of one side.
-    pub fn at_mut(&mut self, side: Side) -> &mut Domain {
+    pub fn at_mut(&mut self, side: Side) -> &mut DomainPlace {
         &mut self.places[side as usize]
     }
 

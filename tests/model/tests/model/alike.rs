@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use std::collections::HashMap;
 
 use model::key::Key;
-use model::session::step::{Step, What};
+use model::session::step::{SessionStep, What};
 use model::session::world::{Flight, MESSAGES_UNBOUNDED, Sameness, World};
 use model::session::{Bounds, Session};
 use model::side::{SIDES, Side};
@@ -28,7 +28,7 @@ struct Watched {
     /// What is asked of each world that is expanded.
     question: fn(&Watched, &World),
     /// What each step from the worlds of a kind comes to.
-    steps: RefCell<HashMap<Key, Vec<(Step, Come)>>>,
+    steps: RefCell<HashMap<Key, Vec<(SessionStep, Come)>>>,
 }
 
 impl Watched {
@@ -55,7 +55,7 @@ impl Watched {
     }
 
     /// The world after these steps, one after the other, and what the last one was.
-    fn after(&self, world: &World, steps: &[Step]) -> Come {
+    fn after(&self, world: &World, steps: &[SessionStep]) -> Come {
         let mut world = world.clone();
         let mut kind = Kind::Still;
         for (place, step) in steps.iter().enumerate() {
@@ -71,16 +71,16 @@ impl Watched {
 
 impl Model for Watched {
     type World = World;
-    type Step = Step;
+    type Step = SessionStep;
 
     fn first(&self) -> World {
         self.every.first()
     }
-    fn possible(&self, world: &World) -> Vec<Step> {
+    fn possible(&self, world: &World) -> Vec<SessionStep> {
         (self.question)(self, world);
         self.every.possible(world)
     }
-    fn apply(&self, world: &mut World, step: Step) -> Result<Kind, Wrong> {
+    fn apply(&self, world: &mut World, step: SessionStep) -> Result<Kind, Wrong> {
         self.every.apply(world, step)
     }
     fn key(&self, world: &mut World) -> Key {
@@ -106,7 +106,7 @@ fn same_steps(watched: &Watched, world: &World) {
         .collect();
     // A good end is a step too, as it were.
     if watched.every.is_settled(world) {
-        let nothing = Step { side: Side::A, what: What::Start };
+        let nothing = SessionStep { side: Side::A, what: What::Start };
         steps.push((nothing, Ok((watched.kind(world), Kind::Still))));
     }
     let mut known = watched.steps.borrow_mut();
@@ -157,13 +157,13 @@ fn same_later(watched: &Watched, world: &World) {
 }
 
 fn put_off_hint(watched: &Watched, world: &World, side: Side, is_read_first: bool) {
-    let hint = Step { side, what: What::Hint };
-    let answer = Step { side, what: What::Answer };
+    let hint = SessionStep { side, what: What::Hint };
+    let answer = SessionStep { side, what: What::Answer };
     for step in watched.every.possible(world) {
         let now = watched.after(world, &[hint, step]);
         if step == answer && is_read_first {
             // Of other kinds, because it is said each time that the event need not come.
-            let later = watched.after(world, &[Step { side, what: What::AnswerAfterHint }]);
+            let later = watched.after(world, &[SessionStep { side, what: What::AnswerAfterHint }]);
             assert_eq!(now.map(|now| now.0), later.map(|later| later.0));
         } else {
             let later = either_way(watched, world, step, hint);
@@ -173,8 +173,8 @@ fn put_off_hint(watched: &Watched, world: &World, side: Side, is_read_first: boo
 }
 
 fn put_off_read(watched: &Watched, world: &World, side: Side) {
-    let of = |what| Step { side, what };
-    let by = |what| Step { side: side.other(), what };
+    let of = |what| SessionStep { side, what };
+    let by = |what| SessionStep { side: side.other(), what };
     let read = of(What::Serve);
     for step in watched.every.possible(world).into_iter().filter(|step| *step != read) {
         let now = watched.after(world, &[read, step]);
@@ -201,7 +201,7 @@ fn put_off_read(watched: &Watched, world: &World, side: Side) {
 }
 
 /// The step, and then what was put off, unless it cannot be any more; as if it were the step.
-fn either_way(watched: &Watched, world: &World, step: Step, put_off: Step) -> Come {
+fn either_way(watched: &Watched, world: &World, step: SessionStep, put_off: SessionStep) -> Come {
     let (_, kind) = watched.after(world, &[step])?;
     let mut next = world.clone();
     watched.every.apply(&mut next, step)?;

@@ -1,7 +1,7 @@
 //! Domains that come and go: void permissions, what a dead one leaves, the special watches.
 
 use super::writer::{HOME_1, Script};
-use crate::step::Step;
+use crate::step::ScriptStep;
 
 const HOME_3: &str = "/local/domain/3";
 
@@ -17,7 +17,7 @@ pub(super) fn write(s: &mut Script) {
         s.permit(1, &format!("data/{name}"), "n1,b3");
     }
     s.ask(0, "IS_DOMAIN_INTRODUCED", &["3"]);
-    s.steps.push(Step::Create(3));
+    s.steps.push(ScriptStep::Create(3));
     s.ask(0, "IS_DOMAIN_INTRODUCED", &["3"]);
     s.ask(1, "GET_PERMS", &["data/void"]);
     s.write(1, "data/rewritten", "does not help");
@@ -45,7 +45,7 @@ pub(super) fn write(s: &mut Script) {
     let open = s.start(3);
     s.write_in(3, open, "data/never", "");
     s.ask(1, "WATCH", &[&format!("{HOME_3}/data"), "theirs"]);
-    s.steps.push(Step::Destroy(3));
+    s.steps.push(ScriptStep::Destroy(3));
     for name in ["void", "renewed", "rewritten", "many", "default"] {
         s.ask(1, "GET_PERMS", &[&format!("data/{name}")]);
         s.ask(1, "DIRECTORY", &[&format!("data/{name}")]);
@@ -57,7 +57,7 @@ pub(super) fn write(s: &mut Script) {
     s.ask(0, "IS_DOMAIN_INTRODUCED", &["3"]);
     s.write(1, "data/renewed", "after");
     // The next one, for which an entry was left above.
-    s.steps.push(Step::Create(4));
+    s.steps.push(ScriptStep::Create(4));
     s.ask(4, "READ", &[&format!("{HOME_1}/data/many")]);
     s.write(4, &format!("{HOME_1}/data/many"), "x");
     s.ask(1, "GET_PERMS", &["data/many"]);
@@ -69,7 +69,7 @@ pub(super) fn write(s: &mut Script) {
     let open = s.start(1);
     s.ask_in(1, open, "GET_PERMS", &["data/many"]);
     s.write_in(1, open, "data/many", "in");
-    s.steps.push(Step::Destroy(4));
+    s.steps.push(ScriptStep::Destroy(4));
     s.ask_in(1, open, "GET_PERMS", &["data/many"]);
     s.end(1, open, "T");
     s.ask(1, "GET_PERMS", &["data/many"]);

@@ -1,7 +1,7 @@
 //! Requests that are none, and at the very end a length that ends a connection.
 
 use super::writer::Script;
-use crate::step::{Step, Tx};
+use crate::step::{ScriptStep, Tx};
 
 pub(super) fn write(s: &mut Script) {
     for kind in ["#20", "#23", "#24", "#25", "#99", "#65535", "#4294967295", "ERROR", "WATCH_EVENT"]
@@ -38,7 +38,7 @@ pub(super) fn write(s: &mut Script) {
     s.raw(1, "READ", &[vec![b'r'; 4095], vec![0]].concat());
     s.clean();
     s.ask(2, "WATCH", &["data", "last"]);
-    s.steps.push(Step::Oversize(2));
+    s.steps.push(ScriptStep::Oversize(2));
     s.push(2, "READ", Tx::None, b"data\0", false);
     s.ask(1, "WATCH", &["data", "alive"]);
     s.write(1, "data/a", "");

@@ -17,13 +17,13 @@ mod values;
 mod watches;
 mod writer;
 
-use crate::step::Step;
+use crate::step::ScriptStep;
 use writer::Script;
 
 /// The whole script.
-pub fn steps() -> Vec<Step> {
+pub fn steps() -> Vec<ScriptStep> {
     let mut script = Script::default();
-    script.steps.extend([Step::Create(1), Step::Create(2)]);
+    script.steps.extend([ScriptStep::Create(1), ScriptStep::Create(2)]);
     values::write(&mut script);
     requests::write(&mut script);
     permissions::write(&mut script);
@@ -47,7 +47,7 @@ mod tests {
         let steps = steps();
         assert_eq!(steps, super::steps());
         for step in &steps {
-            assert_eq!(Step::parse(&step.line()).as_ref(), Some(step), "{}", step.line());
+            assert_eq!(ScriptStep::parse(&step.line()).as_ref(), Some(step), "{}", step.line());
         }
         assert!(steps.len() > 1000, "{}", steps.len());
     }

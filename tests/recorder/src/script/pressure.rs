@@ -2,7 +2,7 @@
 //! fail, and events that nobody takes.
 
 use super::writer::{HOME_1, Script};
-use crate::step::{Step, Tx};
+use crate::step::{ScriptStep, Tx};
 
 pub(super) fn write(s: &mut Script) {
     write_rate(s);
@@ -23,15 +23,15 @@ fn write_rate(s: &mut Script) {
     let open = s.start(2);
     s.ask_in(2, open, "READ", &["data"]);
     // The reserve is full then.
-    s.steps.push(Step::Pass(15));
+    s.steps.push(ScriptStep::Pass(15));
     s.write(1, &deep("u"), "");
     s.write(1, &deep("v"), "");
     s.ask(1, "RM", &["data/u"]);
     s.try_read(1, "data/v");
     s.ask(2, "READ", &["data"]);
     s.ask(0, "READ", &[&format!("{HOME_1}/data/v")]);
-    s.steps.push(Step::Pass(0));
-    s.steps.push(Step::Pass(10));
+    s.steps.push(ScriptStep::Pass(0));
+    s.steps.push(ScriptStep::Pass(10));
     s.try_read(1, "data/v");
     s.end(2, open, "T");
     // Nobody is charged while there is no transaction.
@@ -39,7 +39,7 @@ fn write_rate(s: &mut Script) {
     s.write(1, &deep("w"), "");
     s.ask(1, "RM", &["data/w"]);
     s.write(1, "data/end", "at once");
-    s.steps.push(Step::Pass(15));
+    s.steps.push(ScriptStep::Pass(15));
 }
 
 /// oxenstored takes credit from a domain whose writes make others' transactions fail, and lets it

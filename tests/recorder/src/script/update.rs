@@ -2,7 +2,7 @@
 //! begin wait for it; whatever was there before is there afterwards.
 
 use super::writer::{HOME_1, Script};
-use crate::step::Step;
+use crate::step::ScriptStep;
 
 pub(super) fn write(s: &mut Script) {
     s.ask(1, "WATCH", &["data", "t"]);
@@ -11,8 +11,8 @@ pub(super) fn write(s: &mut Script) {
     s.permit(1, "data/box", "n1,b2");
     let open = s.start(1);
     s.write_in(1, open, "data/in", "");
-    s.steps.push(Step::Update);
-    s.steps.push(Step::Pass(1));
+    s.steps.push(ScriptStep::Update);
+    s.steps.push(ScriptStep::Pass(1));
     // Requests are answered while it waits, inside a transaction and outside, but for a new one.
     s.ask_in(1, open, "READ", &["data/in"]);
     s.write(2, &format!("{HOME_1}/data/box"), "meanwhile");
@@ -20,7 +20,7 @@ pub(super) fn write(s: &mut Script) {
     s.try_read(2, &format!("{HOME_1}/data/box"));
     s.write(1, "data/other", "");
     s.end(1, open, "T");
-    s.steps.push(Step::Pass(5));
+    s.steps.push(ScriptStep::Pass(5));
     s.ask_in(2, late, "READ", &[&format!("{HOME_1}/data/box")]);
     s.end(2, late, "F");
     s.ask(1, "DIRECTORY", &["data"]);

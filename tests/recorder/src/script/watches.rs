@@ -2,7 +2,7 @@
 //! not sent twice; what a reader that sleeps does to a writer.
 
 use super::writer::{HOME_1, HOME_2, Script};
-use crate::step::Step;
+use crate::step::ScriptStep;
 
 pub(super) fn write(s: &mut Script) {
     registration(s);
@@ -190,9 +190,9 @@ fn outstanding(s: &mut Script) {
     for number in 0..80 {
         s.try_write(2, &format!("{HOME_1}/data/box/{number}"), "");
     }
-    s.steps.push(Step::Pass(1));
+    s.steps.push(ScriptStep::Pass(1));
     s.ask(0, "DIRECTORY", &[&format!("{HOME_1}/data/box")]);
-    s.steps.push(Step::Pass(25));
+    s.steps.push(ScriptStep::Pass(25));
     s.ask(0, "DIRECTORY", &[&format!("{HOME_1}/data/box")]);
     s.try_write(2, &format!("{HOME_1}/data/box/more"), "");
     s.wake(1);

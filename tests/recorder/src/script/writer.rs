@@ -1,7 +1,7 @@
 //! How chapters add their steps to the script: [`Script`].
 
 use crate::packet::number;
-use crate::step::{Ask, Step, Tx};
+use crate::step::{Ask, ScriptStep, Tx};
 
 /// The home of domain 1, as others call it.
 pub(super) const HOME_1: &str = "/local/domain/1";
@@ -11,7 +11,7 @@ pub(super) const HOME_2: &str = "/local/domain/2";
 /// The steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<ScriptStep>,
     labels: u16,
 }
 
@@ -19,7 +19,7 @@ impl Script {
     pub(super) fn push(&mut self, who: u16, kind: &str, tx: Tx, payload: &[u8], sure: bool) {
         let kind = number(kind).expect("the script knows the names");
         let ask = Ask { kind, tx, payload: payload.to_vec() };
-        self.steps.push(Step::Ask { who, ask, sure });
+        self.steps.push(ScriptStep::Ask { who, ask, sure });
     }
 
     /// A request with just this payload.
@@ -91,15 +91,15 @@ impl Script {
     pub(super) fn fill(&mut self, who: u16, tx: Tx, kind: &str, count: u32, arguments: &[&str]) {
         let kind = number(kind).expect("the script knows the names");
         let ask = Ask { kind, tx, payload: ended(arguments).into_bytes() };
-        self.steps.push(Step::Fill { who, ask, count });
+        self.steps.push(ScriptStep::Fill { who, ask, count });
     }
 
     pub(super) fn sleep(&mut self, who: u16) {
-        self.steps.push(Step::Sleep { who, asleep: true });
+        self.steps.push(ScriptStep::Sleep { who, asleep: true });
     }
 
     pub(super) fn wake(&mut self, who: u16) {
-        self.steps.push(Step::Sleep { who, asleep: false });
+        self.steps.push(ScriptStep::Sleep { who, asleep: false });
     }
 
     /// Leaves nothing behind of a chapter.

@@ -17,7 +17,7 @@ use sim::world::faults::Mask;
 
 /// Runs the simulated world.
 #[derive(Debug, Parser)]
-struct Options {
+struct Arguments {
     /// How many seeds, from --from on.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
@@ -48,24 +48,24 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let arguments = Arguments::parse();
     // A failing world panics; its words are part of the report, not of the noise.
     std::panic::set_hook(Box::new(|_| {}));
-    match options.seed {
-        Some(seed) => run_one(seed, &options),
-        None => run_many(&options),
+    match arguments.seed {
+        Some(seed) => run_one(seed, &arguments),
+        None => run_many(&arguments),
     }
 }
 
-fn jobs(options: &Options) -> usize {
-    options
+fn jobs(arguments: &Arguments) -> usize {
+    arguments
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get))
 }
 
-fn run_one(seed: u64, options: &Options) -> ExitCode {
-    let mask = Mask { first: options.first, without: options.without.clone() };
-    let trace = if options.trace { Trace::kept() } else { Trace::hashed() };
+fn run_one(seed: u64, arguments: &Arguments) -> ExitCode {
+    let mask = Mask { first: arguments.first, without: arguments.without.clone() };
+    let trace = if arguments.trace { Trace::kept() } else { Trace::hashed() };
     let outcome = run(seed, mask.clone(), trace);
     for line in &outcome.lines {
         println!("{line}");
@@ -81,13 +81,13 @@ fn run_one(seed: u64, options: &Options) -> ExitCode {
     }
 }
 
-fn run_many(options: &Options) -> ExitCode {
-    let jobs = jobs(options);
-    let bar = ProgressBar::new(options.seeds);
+fn run_many(arguments: &Arguments) -> ExitCode {
+    let jobs = jobs(arguments);
+    let bar = ProgressBar::new(arguments.seeds);
     let style = "{elapsed_precise} {wide_bar} {pos}/{len} seeds, {per_sec}, {msg}";
     bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
-    let seeds = Seeds { from: options.from, count: options.seeds };
-    let campaign = Campaign::run(seeds, jobs, options.failures, |done| {
+    let seeds = Seeds { from: arguments.from, count: arguments.seeds };
+    let campaign = Campaign::run(seeds, jobs, arguments.failures, |done| {
         bar.set_position(done.seeds);
         let empty = done.matrix.empty_cells().len();
         let (delivered, faults) = (done.tally.delivered, done.matrix.sum());
@@ -96,7 +96,7 @@ fn run_many(options: &Options) -> ExitCode {
     bar.finish_and_clear();
     print!("{}", report::of_many(&campaign));
     for (seed, failure) in &campaign.failures {
-        if options.no_minimise {
+        if arguments.no_minimise {
             println!("FAILED seed {seed}: {failure}");
             continue;
         }

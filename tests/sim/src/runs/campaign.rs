@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use crate::base::trace::Trace;
-use crate::runs::run::{Hard, Outcome, run};
+use crate::runs::run::{Hard, RunOutcome, run};
 use crate::world::faults::{Mask, Matrix};
 use crate::world::oracle::Tally;
 
@@ -44,7 +44,7 @@ pub struct Done {
 }
 
 impl Done {
-    fn add(&mut self, seed: u64, outcome: &Outcome) {
+    fn add(&mut self, seed: u64, outcome: &RunOutcome) {
         let measures = &outcome.measures;
         self.seeds += 1;
         self.matrix.add(&outcome.matrix);
@@ -107,7 +107,7 @@ impl Campaign {
                             break;
                         }
                         let batch = first..(first + BATCH).min(seeds.count);
-                        let outcomes: Vec<(u64, Outcome)> = batch
+                        let outcomes: Vec<(u64, RunOutcome)> = batch
                             .map(|number| seeds.from + number)
                             .map(|seed| (seed, run(seed, Mask::default(), Trace::hashed())))
                             .collect();

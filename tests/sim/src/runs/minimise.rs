@@ -4,7 +4,7 @@
 //! small, not smallest: it is bounded in the number of runs.
 
 use crate::base::trace::Trace;
-use crate::runs::run::{Outcome, run};
+use crate::runs::run::{RunOutcome, run};
 use crate::world::faults::Mask;
 
 /// Runs that are spent on one failure at most.
@@ -16,7 +16,7 @@ pub struct Small {
     /// What is left out.
     pub mask: Mask,
     /// The run, with its trace.
-    pub outcome: Outcome,
+    pub outcome: RunOutcome,
     /// Runs that it took.
     pub runs: u32,
 }

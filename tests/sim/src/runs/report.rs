@@ -6,14 +6,14 @@ use channel::Step;
 
 use crate::runs::campaign::Campaign;
 use crate::runs::minimise::Small;
-use crate::runs::run::Outcome;
+use crate::runs::run::RunOutcome;
 use crate::world::faults::{Fault, Matrix};
 
 /// Lines of the trace that a failure shows.
 const TRACE_LINES: usize = 60;
 
 /// One run.
-pub fn of_one(seed: u64, outcome: &Outcome) -> String {
+pub fn of_one(seed: u64, outcome: &RunOutcome) -> String {
     let mut text = String::new();
     let tally = &outcome.tally;
     let _ = writeln!(

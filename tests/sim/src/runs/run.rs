@@ -17,7 +17,7 @@ use prng::Choices;
 
 /// What a run has come to.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// Where it went wrong, if it did.
     pub failure: Option<String>,
     /// The trace's number: two runs of a seed agree on it.
@@ -120,12 +120,12 @@ impl Hard {
 }
 
 /// Runs a seed. Panics inside become the failure.
-pub fn run(seed: u64, mask: Mask, trace: Trace) -> Outcome {
+pub fn run(seed: u64, mask: Mask, trace: Trace) -> RunOutcome {
     run_choices(Choices::Seed(seed), mask, trace)
 }
 
 /// Runs a world of any choices. Panics inside become the failure.
-pub fn run_choices(choices: Choices<'_>, mask: Mask, trace: Trace) -> Outcome {
+pub fn run_choices(choices: Choices<'_>, mask: Mask, trace: Trace) -> RunOutcome {
     let mut world = World::new(choices, mask, trace);
     let mut measures = Measures::default();
     let ran = catch_unwind(AssertUnwindSafe(|| live(&mut world, &mut measures)));
@@ -139,7 +139,7 @@ pub fn run_choices(choices: Choices<'_>, mask: Mask, trace: Trace) -> Outcome {
     measures.quarantined = world.quarantined;
     measures.requests = world.store.counts().requests;
     measures.hard = hard(&world);
-    Outcome {
+    RunOutcome {
         failure,
         hash: world.trace.hash(),
         matrix: world.faults.matrix().clone(),

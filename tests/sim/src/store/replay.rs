@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use recorder::packet::{DIRECTORY, GET_PERMS, HEADER_BYTES, MKDIR, Packet, READ, RM};
-use recorder::play::{HomeNode, Patience, Player, World};
+use recorder::play::{HomeNode, Patience, Player, ScriptWorld};
 use recorder::record::Record;
-use recorder::step::Step;
+use recorder::step::ScriptStep;
 
 use super::ring::{
     REPLIES_AT, REPLY_CONSUMER_AT, REPLY_PRODUCER_AT, REQUEST_CONSUMER_AT, REQUEST_PRODUCER_AT,
@@ -111,9 +111,9 @@ pub fn differences(
 /// C xenstored of 4.17 takes its word for a request on one path, if its only argument does not end
 /// with the payload's only nul, from whatever has failed before it: in get_node_canonicalized
 /// nobody sets errno then. There is nothing to be modelled but that it refuses.
-fn agree(flavour: Flavour, step: &Step, real: &[String], model: &[String]) -> bool {
+fn agree(flavour: Flavour, step: &ScriptStep, real: &[String], model: &[String]) -> bool {
     let leftover = match step {
-        Step::Ask { ask, .. } => {
+        ScriptStep::Ask { ask, .. } => {
             let one_path = [READ, DIRECTORY, GET_PERMS, MKDIR, RM].contains(&ask.kind);
             let ends = ask.payload.iter().position(|byte| *byte == 0);
             one_path && ends.is_none_or(|end| end + 1 != ask.payload.len())
@@ -178,7 +178,7 @@ impl Simulated {
     }
 }
 
-impl World for Simulated {
+impl ScriptWorld for Simulated {
     fn send(&mut self, who: u16, bytes: &[u8]) -> Result<(), String> {
         if who == 0 {
             let header = bytes.first_chunk::<HEADER_BYTES>().ok_or("no header")?;

@@ -8,6 +8,7 @@
 
 mod events;
 mod grants;
+mod life;
 mod pages;
 mod port;
 
@@ -17,12 +18,9 @@ use std::rc::Rc;
 use crate::base::page::Page;
 pub use events::{BindError, PortInfo, SendError};
 pub use grants::{Entries, MapFailure, Switchboard, WindowMapper};
+pub use life::Life;
 pub use pages::{Counter, SimPages};
 use port::Port;
-
-/// Which life of which domain, ever. Never reused in a world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Life(pub usize);
 
 /// Entries of each grant table. Few, so that references come round again soon.
 pub const GRANT_ENTRIES: u32 = 40;

@@ -1,6 +1,6 @@
 //! A port of a domain's event channels.
 
-use super::Life;
+use super::life::Life;
 
 /// What a port is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

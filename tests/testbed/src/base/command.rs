@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 
 /// How often a running program is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -17,7 +17,7 @@ const POLL: Duration = Duration::from_millis(20);
 const SAID_BYTES_MAX: usize = 1_000;
 
 /// Runs to the end and returns what went to stdout; fails where the exit code is not 0.
-pub(crate) fn run(command: &mut Command, limit: &Limit, during: &str) -> Outcome<String> {
+pub(crate) fn run(command: &mut Command, limit: &Limit, during: &str) -> BedResult<String> {
     let line = line_of(command);
     let mut child = command
         .stdin(Stdio::null())

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What a path of an archive holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum CpioEntry {
     /// A folder.
     Folder,
     /// A file.
@@ -33,7 +33,7 @@ pub enum Mode {
 /// Paths without a leading slash, and what is there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Archive {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, CpioEntry>,
 }
 
 /// "070701": the magic of newc.
@@ -55,28 +55,28 @@ impl Archive {
     }
 
     /// Adds or replaces a path, and the folders above it.
-    pub fn insert(&mut self, path: &str, entry: Entry) {
+    pub fn insert(&mut self, path: &str, entry: CpioEntry) {
         let path = path.trim_start_matches('/');
         for (at, _) in path.match_indices('/') {
-            self.entries.entry(path[..at].to_string()).or_insert(Entry::Folder);
+            self.entries.entry(path[..at].to_string()).or_insert(CpioEntry::Folder);
         }
         self.entries.insert(path.to_string(), entry);
     }
 
     /// Adds a file.
     pub fn file(&mut self, path: &str, mode: Mode, bytes: Vec<u8>) {
-        self.insert(path, Entry::File { mode, bytes });
+        self.insert(path, CpioEntry::File { mode, bytes });
     }
 
     /// What is at a path.
-    pub fn get(&self, path: &str) -> Option<&Entry> {
+    pub fn get(&self, path: &str) -> Option<&CpioEntry> {
         self.entries.get(path)
     }
 
     /// The contents of a file.
     pub fn bytes(&self, path: &str) -> Option<&[u8]> {
         match self.entries.get(path) {
-            Some(Entry::File { bytes, .. }) => Some(bytes),
+            Some(CpioEntry::File { bytes, .. }) => Some(bytes),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl Archive {
     }
 
     /// All paths with what is there, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &CpioEntry)> {
         self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
@@ -97,10 +97,10 @@ impl Archive {
         // Inode numbers only have to differ: the same one twice would be a hard link.
         for (number, (path, entry)) in (1u32..).zip(self.iter()) {
             let (mode, body): (u32, &[u8]) = match entry {
-                Entry::Folder => (FOLDER | 0o755, &[]),
-                Entry::File { mode: Mode::Data, bytes } => (FILE | 0o644, bytes),
-                Entry::File { mode: Mode::Program, bytes } => (FILE | 0o755, bytes),
-                Entry::Link(target) => (LINK | 0o777, target.as_bytes()),
+                CpioEntry::Folder => (FOLDER | 0o755, &[]),
+                CpioEntry::File { mode: Mode::Data, bytes } => (FILE | 0o644, bytes),
+                CpioEntry::File { mode: Mode::Program, bytes } => (FILE | 0o755, bytes),
+                CpioEntry::Link(target) => (LINK | 0o777, target.as_bytes()),
             };
             push(&mut out, number, mode, path, body);
         }
@@ -131,10 +131,10 @@ impl Archive {
             let body = bytes.get(body_at..body_end)?.to_vec();
             at = padded(body_end);
             let entry = match mode & TYPE_MASK {
-                FOLDER => Entry::Folder,
-                LINK => Entry::Link(String::from_utf8(body).ok()?),
-                _ if mode & 0o111 != 0 => Entry::File { mode: Mode::Program, bytes: body },
-                _ => Entry::File { mode: Mode::Data, bytes: body },
+                FOLDER => CpioEntry::Folder,
+                LINK => CpioEntry::Link(String::from_utf8(body).ok()?),
+                _ if mode & 0o111 != 0 => CpioEntry::File { mode: Mode::Program, bytes: body },
+                _ => CpioEntry::File { mode: Mode::Data, bytes: body },
             };
             let name = name.trim_start_matches("./");
             if name != "." && !name.is_empty() {
@@ -179,7 +179,7 @@ mod tests {
         let mut archive = Archive::new();
         archive.file("bin/sh", Mode::Program, b"abc".to_vec());
         archive.file("etc/empty", Mode::Data, Vec::new());
-        archive.insert("lib", Entry::Link("usr/lib".into()));
+        archive.insert("lib", CpioEntry::Link("usr/lib".into()));
         let bytes = archive.to_bytes();
         assert_eq!(Archive::from_bytes(&bytes), Some(archive));
         assert_eq!(bytes.len() % 4, 0);

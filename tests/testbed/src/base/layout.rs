@@ -7,7 +7,7 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, make_folder};
+use crate::base::trouble::{BedResult, Trouble, make_folder};
 
 /// The folders of one run.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Layout {
     /// The folders of the tree that the current folder belongs to, with `out` where given, else the
     /// default. The tree is not the one that this program was built in: that one may have been copied
     /// or moved since.
-    pub fn new(out: Option<&Path>) -> Outcome<Layout> {
+    pub fn new(out: Option<&Path>) -> BedResult<Layout> {
         let here = std::env::current_dir().map_err(|e| Trouble::io("find the work folder", e))?;
         let workspace = workspace_of(&here)?;
         let store = workspace.join("target/xen");
@@ -38,7 +38,7 @@ impl Layout {
     }
 
     /// The same, with another folder for the report and the logs.
-    pub fn with_out(&self, out: PathBuf) -> Outcome<Layout> {
+    pub fn with_out(&self, out: PathBuf) -> BedResult<Layout> {
         make_folder(&out)?;
         Ok(Layout { out, ..self.clone() })
     }
@@ -84,7 +84,7 @@ impl Layout {
 const LANDMARKS: [&str; 3] = ["run-xen.sh", "tests/dom0/job.sh", ".cargo/image.toml"];
 
 /// The innermost workspace that `folder` is in.
-fn workspace_of(folder: &Path) -> Outcome<PathBuf> {
+fn workspace_of(folder: &Path) -> BedResult<PathBuf> {
     let is_top = |top: &Path| LANDMARKS.iter().all(|file| top.join(file).is_file());
     let top = folder.ancestors().find(|top| is_top(top)).map(Path::to_path_buf);
     top.ok_or_else(|| Trouble::Missing {
@@ -102,7 +102,7 @@ pub struct Claim {
 
 impl Claim {
     /// Takes `folder`, or says who has it.
-    pub fn take(folder: &Path) -> Outcome<Claim> {
+    pub fn take(folder: &Path) -> BedResult<Claim> {
         let mut file = open(folder)?;
         match file.try_lock() {
             Ok(()) => sign(&mut file, folder),
@@ -118,7 +118,7 @@ impl Claim {
     }
 
     /// Takes `folder`, waiting for whoever has it: for short work on what runs share.
-    pub fn wait(folder: &Path, limit: &Limit) -> Outcome<Claim> {
+    pub fn wait(folder: &Path, limit: &Limit) -> BedResult<Claim> {
         loop {
             match Claim::take(folder) {
                 Err(Trouble::Busy { holder }) => limit.check(&format!("{holder} was at work"))?,
@@ -132,7 +132,7 @@ impl Claim {
 /// How often a lock that another run has is asked for.
 const POLL: Duration = Duration::from_millis(50);
 
-fn open(folder: &Path) -> Outcome<File> {
+fn open(folder: &Path) -> BedResult<File> {
     make_folder(folder)?;
     let path = folder.join("lock");
     OpenOptions::new()
@@ -145,7 +145,7 @@ fn open(folder: &Path) -> Outcome<File> {
 }
 
 /// Writes down who holds the lock, for the one that finds it taken.
-fn sign(file: &mut File, folder: &Path) -> Outcome<Claim> {
+fn sign(file: &mut File, folder: &Path) -> BedResult<Claim> {
     let line: Vec<String> = std::env::args().skip(1).collect();
     let text = format!("process {} (run-xen.sh {})\n", std::process::id(), line.join(" "));
     file.set_len(0)

@@ -7,13 +7,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::time::Instant;
 
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 
 /// Set by the signal handler, never cleared.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a request that [`Limit::check`] reports.
-pub fn listen() -> Outcome<()> {
+pub fn listen() -> BedResult<()> {
     ctrlc::set_handler(|| ASKED.store(true, Ordering::SeqCst))
         .map_err(|e| Trouble::Bed { what: format!("no handler for Ctrl-C: {e}") })
 }
@@ -32,7 +32,7 @@ impl Limit {
     }
 
     /// Fails once the time is over or the user asked to stop; `during` says what is going on.
-    pub fn check(&self, during: &str) -> Outcome<()> {
+    pub fn check(&self, during: &str) -> BedResult<()> {
         if ASKED.load(Ordering::SeqCst) {
             return Err(Trouble::Interrupted);
         }

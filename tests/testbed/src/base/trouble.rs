@@ -102,15 +102,15 @@ impl fmt::Display for Trouble {
 impl core::error::Error for Trouble {}
 
 /// The result of most of what the bed does.
-pub type Outcome<T> = Result<T, Trouble>;
+pub type BedResult<T> = Result<T, Trouble>;
 
 /// Reads a whole file.
-pub fn read(path: &Path) -> Outcome<Vec<u8>> {
+pub fn read(path: &Path) -> BedResult<Vec<u8>> {
     std::fs::read(path).map_err(|e| Trouble::io(format!("read {}", path.display()), e))
 }
 
 /// Writes a whole file, making the folders above it.
-pub fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> BedResult<()> {
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
     }
@@ -118,12 +118,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
 }
 
 /// Makes a folder and those above it.
-pub fn make_folder(path: &Path) -> Outcome<()> {
+pub fn make_folder(path: &Path) -> BedResult<()> {
     std::fs::create_dir_all(path).map_err(|e| Trouble::io(format!("make {}", path.display()), e))
 }
 
 /// Renames over whatever was there.
-pub fn rename(from: &Path, to: &Path) -> Outcome<()> {
+pub fn rename(from: &Path, to: &Path) -> BedResult<()> {
     let doing = || format!("rename {} to {}", from.display(), to.display());
     std::fs::rename(from, to).map_err(|e| Trouble::io(doing(), e))
 }

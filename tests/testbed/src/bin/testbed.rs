@@ -15,7 +15,7 @@ use testbed::base::options::{Command, Options};
 use testbed::base::progress::Progress;
 use testbed::base::roles;
 use testbed::base::stop::{Limit, listen};
-use testbed::base::trouble::{Outcome, Trouble};
+use testbed::base::trouble::{BedResult, Trouble};
 use testbed::base::verdict::{Judgement, Verdict};
 use testbed::evaluation::findings::Findings;
 use testbed::evaluation::report::Report;
@@ -69,7 +69,7 @@ fn end(report: &Report, is_json: bool) -> ExitCode {
     ExitCode::from(report.exit)
 }
 
-fn carry_out(options: &Options) -> Outcome<Report> {
+fn carry_out(options: &Options) -> BedResult<Report> {
     if options.command() == Command::Unknown {
         eprintln!("run-xen.sh: no command {}; try --help", options.command);
         return Ok(bare(Verdict::Error, "bad-command-line"));
@@ -113,7 +113,12 @@ fn carry_out(options: &Options) -> Outcome<Report> {
     result
 }
 
-fn runs(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -> Outcome<Report> {
+fn runs(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> BedResult<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let mut wishes = wishes(options, &session.layout);
     if options.scenario().starts_with(roles::BENCH) {
@@ -165,7 +170,7 @@ fn campaign(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Report> {
+) -> BedResult<Report> {
     let wishes = faults::wishes(options, &layout)?;
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let played = play_all(&session, &wishes, options.jobs_in_force(), progress, limit);
@@ -211,7 +216,7 @@ fn play_all(
     jobs: usize,
     progress: &Progress,
     limit: &Limit,
-) -> Vec<Outcome<(Played, Findings)>> {
+) -> Vec<BedResult<(Played, Findings)>> {
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<_>>> = wishes.iter().map(|_| Mutex::new(None)).collect();
     thread::scope(|scope| {
@@ -241,7 +246,12 @@ fn play_all(
 }
 
 /// dom0's root shell on this terminal.
-fn shell(options: &Options, layout: Layout, progress: &Progress, limit: &Limit) -> Outcome<Report> {
+fn shell(
+    options: &Options,
+    layout: Layout,
+    progress: &Progress,
+    limit: &Limit,
+) -> BedResult<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let Some((setting, _)) = &session.machine else {
         eprintln!("run-xen.sh: shell: this machine is the dom0; its own shell serves");

@@ -18,7 +18,7 @@ use crate::evaluation::leaks::Leaks;
 use crate::evaluation::report::{DomainLine, DownLine, ImageLine, SelfTest};
 use crate::machine::images::Image;
 use crate::output::facts::Fact;
-use crate::output::guest::{End, Guest};
+use crate::output::guest::{Guest, GuestEnd};
 use crate::output::played::Played;
 use crate::output::timeline::{ClockOffset, Moment, cycles};
 
@@ -289,7 +289,7 @@ pub fn domain_line(guest: &Guest, console: String) -> DomainLine {
         domid: guest.domid,
         end: guest.end,
         verdict: match guest.end {
-            End::Crash => Some(Verdict::Crash),
+            GuestEnd::Crash => Some(Verdict::Crash),
             _ => guest.verdict(),
         },
         console,

@@ -8,7 +8,7 @@ use crate::base::stats::Spread;
 
 /// What a guest counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct StageCounts {
     /// xenstore requests by type.
     pub xs_requests: BTreeMap<String, u64>,
     /// Watch events.
@@ -73,7 +73,7 @@ pub struct Counted {
     pub n: u64,
     /// All that was counted in them.
     #[serde(flatten)]
-    pub counts: Counts,
+    pub counts: StageCounts,
 }
 
 /// An average by side, rounded up: a budget that one run in two exceeds is exceeded.

@@ -110,11 +110,11 @@ impl Leaks {
                 for key in ["grants", "mappings", "ports", "heap_blocks", "quarantined"] {
                     let Some(count) = fact.number(key) else { continue };
                     let kind = match key {
-                        "ports" => Kind::Ports,
-                        "heap_blocks" => Kind::HeapBlocks,
-                        "quarantined" => Kind::Quarantined,
+                        "ports" => LeakKind::Ports,
+                        "heap_blocks" => LeakKind::HeapBlocks,
+                        "quarantined" => LeakKind::Quarantined,
                         // A mapping is the peer's grant in use.
-                        _ => Kind::Grants,
+                        _ => LeakKind::Grants,
                     };
                     leaks.add(kind, count, format!("{} says: {count} {key}", guest.name()));
                 }
@@ -128,31 +128,31 @@ impl Leaks {
         self.blind_where_unread(&[("idle", &idle.xen)]);
         for Grant { granter, reference, .. } in idle.xen.grants.iter().flatten() {
             if own.contains(granter) && !TOOLSTACK_REFERENCES.contains(reference) {
-                self.add(Kind::Grants, 1, format!("idle domain {granter} grants {reference}"));
+                self.add(LeakKind::Grants, 1, format!("idle domain {granter} grants {reference}"));
             }
         }
         for ((owner, state, remote), count) in idle.xen.ports.iter().flatten() {
             // Their two ports lead to dom0.
             if own.contains(owner) && !(*state == INTERDOMAIN && *remote == 0) {
                 let what = format!("idle domain {owner} has {count} ports in state {state}");
-                self.add(Kind::Ports, *count, what);
+                self.add(LeakKind::Ports, *count, what);
             }
         }
     }
 
     fn of_difference(&mut self, before: &Snapshot, after: &Snapshot, own: &BTreeSet<u64>) {
         // Looked at, and zero so far.
-        for kind in [Kind::Nodes, Kind::Domains] {
+        for kind in [LeakKind::Nodes, LeakKind::Domains] {
             self.add(kind, 0, String::new());
         }
         for domain in after.domains.difference(&before.domains).filter(|id| own.contains(id)) {
-            self.add(Kind::Domains, 1, format!("domain {domain}"));
+            self.add(LeakKind::Domains, 1, format!("domain {domain}"));
         }
         for (node, of) in &after.nodes {
             let others = of.is_some_and(|domain| !own.contains(&domain));
             let new = !before.nodes.contains_key(node);
             if new && !others && !TOOLSTACK_FOLDERS.contains(&node.as_str()) {
-                self.add(Kind::Nodes, 1, format!("node {node}"));
+                self.add(LeakKind::Nodes, 1, format!("node {node}"));
             }
         }
         self.blind_where_unread(&[("before", &before.xen), ("after", &after.xen)]);
@@ -160,22 +160,22 @@ impl Leaks {
         let judged =
             |domain: u64, peer: u64| own.contains(&domain) || (domain == 0 && own.contains(&peer));
         if let (Some(before), Some(after)) = (&before.xen.grants, &after.xen.grants) {
-            self.add(Kind::Grants, 0, String::new());
+            self.add(LeakKind::Grants, 0, String::new());
             for Grant { granter, reference, to } in after.difference(before) {
                 if judged(*granter, *to) {
-                    self.add(Kind::Grants, 1, format!("domain {granter} grants {reference}"));
+                    self.add(LeakKind::Grants, 1, format!("domain {granter} grants {reference}"));
                 }
             }
         }
         if let (Some(before), Some(after)) = (&before.xen.ports, &after.xen.ports) {
-            self.add(Kind::Ports, 0, String::new());
+            self.add(LeakKind::Ports, 0, String::new());
             for (key, count) in after {
                 let more = count.saturating_sub(before.get(key).copied().unwrap_or(0));
                 let (owner, state, remote) = key;
                 if more > 0 && judged(*owner, *remote) {
                     let what =
                         format!("domain {owner} has {more} ports in state {state} to {remote}");
-                    self.add(Kind::Ports, more, what);
+                    self.add(LeakKind::Ports, more, what);
                 }
             }
         }
@@ -195,14 +195,14 @@ impl Leaks {
         }
     }
 
-    fn add(&mut self, kind: Kind, count: u64, what: String) {
+    fn add(&mut self, kind: LeakKind, count: u64, what: String) {
         let total = match kind {
-            Kind::Grants => &mut self.grants,
-            Kind::Ports => &mut self.ports,
-            Kind::Nodes => &mut self.nodes,
-            Kind::Domains => &mut self.domains,
-            Kind::HeapBlocks => &mut self.heap_blocks,
-            Kind::Quarantined => &mut self.quarantined,
+            LeakKind::Grants => &mut self.grants,
+            LeakKind::Ports => &mut self.ports,
+            LeakKind::Nodes => &mut self.nodes,
+            LeakKind::Domains => &mut self.domains,
+            LeakKind::HeapBlocks => &mut self.heap_blocks,
+            LeakKind::Quarantined => &mut self.quarantined,
         };
         *total = Some(total.unwrap_or(0).saturating_add(count));
         if count > 0 {
@@ -214,12 +214,12 @@ impl Leaks {
     pub fn add_all(&mut self, other: &Leaks) {
         self.blind.extend(other.blind.iter().cloned());
         let kinds = [
-            (Kind::Grants, other.grants),
-            (Kind::Ports, other.ports),
-            (Kind::Nodes, other.nodes),
-            (Kind::Domains, other.domains),
-            (Kind::HeapBlocks, other.heap_blocks),
-            (Kind::Quarantined, other.quarantined),
+            (LeakKind::Grants, other.grants),
+            (LeakKind::Ports, other.ports),
+            (LeakKind::Nodes, other.nodes),
+            (LeakKind::Domains, other.domains),
+            (LeakKind::HeapBlocks, other.heap_blocks),
+            (LeakKind::Quarantined, other.quarantined),
         ];
         for (kind, count) in kinds {
             if let Some(count) = count {
@@ -237,7 +237,7 @@ impl Leaks {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum LeakKind {
     Grants,
     Ports,
     Nodes,

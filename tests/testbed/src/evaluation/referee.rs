@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::output::facts::Fact;
-use crate::output::guest::{End, Guest};
+use crate::output::guest::{Guest, GuestEnd};
 
 /// Everything that is wrong, each in one line; nothing where all is right.
 ///
@@ -35,7 +35,7 @@ struct Life<'a> {
 
 /// A session as one end printed it.
 #[derive(Default)]
-struct Session<'a> {
+struct ObservedSession<'a> {
     epoch: &'a str,
     peer_epoch: &'a str,
     /// Numbers of connections that went through, and whether the bytes were right.
@@ -63,14 +63,14 @@ impl<'a> Life<'a> {
         self.facts.iter().copied().filter(move |fact| fact.word == word)
     }
 
-    fn sessions(&self) -> Vec<Session<'a>> {
-        let mut sessions: Vec<Session<'a>> = Vec::new();
+    fn sessions(&self) -> Vec<ObservedSession<'a>> {
+        let mut sessions: Vec<ObservedSession<'a>> = Vec::new();
         for fact in &self.facts {
             match &*fact.word {
-                "up" => sessions.push(Session {
+                "up" => sessions.push(ObservedSession {
                     epoch: fact.text("epoch"),
                     peer_epoch: fact.text("peer_epoch"),
-                    ..Session::default()
+                    ..ObservedSession::default()
                 }),
                 "cycle" | "served" => {
                     if let (Some(session), Some(k)) = (sessions.last_mut(), fact.number("k")) {
@@ -147,7 +147,7 @@ fn epochs(lives: &[Life<'_>], found: &mut Vec<String>) {
 /// Guarantees 1 and 2: what a frontend carried in a session its backend served in the same session.
 /// The bytes themselves depend on both epochs and the number, and are checked at both ends.
 fn sessions(lives: &[Life<'_>], found: &mut Vec<String>) {
-    let backs: Vec<(&Life<'_>, Session<'_>)> = lives
+    let backs: Vec<(&Life<'_>, ObservedSession<'_>)> = lives
         .iter()
         .filter(|life| life.guest.role == "backend")
         .flat_map(|life| life.sessions().into_iter().map(move |session| (life, session)))
@@ -158,16 +158,16 @@ fn sessions(lives: &[Life<'_>], found: &mut Vec<String>) {
             let pair = (session.peer_epoch, session.epoch);
             let known = backs.iter().find(|(_, back)| (back.epoch, back.peer_epoch) == pair);
             let Some((life, back)) = known else {
-                let cut = lives
-                    .iter()
-                    .any(|life| life.guest.role == "backend" && life.guest.end != End::Poweroff);
+                let cut = lives.iter().any(|life| {
+                    life.guest.role == "backend" && life.guest.end != GuestEnd::Poweroff
+                });
                 if !session.served.is_empty() && !cut {
                     found.push(format!("{name}: carried in a session that no backend had"));
                 }
                 continue;
             };
             let served: BTreeSet<u64> = back.served.iter().map(|(k, _)| *k).collect();
-            let whole = life.guest.end == End::Poweroff || !back.last;
+            let whole = life.guest.end == GuestEnd::Poweroff || !back.last;
             for (k, ok) in &session.served {
                 if *ok && whole && !served.contains(k) {
                     found.push(format!("{name}: connection {k} was not served by {}", life.name()));
@@ -371,13 +371,15 @@ mod tests {
     const BACK: &str = "@T up link=a t_ns=1 epoch=b1 peer_epoch=f1\n\
         @T served link=a k=1 bytes=9 ok=1\n@T served link=a k=2 bytes=9 ok=1\n";
 
-    fn guest(role: &str, end: End, console: &str) -> Guest {
+    fn guest(role: &str, end: GuestEnd, console: &str) -> Guest {
         Guest { end, ..Guest::that_printed(role, console) }
     }
 
     fn found(dom0: &str, front: &str, back: &str) -> Vec<String> {
-        let guests =
-            [guest("frontend", End::Poweroff, front), guest("backend", End::Poweroff, back)];
+        let guests = [
+            guest("frontend", GuestEnd::Poweroff, front),
+            guest("backend", GuestEnd::Poweroff, back),
+        ];
         violations(&Fact::all("@J", dom0), &guests)
     }
 
@@ -423,8 +425,8 @@ mod tests {
     fn a_line_that_a_destroyed_guest_did_not_end_says_nothing() {
         let dom0 = format!("{DOM0}@J gone name=frontend.1 how=destroyed\n");
         for cut in ["cycle link=a n=3 k=3 bytes=", "cycle link=a n=3 k=", "down link=a reason=fe"] {
-            let front = guest("frontend", End::Destroyed, &format!("{FRONT}@T {cut}"));
-            let guests = [front, guest("backend", End::Poweroff, BACK)];
+            let front = guest("frontend", GuestEnd::Destroyed, &format!("{FRONT}@T {cut}"));
+            let guests = [front, guest("backend", GuestEnd::Poweroff, BACK)];
             let found = violations(&Fact::all("@J", &dom0), &guests);
             assert_eq!(found, Vec::<String>::new(), "{cut}");
         }

@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::base::verdict::Verdict;
 use crate::evaluation::bench;
-use crate::evaluation::figures::{Budget, Check, Counts, Stage, Transfer};
+use crate::evaluation::figures::{Budget, Check, Stage, StageCounts, Transfer};
 use crate::evaluation::leaks::Leaks;
-use crate::output::guest::End;
+use crate::output::guest::GuestEnd;
 use crate::output::timeline::Moment;
 
 /// The whole file.
@@ -134,7 +134,7 @@ pub struct DomainLine {
     /// Its domid.
     pub domid: u64,
     /// How it ended.
-    pub end: End,
+    pub end: GuestEnd,
     /// What it said of itself; absent where it came to no verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -144,7 +144,7 @@ pub struct DomainLine {
     pub selftests: Vec<SelfTest>,
     /// What it counted, in all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub counts: Option<Counts>,
+    pub counts: Option<StageCounts>,
     /// The sessions that it lost.
     pub down: Vec<DownLine>,
     /// How often its raw clock stepped back.

@@ -13,11 +13,11 @@ use crate::base::layout::Claim;
 use crate::base::options::{Clock, Daemon};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, rename, write};
+use crate::base::trouble::{BedResult, rename, write};
 use crate::machine::dom0::{Dom0, hex};
 use crate::machine::follow::{Follower, POLL};
 use crate::machine::job::place_nothing;
-use crate::machine::qemu::{Line, Machine, Qemu, Start, State};
+use crate::machine::qemu::{Line, Qemu, Start, State, VirtualMachine};
 use crate::output::played::Kept;
 
 /// A machine that can be resumed.
@@ -41,7 +41,7 @@ impl Bed {
         (daemon, clock): (Daemon, Clock),
         progress: &Progress,
         limit: &Limit,
-    ) -> Outcome<Bed> {
+    ) -> BedResult<Bed> {
         let identity = qemu.identity(dom0, daemon, clock)?;
         let key: String = hex(&Sha256::digest(identity.as_bytes())).chars().take(16).collect();
         let prefix = format!("{}-{}-", daemon.name(), clock.name());
@@ -63,7 +63,7 @@ impl Bed {
             out: &folder,
             line: Line::Log,
         };
-        let mut machine = Machine::start(qemu, dom0, daemon, clock, &start, limit)?;
+        let mut machine = VirtualMachine::start(qemu, dom0, daemon, clock, &start, limit)?;
         await_dom0(&mut machine, &folder, progress, limit)?;
         progress.step("saving the booted bed");
         let part = folder.join("state.part");
@@ -77,11 +77,11 @@ impl Bed {
 
 /// Waits until dom0 says that it waits for a job.
 fn await_dom0(
-    machine: &mut Machine,
+    machine: &mut VirtualMachine,
     folder: &Path,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<()> {
+) -> BedResult<()> {
     let mut dom0 = Follower::new(folder.join("dom0.log"));
     loop {
         for line in dom0.lines() {

@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::base::command::run;
-use crate::base::cpio::{Archive, Entry, Mode};
+use crate::base::cpio::{Archive, CpioEntry, Mode};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, make_folder, read, rename, write};
+use crate::base::trouble::{BedResult, Trouble, make_folder, read, rename, write};
 use crate::machine::packages::{Packages, find_file, tree_file, walk};
 
 /// The three files that QEMU loads.
@@ -74,7 +74,7 @@ impl Dom0 {
         init: &Path,
         progress: &Progress,
         limit: &Limit,
-    ) -> Outcome<Dom0> {
+    ) -> BedResult<Dom0> {
         let folder = cache.join("dom0");
         let init = read(init)?;
         let made_of = {
@@ -137,21 +137,21 @@ pub(crate) fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn xen_of(packages: &Packages) -> Outcome<Vec<u8>> {
+fn xen_of(packages: &Packages) -> BedResult<Vec<u8>> {
     let name = format!("boot/xen-{}-amd64.gz", packages.manifest.xen);
     let packed = tree_file(&packages.tree, &|path| path == name, &name)?;
     gunzip(&packed).ok_or_else(|| Trouble::Bed { what: format!("{name} is not what gzip made") })
 }
 
 /// Everything that dom0 has.
-fn file_system(packages: &Packages, init: Vec<u8>, limit: &Limit) -> Outcome<Archive> {
+fn file_system(packages: &Packages, init: Vec<u8>, limit: &Limit) -> BedResult<Archive> {
     let tree = &packages.tree;
     let mut fs = Archive::new();
     for folder in ["dev", "proc", "sys", "tmp", "run", "usr/bin", "usr/sbin", "var/log", "var/lib"]
     {
-        fs.insert(folder, Entry::Folder);
+        fs.insert(folder, CpioEntry::Folder);
     }
-    fs.insert("var/run", Entry::Link("/run".into()));
+    fs.insert("var/run", CpioEntry::Link("/run".into()));
     fs.file("init", Mode::Program, init);
     let busybox = |path: &str| path == "bin/busybox" || path == "usr/bin/busybox";
     fs.file("bin/busybox", Mode::Program, tree_file(tree, &busybox, "busybox")?);
@@ -165,11 +165,11 @@ fn file_system(packages: &Packages, init: Vec<u8>, limit: &Limit) -> Outcome<Arc
 }
 
 /// Programs into usr/xen/bin, which is first in init's PATH, and the libraries that they load.
-fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()> {
+fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> BedResult<()> {
     let tree = &packages.tree;
     let xen_bin = format!("usr/lib/xen-{}/bin", packages.manifest.xen);
     // xl starts its helpers by the full path that it was built with.
-    fs.insert(&xen_bin, Entry::Link("/usr/xen/bin".into()));
+    fs.insert(&xen_bin, CpioEntry::Link("/usr/xen/bin".into()));
     let mut programs: Vec<PathBuf> =
         XEN_PROGRAMS.iter().map(|name| tree.join(&xen_bin).join(name)).collect();
     walk(&tree.join("usr/bin"), &mut |path| {
@@ -240,7 +240,7 @@ fn programs(packages: &Packages, fs: &mut Archive, limit: &Limit) -> Outcome<()>
 }
 
 /// Modules into lib/modules, with the order in which to load them.
-fn modules(tree: &Path, fs: &mut Archive, limit: &Limit) -> Outcome<()> {
+fn modules(tree: &Path, fs: &mut Archive, limit: &Limit) -> BedResult<()> {
     let mut order: Vec<String> = Vec::new();
     let mut wanted: Vec<String> = MODULES.iter().rev().map(|name| (*name).to_string()).collect();
     while let Some(name) = wanted.pop() {
@@ -266,7 +266,7 @@ fn modules(tree: &Path, fs: &mut Archive, limit: &Limit) -> Outcome<()> {
 }
 
 /// A module's bytes, uncompressed.
-pub(crate) fn module(tree: &Path, name: &str, limit: &Limit) -> Outcome<Vec<u8>> {
+pub(crate) fn module(tree: &Path, name: &str, limit: &Limit) -> BedResult<Vec<u8>> {
     let same = |path: &str| {
         let file = path.rsplit('/').next().unwrap_or(path);
         let stem = file.split(".ko").next().unwrap_or(file);

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::base::command::run;
 use crate::base::layout::Layout;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, make_folder, read, rename, write};
+use crate::base::trouble::{BedResult, Trouble, make_folder, read, rename, write};
 use crate::machine::dom0::hex;
 use crate::machine::packages::files_of;
 
@@ -29,7 +29,7 @@ pub struct Image {
 }
 
 /// Builds all images and lays them out.
-pub fn build(layout: &Layout, limit: &Limit) -> Outcome<Vec<Image>> {
+pub fn build(layout: &Layout, limit: &Limit) -> BedResult<Vec<Image>> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // What a surrounding cargo sets for its own build is not meant for this one.
     cargo.args(["image", "--quiet"]).current_dir(&layout.workspace).env_remove("RUSTFLAGS");
@@ -55,14 +55,14 @@ pub fn build(layout: &Layout, limit: &Limit) -> Outcome<Vec<Image>> {
 }
 
 /// Builds what runs in dom0 itself; a job takes it from where cargo leaves it.
-fn build_programs(layout: &Layout, limit: &Limit) -> Outcome<()> {
+fn build_programs(layout: &Layout, limit: &Limit) -> BedResult<()> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["dom0-programs", "--quiet"]);
     cargo.current_dir(&layout.workspace).env_remove("RUSTFLAGS");
     run(&mut cargo, limit, "building dom0's programs").map(|_| ())
 }
 
-fn place(layout: &Layout, name: &str, bytes: &[u8]) -> Outcome<Image> {
+fn place(layout: &Layout, name: &str, bytes: &[u8]) -> BedResult<Image> {
     let path = layout.images().join(format!("{name}.elf"));
     // Left alone where nothing changed; replaced in one step, as another run may be reading it.
     if std::fs::read(&path).ok().as_deref() != Some(bytes) {

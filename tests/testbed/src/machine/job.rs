@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::cpio::{Archive, Entry, Mode};
+use crate::base::cpio::{Archive, CpioEntry, Mode};
 use crate::base::layout::Layout;
 use crate::base::roles;
-use crate::base::trouble::{Outcome, Trouble, make_folder, read, write};
+use crate::base::trouble::{BedResult, Trouble, make_folder, read, write};
 use crate::machine::packages::files_of;
 use crate::machine::qemu::MODULE_BYTES;
 
@@ -30,7 +30,7 @@ pub struct Job {
 
 impl Job {
     /// Everything that the job needs, as it lies in dom0.
-    pub fn archive(&self, layout: &Layout) -> Outcome<Archive> {
+    pub fn archive(&self, layout: &Layout) -> BedResult<Archive> {
         let scenario = layout.dom0_scripts().join(format!("scenarios/{}.sh", self.scenario));
         if !scenario.is_file() {
             return Err(Trouble::Missing {
@@ -72,7 +72,7 @@ impl Job {
     }
 
     /// Writes the archive into the file behind the machine's memory module, as init expects it.
-    pub fn place(&self, layout: &Layout, module: &Path) -> Outcome<()> {
+    pub fn place(&self, layout: &Layout, module: &Path) -> BedResult<()> {
         let archive = self.archive(layout)?.to_bytes();
         let mut bytes = format!("TETHER-JOB {}\n", archive.len()).into_bytes();
         bytes.resize(ARCHIVE_AT, 0);
@@ -85,14 +85,14 @@ impl Job {
     }
 
     /// Lays the archive out as a folder.
-    pub fn unpack(&self, layout: &Layout, folder: &Path) -> Outcome<()> {
+    pub fn unpack(&self, layout: &Layout, folder: &Path) -> BedResult<()> {
         let _ = std::fs::remove_dir_all(folder);
         make_folder(folder)?;
         for (path, entry) in self.archive(layout)?.iter() {
             match entry {
-                Entry::Folder => make_folder(&folder.join(path))?,
-                Entry::File { bytes, .. } => write(&folder.join(path), bytes)?,
-                Entry::Link(_) => unreachable!("a job has no links: see `archive`"),
+                CpioEntry::Folder => make_folder(&folder.join(path))?,
+                CpioEntry::File { bytes, .. } => write(&folder.join(path), bytes)?,
+                CpioEntry::Link(_) => unreachable!("a job has no links: see `archive`"),
             }
         }
         Ok(())
@@ -100,12 +100,12 @@ impl Job {
 }
 
 /// Makes the file behind an empty memory module.
-pub(crate) fn place_nothing(module: &Path) -> Outcome<()> {
+pub(crate) fn place_nothing(module: &Path) -> BedResult<()> {
     fill(module, &[])
 }
 
 /// A new file: the old one may still belong to another machine.
-fn fill(module: &Path, bytes: &[u8]) -> Outcome<()> {
+fn fill(module: &Path, bytes: &[u8]) -> BedResult<()> {
     let _ = std::fs::remove_file(module);
     write(module, bytes)?;
     let size = |e| Trouble::io(format!("size {}", module.display()), e);
@@ -114,13 +114,13 @@ fn fill(module: &Path, bytes: &[u8]) -> Outcome<()> {
 }
 
 /// The results that dom0 put where the job had been; nothing where that is not what they are.
-pub(crate) fn results(module: &Path, length: usize) -> Outcome<Option<Archive>> {
+pub(crate) fn results(module: &Path, length: usize) -> BedResult<Option<Archive>> {
     let bytes = read(module)?;
     let end = ARCHIVE_AT.saturating_add(length);
     Ok(bytes.get(ARCHIVE_AT..end).and_then(Archive::from_bytes))
 }
 
-fn add(archive: &mut Archive, folder: &str, path: &Path, mode: Mode) -> Outcome<()> {
+fn add(archive: &mut Archive, folder: &str, path: &Path, mode: Mode) -> BedResult<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     archive.file(&format!("{folder}/{name}"), mode, read(path)?);
     Ok(())

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::command::run;
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, make_folder, read, rename, write};
+use crate::base::trouble::{BedResult, Trouble, make_folder, read, rename, write};
 
 /// What was fetched, as it is kept beside it.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -48,7 +48,7 @@ const KERNEL_FILES: [&str; 4] =
 
 impl Packages {
     /// The packages in `cache`, fetched now if they are not there.
-    pub fn ready(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<Packages> {
+    pub fn ready(cache: &Path, progress: &Progress, limit: &Limit) -> BedResult<Packages> {
         let stamp = cache.join("packages.json");
         let tree = cache.join("tree");
         if let Ok(bytes) = std::fs::read(&stamp)
@@ -72,13 +72,13 @@ impl Packages {
 }
 
 /// Where Xen's public headers are. What to give a C compiler as `-I`.
-pub fn headers(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<PathBuf> {
+pub fn headers(cache: &Path, progress: &Progress, limit: &Limit) -> BedResult<PathBuf> {
     Ok(development(cache, progress, limit)?.join("usr/include"))
 }
 
 /// Below which folder the files of libxen-dev are: the machine's root if it has it, else one in
 /// `cache`, fetched now if it is not there.
-pub fn development(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<PathBuf> {
+pub fn development(cache: &Path, progress: &Progress, limit: &Limit) -> BedResult<PathBuf> {
     let tree = cache.join("headers");
     for root in [Path::new("/"), &tree] {
         if root.join("usr/include/xen/xen.h").exists() {
@@ -102,7 +102,7 @@ pub(crate) fn unpack_of_kernel(
     tree: &Path,
     pattern: &str,
     limit: &Limit,
-) -> Outcome<()> {
+) -> BedResult<()> {
     make_folder(tree)?;
     let is_kernel = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-image-"))
@@ -128,7 +128,11 @@ pub(crate) struct Apt<'a> {
 
 impl<'a> Apt<'a> {
     /// Reads the machine's sources into lists of its own.
-    pub(crate) fn new(cache: &Path, progress: &'a Progress, limit: &'a Limit) -> Outcome<Apt<'a>> {
+    pub(crate) fn new(
+        cache: &Path,
+        progress: &'a Progress,
+        limit: &'a Limit,
+    ) -> BedResult<Apt<'a>> {
         let apt = Apt { state: cache.join("apt"), progress, limit };
         for folder in ["lists/partial", "archives/partial"] {
             make_folder(&apt.state.join(folder))?;
@@ -138,7 +142,7 @@ impl<'a> Apt<'a> {
         Ok(apt)
     }
 
-    fn call(&self, program: &str, words: &[String], within: Option<&Path>) -> Outcome<String> {
+    fn call(&self, program: &str, words: &[String], within: Option<&Path>) -> BedResult<String> {
         let missing = || Trouble::Missing {
             what: program.to_string(),
             remedy: "the bed takes Xen and Linux from Debian's packages, so it needs Debian".into(),
@@ -160,13 +164,13 @@ impl<'a> Apt<'a> {
         run(&mut command, self.limit, "apt works")
     }
 
-    fn cache_call(&self, words: &[&str]) -> Outcome<String> {
+    fn cache_call(&self, words: &[&str]) -> BedResult<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_string()).collect();
         self.call("apt-cache", &words, None)
     }
 
     /// Which packages: the manifest and the name of the kernel's package.
-    fn choose(&self) -> Outcome<(Manifest, String)> {
+    fn choose(&self) -> BedResult<(Manifest, String)> {
         let names = self.cache_call(&["pkgnames", "xen-hypervisor-"])?;
         let xen = newest_xen(&names).ok_or_else(|| Trouble::Missing {
             what: "a package xen-hypervisor-*-amd64".into(),
@@ -192,7 +196,7 @@ impl<'a> Apt<'a> {
     }
 
     /// The packages and every library that they depend on, as name=version.
-    pub(crate) fn with_libraries(&self, roots: &[String]) -> Outcome<Vec<String>> {
+    pub(crate) fn with_libraries(&self, roots: &[String]) -> BedResult<Vec<String>> {
         let mut words = vec!["depends", "--recurse", "--no-recommends", "--no-suggests"];
         words.extend(["--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances"]);
         words.extend(roots.iter().map(String::as_str));
@@ -213,7 +217,7 @@ impl<'a> Apt<'a> {
         &self,
         names: &[String],
         wanted: impl Fn(&Package) -> bool,
-    ) -> Outcome<Vec<String>> {
+    ) -> BedResult<Vec<String>> {
         let mut words = vec!["show", "--no-all-versions"];
         words.extend(names.iter().map(String::as_str));
         let text = self.cache_call(&words)?;
@@ -225,7 +229,7 @@ impl<'a> Apt<'a> {
     }
 
     /// Brings the packages (name=version) into a folder.
-    pub(crate) fn download(&self, packages: &[String], folder: &Path) -> Outcome<()> {
+    pub(crate) fn download(&self, packages: &[String], folder: &Path) -> BedResult<()> {
         let _ = std::fs::remove_dir_all(folder);
         make_folder(folder)?;
         self.progress.step(&format!("downloading {} packages", packages.len()));
@@ -275,7 +279,7 @@ fn unpack_all(
     kernel: &str,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<()> {
+) -> BedResult<()> {
     let _ = std::fs::remove_dir_all(tree);
     make_folder(tree)?;
     for deb in files_of(debs)? {
@@ -295,12 +299,12 @@ fn unpack_all(
 }
 
 /// Unpacks one package.
-pub(crate) fn unpack(deb: &Path, tree: &Path, limit: &Limit) -> Outcome<()> {
+pub(crate) fn unpack(deb: &Path, tree: &Path, limit: &Limit) -> BedResult<()> {
     run(Command::new("dpkg-deb").arg("-x").arg(deb).arg(tree), limit, "unpacking").map(drop)
 }
 
 /// The files of a folder, sorted.
-pub(crate) fn files_of(folder: &Path) -> Outcome<Vec<PathBuf>> {
+pub(crate) fn files_of(folder: &Path) -> BedResult<Vec<PathBuf>> {
     let listing = std::fs::read_dir(folder)
         .map_err(|e| Trouble::io(format!("list {}", folder.display()), e))?;
     let mut files: Vec<PathBuf> =
@@ -338,7 +342,7 @@ pub(crate) fn tree_file(
     tree: &Path,
     wanted: &dyn Fn(&str) -> bool,
     what: &str,
-) -> Outcome<Vec<u8>> {
+) -> BedResult<Vec<u8>> {
     let path = find_file(tree, wanted).ok_or_else(|| Trouble::Missing {
         what: format!("{what} in the packages"),
         remedy: "remove target/xen/cache to fetch them anew".into(),

@@ -13,13 +13,13 @@ use crate::base::layout::Layout;
 use crate::base::options::{Clock, Daemon};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 use crate::machine::beds::Bed;
 use crate::machine::dom0::Dom0;
 use crate::machine::follow::{Follower, POLL};
 use crate::machine::job::{Job, results};
 use crate::machine::packages::walk;
-use crate::machine::qemu::{Line, Machine, Qemu, Start, State};
+use crate::machine::qemu::{Line, Qemu, Start, State, VirtualMachine};
 use crate::output::domains::listed_domain;
 use crate::output::facts::Fact;
 use crate::output::played::Played;
@@ -55,7 +55,7 @@ pub fn on_bed(
     job: &Job,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Played> {
+) -> BedResult<Played> {
     let Setting { layout, qemu, dom0 } = setting;
     let Choice { daemon, clock, seed, line } = choice;
     let bed = Bed::ready(&layout.beds(), qemu, dom0, (daemon, clock), progress, limit)?;
@@ -64,7 +64,7 @@ pub fn on_bed(
     progress.step(&format!("{}: resuming the bed", job.scenario));
     let started = Instant::now();
     let start = Start { state: State::Saved, module: &module, seed, out: &layout.out, line };
-    let mut machine = Machine::start(qemu, dom0, daemon, clock, &start, limit)?;
+    let mut machine = VirtualMachine::start(qemu, dom0, daemon, clock, &start, limit)?;
     machine.resume(&bed.state, limit)?;
     let mut played =
         Played { facts: Vec::new(), results: Archive::new(), wall_s: 0.0, kept: Some(bed.kept) };
@@ -92,12 +92,12 @@ const POWER_OFF_S: u64 = 5;
 
 /// Reads dom0's line until the results are there; returns their length.
 fn follow(
-    machine: &mut Machine,
+    machine: &mut VirtualMachine,
     layout: &Layout,
     facts: &mut Vec<Fact>,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<usize> {
+) -> BedResult<usize> {
     let mut dom0 = Follower::new(layout.out.join("dom0.log"));
     let mut last = "dom0 takes up the job".to_string();
     loop {
@@ -134,7 +134,12 @@ fn note(line: &str, facts: &mut Vec<Fact>, last: &mut String, progress: &Progres
 }
 
 /// Plays the job with the host's own `xl`.
-pub fn natively(layout: &Layout, job: &Job, progress: &Progress, limit: &Limit) -> Outcome<Played> {
+pub fn natively(
+    layout: &Layout,
+    job: &Job,
+    progress: &Progress,
+    limit: &Limit,
+) -> BedResult<Played> {
     for program in ["xl", "xenstore-read"] {
         if find(program).is_none() {
             return Err(Trouble::Missing {
@@ -192,7 +197,7 @@ const END_MAX: Duration = Duration::from_secs(60);
 
 /// What the job left in its folder: its files. Other things are not read: to open a FIFO, as the one
 /// that holds the consoles' input, would never return.
-fn collect(out: &Path, limit: &Limit) -> Outcome<Archive> {
+fn collect(out: &Path, limit: &Limit) -> BedResult<Archive> {
     let mut paths = Vec::new();
     walk(out, &mut |path| paths.push(path.to_path_buf()));
     let mut results = Archive::new();

@@ -1,4 +1,5 @@
-//! The emulated machine: how QEMU is found and called ([`Qemu`]), and one that runs ([`Machine`]).
+//! The emulated machine: how QEMU is found and called ([`Qemu`]), and one that runs
+//! ([`VirtualMachine`]).
 //!
 //! No hardware virtualisation: TCG emulates AMD's, nested paging included. Every flag that changes
 //! what the machine is goes into [`Qemu::identity`], since a kept bed fits only the machine that it
@@ -14,7 +15,7 @@ use crate::base::command::{end_group, find, run};
 use crate::base::options::{Clock, Daemon};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, make_folder, read, write};
+use crate::base::trouble::{BedResult, Trouble, make_folder, read, write};
 use crate::machine::dom0::Dom0;
 use crate::machine::packages::{Apt, find_file, unpack};
 use crate::machine::qmp::Qmp;
@@ -70,7 +71,7 @@ static SOCKETS: AtomicU32 = AtomicU32::new(0);
 
 impl Qemu {
     /// The machine's QEMU; installed with apt where root, unpacked below `cache` where not.
-    pub fn ready(cache: &Path, progress: &Progress, limit: &Limit) -> Outcome<Qemu> {
+    pub fn ready(cache: &Path, progress: &Progress, limit: &Limit) -> BedResult<Qemu> {
         let folder = cache.join("qemu");
         let unpacked_program = folder.join("usr/bin/qemu-system-x86_64");
         if find("qemu-system-x86_64").is_none() && !unpacked_program.is_file() {
@@ -158,7 +159,7 @@ impl Qemu {
     }
 
     /// Everything that a saved state depends on, as text.
-    pub fn identity(&self, dom0: &Dom0, daemon: Daemon, clock: Clock) -> Outcome<String> {
+    pub fn identity(&self, dom0: &Dom0, daemon: Daemon, clock: Clock) -> BedResult<String> {
         let data = std::fs::metadata(&self.program)
             .map_err(|e| Trouble::io(format!("look at {}", self.program.display()), e))?;
         Ok(format!(
@@ -176,7 +177,7 @@ impl Qemu {
     }
 }
 
-fn install(progress: &Progress, limit: &Limit) -> Outcome<()> {
+fn install(progress: &Progress, limit: &Limit) -> BedResult<()> {
     progress.step("installing QEMU with apt");
     let apt = |words: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -187,7 +188,7 @@ fn install(progress: &Progress, limit: &Limit) -> Outcome<()> {
     apt(&["install", "-y", "--no-install-recommends", "qemu-system-x86"])
 }
 
-fn unpack_qemu(cache: &Path, folder: &Path, progress: &Progress, limit: &Limit) -> Outcome<()> {
+fn unpack_qemu(cache: &Path, folder: &Path, progress: &Progress, limit: &Limit) -> BedResult<()> {
     let apt = Apt::new(cache, progress, limit)?;
     let roots = ["qemu-system-x86", "qemu-system-data", "qemu-system-common", "seabios"];
     let roots: Vec<String> = roots.iter().map(|name| (*name).to_string()).collect();
@@ -245,14 +246,14 @@ pub struct Start<'a> {
 
 /// A running machine; dropping it ends it and whatever it started.
 #[derive(Debug)]
-pub struct Machine {
+pub struct VirtualMachine {
     child: Child,
     qmp: Qmp,
     socket: PathBuf,
     said: PathBuf,
 }
 
-impl Machine {
+impl VirtualMachine {
     /// Starts QEMU and connects to it.
     pub fn start(
         qemu: &Qemu,
@@ -261,7 +262,7 @@ impl Machine {
         clock: Clock,
         start: &Start<'_>,
         limit: &Limit,
-    ) -> Outcome<Machine> {
+    ) -> BedResult<VirtualMachine> {
         let number = SOCKETS.fetch_add(1, Ordering::Relaxed);
         // Not below --out: the name of a socket has at most 107 bytes.
         let socket =
@@ -304,7 +305,7 @@ impl Machine {
         command.stderr(log);
         let mut child = command.spawn().map_err(|e| Trouble::io("start QEMU", e))?;
         match Qmp::connect(&socket, &mut child, limit) {
-            Ok(qmp) => Ok(Machine { child, qmp, socket, said }),
+            Ok(qmp) => Ok(VirtualMachine { child, qmp, socket, said }),
             Err(trouble) => {
                 end_group(&mut child);
                 Err(explained(trouble, &said))
@@ -313,12 +314,12 @@ impl Machine {
     }
 
     /// Loads a saved state, and lets the machine go on.
-    pub fn resume(&mut self, state: &Path, limit: &Limit) -> Outcome<()> {
+    pub fn resume(&mut self, state: &Path, limit: &Limit) -> BedResult<()> {
         self.qmp.resume(state, limit).map_err(|trouble| explained(trouble, &self.said))
     }
 
     /// Halts the machine, writes its state to a file, and ends it.
-    pub fn save(&mut self, state: &Path, limit: &Limit) -> Outcome<()> {
+    pub fn save(&mut self, state: &Path, limit: &Limit) -> BedResult<()> {
         self.qmp.save(state, limit).map_err(|trouble| explained(trouble, &self.said))?;
         let _ = self.qmp.quit();
         Ok(())
@@ -335,7 +336,7 @@ impl Machine {
     }
 }
 
-impl Drop for Machine {
+impl Drop for VirtualMachine {
     fn drop(&mut self) {
         end_group(&mut self.child);
         let _ = std::fs::remove_file(&self.socket);
@@ -431,7 +432,8 @@ mod tests {
         let (state, line) = (State::Saved, Line::Log);
         let start = Start { state, module: &module, seed: None, out: &folder, line };
         let limit = Limit::seconds(60);
-        let machine = Machine::start(&qemu, &dom0(&folder), Daemon::C, Clock::Real, &start, &limit);
+        let machine =
+            VirtualMachine::start(&qemu, &dom0(&folder), Daemon::C, Clock::Real, &start, &limit);
         let trouble = machine.expect_err("it ended at once").to_string();
         assert!(trouble.ends_with("QEMU said: no such module"), "{trouble}");
         let _ = std::fs::remove_dir_all(folder);

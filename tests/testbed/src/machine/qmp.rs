@@ -11,7 +11,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 
 /// How often QEMU is asked how far it is.
 const POLL: Duration = Duration::from_millis(20);
@@ -28,7 +28,7 @@ pub struct Qmp {
 
 impl Qmp {
     /// Connects as soon as QEMU listens.
-    pub fn connect(socket: &Path, child: &mut Child, limit: &Limit) -> Outcome<Qmp> {
+    pub fn connect(socket: &Path, child: &mut Child, limit: &Limit) -> BedResult<Qmp> {
         let stream = loop {
             if let Ok(stream) = UnixStream::connect(socket) {
                 break stream;
@@ -43,7 +43,7 @@ impl Qmp {
     }
 
     /// Greets QEMU over a connection.
-    pub(crate) fn over(stream: UnixStream) -> Outcome<Qmp> {
+    pub(crate) fn over(stream: UnixStream) -> BedResult<Qmp> {
         stream.set_read_timeout(Some(ANSWER_MAX)).map_err(lost("talk to"))?;
         let writer = stream.try_clone().map_err(lost("talk to"))?;
         let mut qmp = Qmp { reader: BufReader::new(stream), writer };
@@ -55,7 +55,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    fn line(&mut self) -> Outcome<Value> {
+    fn line(&mut self) -> BedResult<Value> {
         let mut line = String::new();
         let read = self.reader.read_line(&mut line).map_err(lost("hear"))?;
         if read == 0 {
@@ -65,7 +65,7 @@ impl Qmp {
             .map_err(|e| Trouble::Bed { what: format!("QEMU said what is no JSON: {e}") })
     }
 
-    fn command(&mut self, name: &str, arguments: Value) -> Outcome<Value> {
+    fn command(&mut self, name: &str, arguments: Value) -> BedResult<Value> {
         let request = json!({"execute": name, "arguments": arguments});
         writeln!(self.writer, "{request}").map_err(lost("talk to"))?;
         loop {
@@ -80,13 +80,13 @@ impl Qmp {
         }
     }
 
-    fn status(&mut self, query: &str) -> Outcome<String> {
+    fn status(&mut self, query: &str) -> BedResult<String> {
         let answer = self.command(query, json!({}))?;
         Ok(answer.get("status").and_then(Value::as_str).unwrap_or_default().to_string())
     }
 
     /// Halts the machine and writes its state to `path`, compressed.
-    pub fn save(&mut self, path: &Path, limit: &Limit) -> Outcome<()> {
+    pub fn save(&mut self, path: &Path, limit: &Limit) -> BedResult<()> {
         self.command("stop", json!({}))?;
         // No reason to go slowly: nothing else runs.
         self.command("migrate-set-parameters", json!({"max-bandwidth": 1u64 << 40}))?;
@@ -104,7 +104,7 @@ impl Qmp {
     }
 
     /// Loads the state that [`Qmp::save`] wrote, and lets the machine go on.
-    pub fn resume(&mut self, path: &Path, limit: &Limit) -> Outcome<()> {
+    pub fn resume(&mut self, path: &Path, limit: &Limit) -> BedResult<()> {
         let uri = format!("exec:gzip -dc {}", quoted(path));
         self.command("migrate-incoming", json!({"uri": uri}))?;
         while self.status("query-status")? == "inmigrate" {
@@ -115,7 +115,7 @@ impl Qmp {
     }
 
     /// Asks QEMU to end.
-    pub fn quit(&mut self) -> Outcome<()> {
+    pub fn quit(&mut self) -> BedResult<()> {
         self.command("quit", json!({})).map(drop)
     }
 }

@@ -11,7 +11,7 @@ use crate::output::played::Played;
 /// How a domain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum End {
+pub enum GuestEnd {
     /// It switched itself off.
     Poweroff,
     /// It ended as crashed.
@@ -36,7 +36,7 @@ pub struct Guest {
     /// The same, when it had returned.
     pub create_done_dom0_ns: Option<u64>,
     /// How it ended.
-    pub end: End,
+    pub end: GuestEnd,
     /// The verdict that the scenario expects of it: SUCCESS unless it said another.
     pub expected: Verdict,
     /// All that it printed.
@@ -55,7 +55,7 @@ impl Guest {
             domid: 1,
             created_dom0_ns: None,
             create_done_dom0_ns: None,
-            end: End::Poweroff,
+            end: GuestEnd::Poweroff,
             expected: Verdict::Success,
             facts: Console::new(console).facts(),
             console: Console::new(console),
@@ -69,10 +69,10 @@ impl Guest {
         for fact in of("gone") {
             let end = match fact.text("how") {
                 // For good, or to be started again.
-                "poweroff" | "reboot" => End::Poweroff,
-                "crash" => End::Crash,
-                "destroyed" => End::Destroyed,
-                _ => End::Running,
+                "poweroff" | "reboot" => GuestEnd::Poweroff,
+                "crash" => GuestEnd::Crash,
+                "destroyed" => GuestEnd::Destroyed,
+                _ => GuestEnd::Running,
             };
             // Only the first counts: what is destroyed once more at the end was there until then.
             ends.entry(fact.text("name").to_string()).or_insert(end);
@@ -95,7 +95,7 @@ impl Guest {
                 domid: fact.number("domid").unwrap_or(0),
                 created_dom0_ns: fact.number("t0"),
                 create_done_dom0_ns: fact.number("done"),
-                end: ends.get(&name).copied().unwrap_or(End::Running),
+                end: ends.get(&name).copied().unwrap_or(GuestEnd::Running),
                 expected: expected.get(&name).copied().unwrap_or(Verdict::Success),
                 facts: console.facts(),
                 console,
@@ -132,11 +132,11 @@ impl Guest {
             judgement.add(Verdict::Failure, reason);
         }
         match self.end {
-            End::Crash => judgement.add(Verdict::Crash, format!("{name}-crashed")),
+            GuestEnd::Crash => judgement.add(Verdict::Crash, format!("{name}-crashed")),
             // It had no chance to come to a verdict.
-            End::Destroyed => {}
-            End::Running => judgement.add(Verdict::Failure, format!("{name}-did-not-end")),
-            End::Poweroff => match self.verdict() {
+            GuestEnd::Destroyed => {}
+            GuestEnd::Running => judgement.add(Verdict::Failure, format!("{name}-did-not-end")),
+            GuestEnd::Poweroff => match self.verdict() {
                 None => judgement.add(Verdict::Failure, format!("{name}-without-one-verdict")),
                 Some(verdict) if verdict == self.expected => {}
                 // A success where a failure was provoked is a failure of ours.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::base::command::{find, run};
-use crate::base::cpio::{Archive, Entry, Mode};
+use crate::base::cpio::{Archive, CpioEntry, Mode};
 use crate::base::layout::{Claim, Layout};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, make_folder, read, write};
+use crate::base::trouble::{BedResult, make_folder, read, write};
 use crate::machine::dom0::{gzip, module};
 use crate::machine::packages::{Packages, development, tree_file, unpack_of_kernel};
 
@@ -34,7 +34,7 @@ pub fn ready(
     packages: &Packages,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Vec<(String, PathBuf)>> {
+) -> BedResult<Vec<(String, PathBuf)>> {
     if find("gcc").is_none() {
         progress.step("no gcc: nothing to compare with is built");
         return Ok(Vec::new());
@@ -68,7 +68,7 @@ pub fn ready(
     }
     let mut fs = Archive::new();
     for place in ["dev", "proc", "sys"] {
-        fs.insert(place, Entry::Folder);
+        fs.insert(place, CpioEntry::Folder);
     }
     let busybox = |path: &str| path == "bin/busybox" || path == "usr/bin/busybox";
     fs.file("bin/busybox", Mode::Program, tree_file(&packages.tree, &busybox, "busybox")?);
@@ -87,7 +87,7 @@ fn compile(
     development: &Path,
     packages: &Packages,
     limit: &Limit,
-) -> Outcome<()> {
+) -> BedResult<()> {
     let libraries = "usr/lib/x86_64-linux-gnu";
     let gcc = |name: &str| {
         let mut gcc = Command::new("gcc");

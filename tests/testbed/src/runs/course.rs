@@ -169,7 +169,7 @@ enum Purpose {
 }
 
 #[derive(Debug, Clone)]
-struct Domain {
+struct CourseDomain {
     name: Name,
     purpose: Purpose,
     paused: bool,
@@ -182,9 +182,9 @@ struct Author {
     limit: u32,
     /// Of each cycle; backends are told too, for the step in the middle.
     bytes: u32,
-    back: Option<Domain>,
+    back: Option<CourseDomain>,
     /// By link.
-    fronts: Vec<Option<Domain>>,
+    fronts: Vec<Option<CourseDomain>>,
     /// By link: whether the living pair was introduced.
     introduced: Vec<bool>,
     /// Backends and frontends created so far.
@@ -205,7 +205,7 @@ impl Author {
         self.acts.push(act);
     }
 
-    fn domain(&mut self, who: Who) -> &mut Option<Domain> {
+    fn domain(&mut self, who: Who) -> &mut Option<CourseDomain> {
         match who {
             Who::Back => &mut self.back,
             Who::Front(link) => &mut self.fronts[link],
@@ -221,7 +221,7 @@ impl Author {
     }
 
     /// Those of whom this is true, none of them missing.
-    fn those(&mut self, is: impl Fn(&Domain) -> bool) -> Vec<Who> {
+    fn those(&mut self, is: impl Fn(&CourseDomain) -> bool) -> Vec<Who> {
         let everyone: Vec<Who> = self.everyone().collect();
         everyone.into_iter().filter(|who| self.domain(*who).as_ref().is_some_and(&is)).collect()
     }
@@ -299,7 +299,7 @@ impl Author {
         };
         options.push_str(&more);
         self.act(Act::Create(name.clone(), options));
-        *self.domain(who) = Some(Domain { name, purpose, paused: false });
+        *self.domain(who) = Some(CourseDomain { name, purpose, paused: false });
         for link in 0..self.fronts.len() {
             if who == Who::Back || who == Who::Front(link) {
                 self.introduced[link] = false;
@@ -459,7 +459,7 @@ impl Author {
 
     /// Links that must move on by themselves: introduced, and neither end paused or about to stop.
     fn healthy(&self) -> impl Iterator<Item = usize> {
-        let sound = |domain: &Domain| !domain.paused && domain.purpose != Purpose::Stopping;
+        let sound = |domain: &CourseDomain| !domain.paused && domain.purpose != Purpose::Stopping;
         (0..self.fronts.len()).filter(move |&link| {
             self.introduced[link]
                 && self.back.as_ref().is_some_and(sound)
@@ -519,7 +519,7 @@ impl Author {
             self.unpause(who);
         }
         let doubtful =
-            |domain: &Domain| matches!(domain.purpose, Purpose::Stopping | Purpose::Ending);
+            |domain: &CourseDomain| matches!(domain.purpose, Purpose::Stopping | Purpose::Ending);
         for who in self.those(doubtful) {
             self.destroy(who);
         }

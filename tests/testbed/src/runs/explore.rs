@@ -16,7 +16,7 @@ use crate::base::layout::Layout;
 use crate::base::options::{Clock, Daemon, Options};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble, read, rename, write};
+use crate::base::trouble::{BedResult, Trouble, read, rename, write};
 use crate::base::verdict::{Judgement, Verdict};
 use crate::evaluation::figures::Check;
 use crate::evaluation::findings::Findings;
@@ -72,7 +72,7 @@ pub fn explore(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Report> {
+) -> BedResult<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     if session.machine.is_none() {
         eprintln!("run-xen.sh: explore: a seed decides nothing on a machine that is not emulated");
@@ -159,7 +159,7 @@ impl Campaign<'_> {
 
     /// Plays one seed as often as is wanted. What the bed itself could not do is a trouble only where it
     /// ends the campaign; else it is the seed's failure.
-    fn play(&self, seed: u64, job: usize) -> Outcome<Seed> {
+    fn play(&self, seed: u64, job: usize) -> BedResult<Seed> {
         let daemon = self.daemon(seed);
         let script = self.course.clone().unwrap_or_else(|| Course::of(seed).script());
         let slot = self.folder().join(format!("job-{job}"));
@@ -217,7 +217,13 @@ impl Campaign<'_> {
         Ok(result)
     }
 
-    fn play_once(&self, seed: u64, daemon: Daemon, script: &str, slot: &Path) -> Outcome<Playing> {
+    fn play_once(
+        &self,
+        seed: u64,
+        daemon: Daemon,
+        script: &str,
+        slot: &Path,
+    ) -> BedResult<Playing> {
         let (played, mut findings) = self.run(seed, daemon, script, slot)?;
         let before = self.before.get(&daemon).expect("every daemon's bed was looked at");
         findings.leaks = Leaks::since(before, &played.results, &findings.guests);
@@ -239,7 +245,7 @@ impl Campaign<'_> {
         daemon: Daemon,
         script: &str,
         out: &Path,
-    ) -> Outcome<(Played, Findings)> {
+    ) -> BedResult<(Played, Findings)> {
         let job = Job {
             scenario: "explore".into(),
             cycles: self.options.cycles_in_force(),
@@ -260,7 +266,7 @@ impl Campaign<'_> {
     }
 
     /// What a seed that failed has left, and its course, under its own number.
-    fn keep(&self, slot: &Path, seed: u64, script: &str, wrong: &[String]) -> Outcome<()> {
+    fn keep(&self, slot: &Path, seed: u64, script: &str, wrong: &[String]) -> BedResult<()> {
         let folder = self.folder().join(format!("seed-{seed}"));
         let _ = std::fs::remove_dir_all(&folder);
         let _ = std::fs::remove_file(slot.join("module"));

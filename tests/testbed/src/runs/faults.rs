@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use crate::base::layout::Layout;
 use crate::base::options::{Daemon, Options};
 use crate::base::roles;
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 use crate::machine::job::Job;
 use crate::runs::soak_job;
 use crate::runs::wish::Wish;
@@ -145,7 +145,7 @@ pub fn has(scenario: &str) -> bool {
 }
 
 /// The runs that the options ask for: all scenarios under all daemons, or the one that is named.
-pub fn wishes(options: &Options, layout: &Layout) -> Outcome<Vec<Wish>> {
+pub fn wishes(options: &Options, layout: &Layout) -> BedResult<Vec<Wish>> {
     if let Some(name) = options.scenario.as_deref()
         && !has(name)
     {

@@ -12,7 +12,7 @@ use crate::base::layout::Layout;
 use crate::base::progress::Progress;
 use crate::base::roles;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, rename, write};
+use crate::base::trouble::{BedResult, rename, write};
 use crate::base::verdict::{Judgement, Verdict};
 use crate::evaluation::assemble::{assemble, domain_line, image_line};
 use crate::evaluation::bench;
@@ -59,7 +59,7 @@ impl Session {
         native: bool,
         progress: &Progress,
         limit: &Limit,
-    ) -> Outcome<Session> {
+    ) -> BedResult<Session> {
         let started = Instant::now();
         let date = run(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]), limit, "date")?;
         let machine = if native { None } else { Some(machine(&layout, progress, limit)?) };
@@ -82,7 +82,7 @@ impl Session {
         &self,
         progress: &Progress,
         limit: &Limit,
-    ) -> Outcome<Vec<(String, PathBuf)>> {
+    ) -> BedResult<Vec<(String, PathBuf)>> {
         match &self.machine {
             Some((_, packages)) => comparators::ready(&self.layout, packages, progress, limit),
             None => Ok(Vec::new()),
@@ -105,7 +105,7 @@ impl Session {
         wish: &Wish,
         progress: &Progress,
         limit: &Limit,
-    ) -> Outcome<(Played, Findings)> {
+    ) -> BedResult<(Played, Findings)> {
         let layout = self.layout.with_out(wish.out.clone())?;
         forget_logs(&wish.out);
         let played = match &self.machine {
@@ -226,7 +226,7 @@ impl Session {
 }
 
 /// Everything that a machine is made of.
-fn machine(layout: &Layout, progress: &Progress, limit: &Limit) -> Outcome<(Setting, Packages)> {
+fn machine(layout: &Layout, progress: &Progress, limit: &Limit) -> BedResult<(Setting, Packages)> {
     // One at a time: whoever comes second finds it done.
     let _claim = crate::base::layout::Claim::wait(&layout.cache(), limit)?;
     let cache = layout.cache();
@@ -297,7 +297,7 @@ fn is_console(file: &str) -> bool {
 pub const REPORT: &str = "report.json";
 
 /// Writes report.json, in one step: whoever reads it has the last whole one.
-pub fn save_report(out: &Path, report: &Report) -> Outcome<()> {
+pub fn save_report(out: &Path, report: &Report) -> BedResult<()> {
     let part = out.join("report.json.part");
     write(&part, report.json().as_bytes())?;
     rename(&part, &out.join(REPORT))

@@ -8,7 +8,7 @@ use crate::base::layout::Layout;
 use crate::base::options::{Daemon, Options};
 use crate::base::progress::Progress;
 use crate::base::stop::Limit;
-use crate::base::trouble::{Outcome, Trouble};
+use crate::base::trouble::{BedResult, Trouble};
 use crate::base::verdict::{Judgement, Verdict};
 use crate::evaluation::figures::{Budget, Check};
 use crate::evaluation::findings::Findings;
@@ -53,7 +53,7 @@ pub fn soak(
     layout: Layout,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Report> {
+) -> BedResult<Report> {
     let session = Session::prepare(layout, options.native, progress, limit)?;
     let plan = plan(options.seed.unwrap_or(1), options.cycles_in_force(), options.destroys);
     let mut ran = Vec::new();
@@ -73,7 +73,7 @@ pub fn soak(
         });
     }
     progress.finish();
-    let ran: Vec<Ran> = ran.into_iter().collect::<Outcome<_>>()?;
+    let ran: Vec<Ran> = ran.into_iter().collect::<BedResult<_>>()?;
     Ok(conclude(&session, options, &ran))
 }
 
@@ -84,7 +84,7 @@ fn run(
     plan: &str,
     progress: &Progress,
     limit: &Limit,
-) -> Outcome<Ran> {
+) -> BedResult<Ran> {
     let job = job(plan.to_string(), options.cycles_in_force());
     let out = match options.daemons() {
         [_] => session.layout.out.clone(),

@@ -7,7 +7,7 @@ use super::data::Data;
 use super::exits::Exits;
 use super::links::{growth, requests_more};
 use crate::evaluation::counts::hypercalls_but_waits;
-use crate::evaluation::figures::{Budget, Counts, Stage};
+use crate::evaluation::figures::{Budget, Stage, StageCounts};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,17 +67,17 @@ pub fn goals(stages: &BTreeMap<String, Stage>, data: &Data) -> Vec<Goal> {
         Some(ns.p999 as f64 / ns.p50 as f64)
     };
     let ratio = |name: &str, unit: &str| Some(p50(name)? / p50(unit)?);
-    let each = |stage: &str, side: &str, sum: fn(&Counts) -> u64| {
+    let each = |stage: &str, side: &str, sum: fn(&StageCounts) -> u64| {
         let counted = stages.get(stage)?.sides.get(side)?;
         (counted.n > 0).then(|| sum(&counted.counts) as f64 / counted.n as f64)
     };
-    let both = |stage: &str, sum: fn(&Counts) -> u64| {
+    let both = |stage: &str, sum: fn(&StageCounts) -> u64| {
         Some(each(stage, "fe", sum)? + each(stage, "be", sum)?)
     };
-    let requests: fn(&Counts) -> u64 = |counts| counts.xs_requests.values().sum();
+    let requests: fn(&StageCounts) -> u64 = |counts| counts.xs_requests.values().sum();
     let up =
         stages.get("up").and_then(|up| up.xs_requests).map(|sides| (sides.fe + sides.be) as f64);
-    let cycle = |side: &str, sum: fn(&Counts) -> u64| {
+    let cycle = |side: &str, sum: fn(&StageCounts) -> u64| {
         Some(each("connect", side, sum)? + each("disconnect", side, sum)?)
     };
     // What the smallest image takes to its first instruction is the toolstack's; what we add is a

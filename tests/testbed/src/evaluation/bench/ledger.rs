@@ -162,7 +162,7 @@ fn excess(what: &str, count: u64, allowed: u64, n: u64, slack: u64) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::figures::Counts;
+    use crate::evaluation::figures::StageCounts;
 
     const N: u64 = 20;
 
@@ -170,7 +170,7 @@ mod tests {
     fn thrifty() -> BTreeMap<String, Stage> {
         let mut stages = BTreeMap::new();
         for allowance in &ALLOWANCES {
-            let mut counts = Counts::default();
+            let mut counts = StageCounts::default();
             counts.xs_requests.insert("READ".into(), allowance.requests.0 * N);
             counts.xs_requests.insert("WRITE".into(), allowance.requests.1 * N);
             counts.doorbells = Some(allowance.doorbells * N);
@@ -195,7 +195,7 @@ mod tests {
         stages: &'a mut BTreeMap<String, Stage>,
         stage: &str,
         side: &str,
-    ) -> &'a mut Counts {
+    ) -> &'a mut StageCounts {
         let stage = stages.get_mut(stage).expect("a stage");
         &mut stage.sides.get_mut(side).expect("a side").counts
     }

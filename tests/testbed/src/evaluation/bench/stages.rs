@@ -8,7 +8,7 @@ use crate::base::options::Clock;
 use crate::base::roles;
 use crate::base::stats::{Spread, histogram};
 use crate::evaluation::counts::{counts, hypercalls_but_waits};
-use crate::evaluation::figures::{Counted, Counts, Sides, Stage};
+use crate::evaluation::figures::{Counted, Sides, Stage, StageCounts};
 use crate::output::facts::Fact;
 use crate::output::guest::Guest;
 use crate::output::timeline::ClockOffset;
@@ -165,7 +165,7 @@ pub(crate) fn sides(guests: &[Guest], stage: &str) -> BTreeMap<&'static str, Cou
 
 pub(crate) fn average(
     sides: &BTreeMap<&'static str, Counted>,
-    sum: impl Fn(&Counts) -> u64,
+    sum: impl Fn(&StageCounts) -> u64,
 ) -> Option<Sides> {
     let of = |side: &str| {
         let counted = sides.get(side)?;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::options::Daemon;
-use crate::base::trouble::{Outcome, make_folder, write};
+use crate::base::trouble::{BedResult, make_folder, write};
 use crate::evaluation::bench::{Limit, goals};
 use crate::evaluation::counts::hypercalls_but_waits;
 use crate::evaluation::figures::Stage;
@@ -36,7 +36,7 @@ pub struct Run<'a> {
 ///
 /// # Errors
 /// The files cannot be written.
-pub fn save(folder: &Path, runs: &[Run<'_>]) -> Outcome<PathBuf> {
+pub fn save(folder: &Path, runs: &[Run<'_>]) -> BedResult<PathBuf> {
     make_folder(folder)?;
     let raw: BTreeMap<&str, &Report> =
         runs.iter().map(|run| (run.daemon.name(), run.report)).collect();
