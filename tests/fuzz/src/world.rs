@@ -1,5 +1,5 @@
 //! The whole simulated world with a fuzzer's bytes for its choices: the oracle, the strict machine
-//! and the bounds of [`sim::run`] judge it as they judge a seed's world.
+//! and the bounds of [`sim::runs`] judge it as they judge a seed's world.
 
 use prng::Choices;
 use sim::base::trace::Trace;
