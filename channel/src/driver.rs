@@ -58,6 +58,19 @@ impl fmt::Display for AddError {
 
 impl core::error::Error for AddError {}
 
+/// [`Driver::poll_event`] must be called until it returns `None` before the next [`Driver::step`]:
+/// the queues of events are bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotDrained;
+
+impl fmt::Display for NotDrained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("events of the last step were not taken: call poll_event until None, then step")
+    }
+}
+
+impl core::error::Error for NotDrained {}
+
 /// An outstanding request.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
@@ -266,10 +279,12 @@ impl Driver {
 
     /// Processes all input and submits all requests that are possible at `now`.
     ///
-    /// # Panics
-    /// If the events of the last step were not all taken.
-    pub fn step(&mut self, now: Instant, platform: &mut impl Platform) {
-        assert!(!self.has_undrained, "poll_event until None, then step");
+    /// # Errors
+    /// [`NotDrained`] if the events of the last step were not all taken. Nothing was done then.
+    pub fn step(&mut self, now: Instant, platform: &mut impl Platform) -> Result<(), NotDrained> {
+        if self.has_undrained {
+            return Err(NotDrained);
+        }
         if self.watching == Watching::Not {
             self.begin(now, platform);
         }
@@ -289,6 +304,7 @@ impl Driver {
         }
         let is_drained = self.links.iter().all(Link::is_drained);
         self.has_undrained = !is_drained;
+        Ok(())
     }
 
     /// Counts a wake-up by xenstored's event channel.

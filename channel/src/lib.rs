@@ -63,7 +63,7 @@ mod text;
 pub use connection::{
     BindError, Connections, EventChannels, Hypervisor, PeerState, PortState, PrepareError, Released,
 };
-pub use driver::{AddError, Driver, ShutdownRequest, StoreEvent};
+pub use driver::{AddError, Driver, NotDrained, ShutdownRequest, StoreEvent};
 pub use endpoint::SendError;
 pub use epoch::{Epoch, EpochSource};
 pub use event::{Breach, ConnectRefused, DetectedBy, DownReason, End, Event, Notice};

@@ -27,7 +27,7 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
     }
     world.xen.borrow_mut().store.is_silent = true;
     for _ in 0..50 {
-        driver.step(now, &mut platform);
+        driver.step(now, &mut platform).expect("all events were taken");
         while driver.poll_event().is_some() {}
     }
     assert_eq!(driver.counts().requests_total(), 16);
@@ -36,7 +36,7 @@ fn at_most_sixteen_requests_are_in_flight_whatever_the_number_of_links() {
     let mut waiting = std::collections::BTreeSet::new();
     for _ in 0..50 {
         world.xen.borrow_mut().store.serve();
-        driver.step(now, &mut platform);
+        driver.step(now, &mut platform).expect("all events were taken");
         while let Some((link, event)) = driver.poll_event() {
             assert_eq!(event, channel::event::Event::Waiting);
             assert!(waiting.insert(link), "reported once");

@@ -192,7 +192,7 @@ fn the_end_of_a_ring_is_not_reported_for_the_next_one() {
     let mut world = World::up(1);
     world.xen.borrow_mut().store.break_ring(FRONT);
     let domain = world.domain(FRONT);
-    domain.driver.step(domain.now(), &mut domain.platform);
+    domain.driver.step(domain.now(), &mut domain.platform).expect("all events were taken");
     domain.driver.resumed(domain.now(), &mut domain.platform);
     domain.drain();
     assert_eq!(store_events(&world, FRONT), []);

@@ -10,7 +10,7 @@
 //!   free.
 //! - [`Quarantine`] holds pages that a peer still maps, so that they are not reused (invariant I1).
 //! - [`Window`] records which guest frames hold a foreign mapping, so that no frame is used twice.
-//! - [`header`] is the first 512 bytes of a connection's pages: owner, connection, fence, beats.
+//! - [`header`] is the first 768 bytes of a connection's pages: owner, connection, fence, beats.
 //! - [`Producer`] and [`Consumer`] are the two ends of a byte ring, [`Stream`] is two rings.
 //! - [`FrontConnection`] and [`BackConnection`] own all of that for one connection; [`Readable`] and
 //!   [`Writable`] access its bytes in place; [`io::Blocking`] is an `embedded-io` stream over it.

@@ -314,7 +314,7 @@ impl Domain {
     pub fn step(&mut self) {
         self.steps += 1;
         let now = self.now();
-        self.driver.step(now, &mut self.platform);
+        self.driver.step(now, &mut self.platform).expect("all events were taken");
         self.drain();
     }
 

@@ -66,7 +66,7 @@ impl Pair {
 
     /// One turn of the loop, waiting until `until_ns` at most.
     fn turn(&mut self, until_ns: u64) -> Result<(), Problem> {
-        self.driver.step(self.xen.now(), &mut self.xen);
+        self.driver.step(self.xen.now(), &mut self.xen).expect("all events were taken");
         self.take_events();
         while let Some(event) = self.driver.poll_store_event() {
             if let StoreEvent::Ended(ended) = event {

@@ -157,7 +157,7 @@ impl Links {
     fn open_with(mut xen: XenPlatform, options: &Options) -> Result<Links, OpenError> {
         xen.limit_page_sets(usize::from(options.page_sets));
         let mut driver = Box::new(Driver::new());
-        driver.step(xen.now(), &mut xen);
+        driver.step(xen.now(), &mut xen).expect("a new driver has no events");
         xen.finish_setup().map_err(OpenError::Boot)?;
         if let Err(errno) = events::advertise_shutdown() {
             crate::say!(Warn, "xl shutdown will not work: {errno}");
@@ -236,7 +236,7 @@ impl Links {
     fn advance(&mut self, until: Instant) -> Option<Event<'static>> {
         match self.phase {
             LoopPhase::Step => {
-                self.driver.step(self.xen.now(), &mut self.xen);
+                self.driver.step(self.xen.now(), &mut self.xen).expect("all events were taken");
                 self.phase = LoopPhase::Turn;
                 None
             }

@@ -121,7 +121,7 @@ impl Guest {
             let id = user.expect("a link of this place").id;
             self.driver.restart(now, id, &mut platform);
         } else {
-            self.driver.step(now, &mut platform);
+            self.driver.step(now, &mut platform).expect("all events were taken");
             has_stepped = true;
         }
         take_events(&mut self.driver, &mut self.users, &mut platform);
