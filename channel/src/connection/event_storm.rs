@@ -95,8 +95,8 @@ mod tests {
         assert!(meter.is_masked());
         meter.pass_time(start.after(BEAT));
         assert!(!meter.is_masked());
-        let is_reported = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
-        assert_eq!((is_reported, meter.is_masked()), (0, true));
+        let reports = (0..2 * IDLE_MAX).filter(|_| meter.count([0; 2])).count();
+        assert_eq!((reports, meter.is_masked()), (0, true));
     }
 
     #[test]
